@@ -176,10 +176,12 @@ impl ChangeRequest {
     }
 
     fn drop_repeated(&mut self) {
-        let mut seen = Seen::default();
-        let tags = self.tags.iter().enumerate();
-        let firsts = tags.map(|(index, tag)| seen.before(tag, index).is_none());
-        let firsts: Vec<bool> = firsts.collect();
+        let firsts: Vec<bool> = {
+            let mut seen = Seen::default();
+            let tags = self.tags.iter().enumerate();
+            let firsts = tags.map(|(index, tag)| seen.before(tag, index).is_none());
+            firsts.collect()
+        };
         let mut firsts = firsts.into_iter();
         self.tags.retain(|_| firsts.next() == Some(true));
     }

@@ -29,7 +29,7 @@ pub use plan::BatchRequest;
 pub use region::{Region, UnknownRegion};
 pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
 pub use secret::{InvalidSecret, SecretKey, UserSig};
-pub use text::{Account, Tag, Text, UserTags};
+pub use text::{Account, Tag, Text};
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use violation::counted;

@@ -1,11 +1,13 @@
 //! The texts of a list so far: whether the next one has come before, and where. Requests have up to a hundred accounts, users
 //! up to ten tags, so this is asked a thousand times for a full request.
 //!
-//! The first [`FEW`] texts are in an open hash table that lies on the stack and is cleared by writing 256 bytes. Its hash is
+//! The first [`FEW`] texts are in an open hash table that lies on the stack, whole, and is cleared by writing 256 bytes. Its hash is
 //! quick and has no key, so texts can be crafted that all have the same one: then each is compared with at most `FEW` others.
 //! Later texts are in a map whose hash has a key. So a list of any length costs time in proportion to its bytes.
 
 use std::collections::HashMap;
+
+use arrayvec::ArrayVec;
 
 /// At most half of the table.
 const FEW: usize = 128;
@@ -13,12 +15,10 @@ const TABLE: usize = 256;
 
 /// The texts of a list so far, each with its first position.
 pub(crate) struct Seen<'a> {
-    /// The only text so far, in neither of the others: most lists are no longer, and so need no memory.
-    lone: Option<First<'a>>,
-    few: Vec<First<'a>>,
+    few: ArrayVec<First<'a>, FEW>,
     /// Each text's number in `few`, counted from 1, where its hash says, or after it where there was a free place.
     table: [u8; TABLE],
-    many: HashMap<&'a str, usize>,
+    many: Option<HashMap<&'a str, usize>>,
 }
 
 /// A text where it came first.
@@ -31,72 +31,50 @@ struct First<'a> {
 impl Default for Seen<'_> {
     fn default() -> Self {
         Seen {
-            lone: None,
-            few: Vec::new(),
+            few: ArrayVec::new_const(),
             table: [0; TABLE],
-            many: HashMap::new(),
+            many: None,
         }
     }
 }
 
 impl<'a> Seen<'a> {
-    /// Allocates for so many texts at once.
-    pub(crate) fn reserve(&mut self, texts: usize) {
-        if texts > 1 {
-            self.few.reserve_exact(texts.min(FEW));
-        }
-    }
-
-    /// Forgets the texts. It keeps the memory of the few, but none of the many: to clear a map takes time in proportion to
-    /// its capacity, and the lists to come may be far smaller than the largest so far.
+    /// Forgets the texts, and keeps no memory of the many: to clear a map takes time in proportion to its capacity, and the
+    /// lists to come may be far smaller than the largest so far.
     pub(crate) fn clear(&mut self) {
-        self.lone = None;
         if self.few.is_empty() {
             return;
         }
         self.few.clear();
         self.table = [0; TABLE];
-        if !self.many.is_empty() {
-            self.many = HashMap::new();
-        }
+        self.many = None;
     }
 
     /// The earlier position of `text`, if it has one; else notes this one.
     pub(crate) fn before(&mut self, text: &'a str, index: usize) -> Option<usize> {
         let hash = hash(text.as_bytes());
-        let next = First { hash, text, index };
-        if self.few.is_empty() {
-            let Some(lone) = self.lone.take() else {
-                self.lone = Some(next);
-                return None;
-            };
-            self.before_among_few(lone);
-        }
-        self.before_among_few(next)
-    }
-
-    fn before_among_few(&mut self, next: First<'a>) -> Option<usize> {
-        let mut at = (next.hash >> 56) as usize;
+        let mut at = (hash >> 56) as usize;
         // half of the table is free
         while self.table[at] != 0 {
             let first = &self.few[usize::from(self.table[at]) - 1];
-            if first.hash == next.hash && first.text == next.text {
+            if first.hash == hash && first.text == text {
                 return Some(first.index);
             }
             at = (at + 1) % TABLE;
         }
-        if self.few.len() == FEW {
-            return self.before_among_many(next.text, next.index);
+        let first = First { hash, text, index };
+        if self.few.try_push(first).is_err() {
+            return self.before_among_many(text, index);
         }
-        self.few.push(next);
         self.table[at] = self.few.len() as u8;
         None
     }
 
     fn before_among_many(&mut self, text: &'a str, index: usize) -> Option<usize> {
-        let before = self.many.get(text).copied();
+        let many = self.many.get_or_insert_default();
+        let before = many.get(text).copied();
         if before.is_none() {
-            self.many.insert(text, index);
+            many.insert(text, index);
         }
         before
     }
@@ -176,10 +154,9 @@ mod tests {
         let mut used = Seen::default();
         for (count, many) in [(10_000, 9_872), (129, 1), (128, 0), (1, 0), (129, 1)] {
             used.clear();
-            assert_eq!(used.many.capacity(), 0);
+            assert!(used.many.is_none());
             assert_eq!(seen(&mut used, &texts[..count]), vec![None; count]);
-            assert_eq!(used.many.len(), many);
-            assert!(used.few.capacity() <= FEW);
+            assert_eq!(used.many.as_ref().map_or(0, HashMap::len), many);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Accounts and tags: text of the caller that was checked and is borrowed, so that no string is copied before it is
-//! written as JSON. A request or a change makes them; `violation.rs` has the check.
+//! Accounts and tags: text of the caller that was checked and is borrowed, so that it is copied only into the JSON of its
+//! request. `violation.rs` has the check.
 
 use std::fmt;
 
@@ -51,15 +51,6 @@ pub struct Account<'a>(pub(crate) &'a str);
 /// A tag of a user. It was checked when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag<'a>(pub(crate) &'a str);
-
-/// A user with its tags: a view into a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UserTags<'r, 'a> {
-    /// The user.
-    pub account: Account<'a>,
-    /// Its tags, each once.
-    pub tags: &'r [Tag<'a>],
-}
 
 impl<'a> Account<'a> {
     /// The text.

@@ -198,11 +198,6 @@ impl<'a, 'l> Check<'a, 'l> {
         }
     }
 
-    /// Allocates for so many accounts at once.
-    pub(crate) fn reserve_accounts(&mut self, accounts: usize) {
-        self.accounts.reserve(accounts);
-    }
-
     pub(crate) fn found(&mut self, place: Place, problem: Problem) {
         self.violations.push(Violation { place, problem });
     }
@@ -224,7 +219,8 @@ impl<'a, 'l> Check<'a, 'l> {
         account.map_err(|problem| self.found(place, problem)).ok()
     }
 
-    /// Checks the account at this position of a request, which has each account once.
+    /// Checks the account at this position of a request, which has each account once. It is returned as long as nothing at
+    /// all is wrong, so that no more is written of a request that is refused.
     pub(crate) fn next_account(
         &mut self,
         text: impl Text<'a>,
@@ -234,13 +230,12 @@ impl<'a, 'l> Check<'a, 'l> {
         let account = self.account(text, place)?;
         if let Some(first) = self.accounts.before(account.0, position) {
             self.found(place, Problem::Repeated { first });
-            return None;
         }
-        Some(account)
+        self.violations.is_empty().then_some(account)
     }
 
-    /// Checks the tags of one user: 1 to 50 bytes each. Each good one is handed to `keep` once, as the tags of a user are a
-    /// set. `too_many` says what is wrong with so many different ones.
+    /// Checks the tags of one user: 1 to 50 bytes each. As long as nothing at all is wrong, each is handed to `keep` once, as
+    /// the tags of a user are a set. `too_many` says what is wrong with so many different ones.
     pub(crate) fn tags<T: Text<'a>>(
         &mut self,
         texts: impl IntoIterator<Item = T>,
@@ -249,25 +244,30 @@ impl<'a, 'l> Check<'a, 'l> {
         too_many: impl Fn(usize) -> Option<Problem>,
         mut keep: impl FnMut(Tag<'a>),
     ) {
-        let texts = texts.into_iter();
         self.tags.clear();
-        self.tags.reserve(texts.size_hint().0);
-        let (mut is_empty, mut count) = (true, 0);
-        for (index, text) in texts.enumerate() {
-            is_empty = false;
+        let (mut given, mut distinct) = (0, 0);
+        for (index, text) in texts.into_iter().enumerate() {
+            given += 1;
             match tag(text, self.rules) {
                 Err(problem) => self.found(place(index), problem),
                 Ok(tag) if self.tags.before(tag.0, index).is_none() => {
-                    count += 1;
-                    keep(tag);
+                    distinct += 1;
+                    if self.violations.is_empty() && too_many(distinct).is_none() {
+                        keep(tag);
+                    }
                 }
                 Ok(_) => {}
             }
         }
-        let problem = if is_empty {
+        self.list(list, given, too_many(distinct));
+    }
+
+    /// Checks the number of a list's elements: at least one, and not too many.
+    pub(crate) fn list(&mut self, list: Place, given: usize, too_many: Option<Problem>) {
+        let problem = if given == 0 {
             Some(Problem::None)
         } else {
-            too_many(count)
+            too_many
         };
         if let Some(problem) = problem {
             self.found(list, problem);

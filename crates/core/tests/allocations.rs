@@ -1,5 +1,4 @@
-//! What a request allocates, from the caller's texts to its body: the lists of users and tags, what duplicates are looked
-//! for in, and the body, each at once. A program of its own, as it counts with another allocator.
+//! What a request allocates, from the caller's texts to its JSON, and what a change does. A program of its own, as it counts with another allocator.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -21,60 +20,76 @@ fn users(count: usize, tags: usize) -> Vec<User> {
     users.collect()
 }
 
-/// The allocations of a request that adds tags, and of its body, and the bytes of the body beyond its length.
-fn allocated(users: &[User]) -> (u64, u64, u64) {
+/// The allocations of a request that adds tags, and their bytes beyond its accounts and its JSON.
+fn allocated(users: &[User]) -> (u64, usize) {
     let mut request = None;
     let made = measure(|| {
         let users = users.iter().map(|user| (&user.account, &user.tags));
         request = Some(AddTags::new(users).unwrap());
     });
-    let mut body = Vec::new();
-    let request = request.unwrap();
-    let written = measure(|| request.write_body(&mut body));
-    let spare = written.bytes_total - body.len() as u64;
-    (made.count_total, written.count_total, spare)
+    let needed = request.unwrap().json().len() + size_of::<&str>() * users.len();
+    (made.count_total, made.bytes_total as usize - needed)
 }
 
 #[test]
-fn a_request_of_any_size_is_made_in_four_allocations_and_written_in_one() {
-    // a list of one needs nothing to find duplicates in
-    for (count, tags, made_in) in [(1, 1, 2), (1, 10, 3), (10, 1, 3), (10, 3, 4), (100, 10, 4)] {
-        let (made, written, spare) = allocated(&users(count, tags));
+fn a_request_of_any_size_is_made_in_three_allocations() {
+    // the accounts, the JSON of the first user, and that of all of them
+    for (count, tags, allocations, spare) in [
+        (1, 1, 2, 436),
+        (1, 10, 2, 229),
+        (10, 1, 3, 525),
+        (10, 3, 3, 525),
+        (100, 10, 3, 525),
+    ] {
         assert_eq!(
-            (made, written),
-            (made_in, 1),
-            "{count} users with {tags} tags"
-        );
-        // a comma after each user and each last tag, and what a replacement has
-        assert_eq!(
-            spare,
-            count as u64 + 1 + 12,
+            allocated(&users(count, tags)),
+            (allocations, spare),
             "{count} users with {tags} tags"
         );
     }
 }
 
+/// What is reserved is of the first user's size, and doubled until all are in.
 #[test]
-fn a_change_of_one_tag_is_checked_in_the_allocation_that_holds_it() {
+fn a_request_of_unlike_users_costs_few_allocations_more() {
+    let mut unlike = users(100, 10);
+    unlike[0].tags.truncate(1);
+    assert_eq!(allocated(&unlike).0, 6);
+}
+
+#[test]
+fn a_refused_request_writes_nothing_after_what_is_wrong() {
+    let mut refused = users(100, 10);
+    refused[0].tags[0].clear();
+    let made = measure(|| {
+        let users = refused.iter().map(|user| (&user.account, &user.tags));
+        assert!(AddTags::new(users).is_err());
+    });
+    // the accounts, the JSON as far as it went, and the list of what is wrong
+    assert_eq!(made.count_total, 3);
+}
+
+#[test]
+fn a_change_is_checked_in_the_allocation_that_holds_it() {
     let tags = |count| {
         (0..count)
             .map(|tag| format!("tag{tag}"))
             .collect::<Vec<_>>()
     };
-    for (count, allocations) in [(1, 1), (10, 2)] {
+    for count in [1, 10, 100] {
         let change = ChangeRequest::add("user", tags(count));
         let mut checked = None;
         let counted = measure(|| checked = Some(change.check(&Rules::default())));
-        assert_eq!(counted.count_total, allocations, "{count} tags");
+        assert_eq!(counted.count_total, 1, "{count} tags");
     }
 }
 
 #[test]
-fn a_list_of_accounts_is_made_in_two_allocations() {
+fn a_list_of_accounts_is_made_in_three_allocations() {
     let users = users(100, 0);
     let made = measure(|| {
         let accounts = users.iter().map(|user| &user.account);
         assert!(GetTags::new(accounts).is_ok());
     });
-    assert_eq!(made.count_total, 2);
+    assert_eq!(made.count_total, 3);
 }

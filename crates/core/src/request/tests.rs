@@ -1,11 +1,13 @@
 //! Requests against the service's own page, at the edge of every limit, and with everything wrong at once.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::operation::Generation;
+use crate::text::Tag;
 
 fn written(request: &impl Request) -> String {
-    let mut body = Vec::new();
-    request.write_body(&mut body);
-    String::from_utf8(body).unwrap()
+    String::from_utf8(request.json().to_vec()).unwrap()
 }
 
 fn violations<T: std::fmt::Debug>(made: Result<T, Invalid>) -> Vec<String> {
@@ -74,8 +76,10 @@ fn any_character_survives_being_written() {
 fn duplicated_tags_are_dropped_and_the_order_stays() {
     let tags = [["b", "a", "b", "a"], ["a", "a", "a", "a"]];
     let request = AddTags::new([("u", tags[0]), ("v", tags[1])]).unwrap();
-    let users = request.users().map(|user| (user.account.0, user.tags));
-    assert!(users.eq([("u", [Tag("b"), Tag("a")].as_slice()), ("v", &[Tag("a")])]));
+    assert_eq!(
+        written(&request),
+        r#"{"UserTags":[{"To_Account":"u","Tags":["b","a"]},{"To_Account":"v","Tags":["a"]}]}"#
+    );
 }
 
 /// In characters of each length that UTF-8 has.
@@ -230,39 +234,171 @@ fn a_request_made_by_looser_rules_is_caught_by_stricter_ones() {
 }
 
 #[test]
-fn a_body_is_allocated_once_with_little_more_than_it_needs() {
+fn a_body_of_like_users_has_little_more_memory_than_it_needs() {
     let timpush = Rules::for_generation(Generation::Timpush);
     let users: Vec<(String, [&str; 2])> = (0..100)
         .map(|user| (format!("user{user:04}"), ["vip", "beijing"]))
         .collect();
     let accounts = || users.iter().map(|(account, _)| account);
     let with_tags = || users.iter().map(|(account, tags)| (account, tags));
-    fn written(request: &impl Request) -> Vec<u8> {
-        let mut out = Vec::new();
-        request.write_body(&mut out);
-        out
-    }
-    for body in [
-        written(&AddTags::new(with_tags()).unwrap()),
-        written(&AddTags::replacing(&timpush, with_tags()).unwrap()),
-        written(&RemoveTags::new(with_tags()).unwrap()),
-        written(&GetTags::new(accounts()).unwrap()),
-        written(&ClearTags::new(accounts()).unwrap()),
+    for Body { json, .. } in [
+        AddTags::new(with_tags()).unwrap().0,
+        AddTags::replacing(&timpush, with_tags()).unwrap().0,
+        RemoveTags::new(with_tags()).unwrap().0,
+        GetTags::new(accounts()).unwrap().0,
+        ClearTags::new(accounts()).unwrap().0,
     ] {
-        let (bytes, capacity) = (body.len(), body.capacity());
-        assert!(capacity * 10 <= bytes * 11, "{capacity} for {bytes} bytes");
+        let (bytes, capacity) = (json.len(), json.capacity());
+        assert!(capacity * 50 <= bytes * 51, "{capacity} for {bytes} bytes");
     }
 }
 
-/// So a request that is checked again by other rules reserves what the first check did.
+/// A caller's word on how many users there are costs only so much memory.
 #[test]
-fn a_request_knows_how_many_users_it_has_and_their_tags() {
-    let request = AddTags::new([("a", vec!["x", "y"]), ("b", vec!["x"])]).unwrap();
-    let mut users = request.body().users_with_tags();
-    assert_eq!(users.size_hint(), (2, Some(2)));
-    let shown = users.next().map(|user| (user.account, user.tags.len()));
-    assert_eq!(shown, Some((Account("a"), 2)));
-    let shown = users.next().map(|user| (user.account, user.tags.len()));
-    assert_eq!(shown, Some((Account("b"), 1)));
-    assert_eq!(users.size_hint(), (0, Some(0)));
+fn a_false_number_of_users_is_believed_up_to_a_bound() {
+    struct Lying(usize);
+    impl Iterator for Lying {
+        type Item = (&'static str, [&'static str; 1]);
+        fn next(&mut self) -> Option<Self::Item> {
+            self.0 += 1;
+            (self.0 <= 2).then(|| (["a", "b"][self.0 - 1], ["t"]))
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (usize::MAX, None)
+        }
+    }
+    let Body { accounts, json, .. } = AddTags::new(Lying(0)).unwrap().0;
+    assert!(accounts.capacity() <= 128);
+    assert!(json.capacity() <= 65 * 1024);
+}
+
+#[test]
+fn a_request_that_is_shown_says_what_it_is() {
+    let request = RemoveTags::new([("u", ["a"])]).unwrap();
+    assert_eq!(
+        format!("{request:?}"),
+        r#"RemoveTags(Body("{\"UserTags\":[{\"To_Account\":\"u\",\"Tags\":[\"a\"]}]}"))"#
+    );
+}
+
+type Given = Vec<(String, Vec<String>)>;
+
+/// Texts that are good and bad, of few letters, so that many come twice.
+fn texts(most: usize) -> impl Strategy<Value = Vec<String>> {
+    let text = prop_oneof![6 => "[a-f\"\\\\\n北]{1,3}", 1 => "", 1 => "[a-z]{30,60}", 1 => any::<String>()];
+    prop::collection::vec(text, 0..most)
+}
+
+fn users() -> impl Strategy<Value = Given> {
+    let accounts = prop_oneof![texts(6), texts(130)];
+    let user = |account: String| (Just(account), prop_oneof![9 => texts(5), 1 => texts(30)]);
+    accounts.prop_flat_map(move |accounts| accounts.into_iter().map(user).collect::<Vec<_>>())
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let generation = prop_oneof![Just(Generation::AllMemberPush), Just(Generation::Timpush)];
+    let limits = (
+        1..40_usize,
+        1..20_usize,
+        1..20_usize,
+        1..60_usize,
+        1..60_usize,
+    );
+    (generation, limits).prop_map(|(generation, limits)| {
+        let mut rules = Rules::for_generation(generation);
+        rules.limits.users_per_request = limits.0;
+        rules.limits.tags_per_user_and_request = limits.1;
+        rules.limits.tags_per_user = limits.2;
+        rules.limits.tag_bytes = limits.3;
+        rules.limits.account_bytes = limits.4;
+        rules
+    })
+}
+
+/// By rules that allow all but what no rules allow.
+fn loose() -> Rules {
+    let mut rules = timpush();
+    rules.limits.users_per_request = usize::MAX;
+    rules.limits.tags_per_user_and_request = usize::MAX;
+    rules.limits.tags_per_user = usize::MAX;
+    rules.limits.tag_bytes = usize::MAX;
+    rules
+}
+
+/// Users that some rules allow, with each tag once.
+fn plain(given: &Given) -> Given {
+    let mut users = Given::new();
+    for (account, tags) in given {
+        let mut distinct = Vec::new();
+        for tag in tags {
+            if !tag.is_empty() && !distinct.contains(tag) {
+                distinct.push(tag.clone());
+            }
+        }
+        let is_known = users.iter().any(|user| user.0 == *account);
+        if !account.is_empty() && !distinct.is_empty() && !is_known {
+            users.push((account.clone(), distinct));
+        }
+    }
+    users
+}
+
+fn borrowed(users: &Given) -> impl Iterator<Item = (&String, &Vec<String>)> {
+    users.iter().map(|(account, tags)| (account, tags))
+}
+
+proptest! {
+    #[test]
+    fn a_body_is_what_serde_json_writes_of_the_plain_users(given in users(), replaces: bool) {
+        let users = plain(&given);
+        prop_assume!(!users.is_empty());
+        // as it was given, with tags that come twice, but without what no rules allow
+        let repeated: Given = users.iter().map(|(account, tags)| {
+            let tags = tags.iter().flat_map(|tag| [tag, &tags[0]]).cloned();
+            (account.clone(), tags.collect())
+        }).collect();
+        let request = if replaces {
+            AddTags::replacing(&loose(), borrowed(&repeated))
+        } else {
+            AddTags::with_rules(&loose(), borrowed(&repeated))
+        };
+        let request = request.unwrap();
+        let list = users.iter().map(|(account, tags)| {
+            let account = serde_json::to_string(account).unwrap();
+            format!(r#"{{"To_Account":{account},"Tags":{}}}"#, serde_json::to_string(tags).unwrap())
+        });
+        let list = list.collect::<Vec<_>>().join(",");
+        let replace = if replaces { r#","Replace":1"# } else { "" };
+        prop_assert_eq!(written(&request), format!(r#"{{"UserTags":[{list}]{replace}}}"#));
+        let accounts: Vec<&String> = users.iter().map(|user| &user.0).collect();
+        prop_assert!(request.accounts().map(|account| account.0).eq(accounts.iter().map(|it| it.as_str())));
+
+        let get = GetTags::with_rules(&loose(), accounts.iter().copied()).unwrap();
+        prop_assert_eq!(written(&get), format!(r#"{{"To_Account":{}}}"#, serde_json::to_string(&accounts).unwrap()));
+
+        let formed = Body::from_checked(
+            &loose(),
+            if replaces { Form::Replacements } else { Form::Users },
+            users.iter().map(|(account, tags)| (account.as_str(), tags.iter().map(String::as_str))),
+        );
+        prop_assert_eq!(request.0, formed);
+    }
+
+    #[test]
+    fn a_check_by_other_rules_finds_what_a_check_of_the_plain_users_does(
+        given in users(), other in rules(), replaces: bool
+    ) {
+        let users = plain(&given);
+        prop_assume!(!users.is_empty());
+        let (made, fresh) = if replaces {
+            (AddTags::replacing(&loose(), borrowed(&users)), AddTags::replacing(&other, borrowed(&users)))
+        } else {
+            (AddTags::with_rules(&loose(), borrowed(&users)), AddTags::with_rules(&other, borrowed(&users)))
+        };
+        prop_assert_eq!(made.unwrap().check(&other), fresh.map(|_| ()));
+        let accounts = || users.iter().map(|user| &user.0);
+        let made = ClearTags::with_rules(&loose(), accounts()).unwrap();
+        let fresh = ClearTags::with_rules(&other, accounts());
+        prop_assert_eq!(made.check(&other), fresh.map(|_| ()));
+    }
 }

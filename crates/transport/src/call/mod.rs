@@ -92,7 +92,10 @@ impl<'c, R: Request> Call<'c, R> {
         let _watch = self.wait_scope.watch();
         let begins = self.wait_scope.check();
         begins.map_err(|stop| self.error(Cause::from_wait_end(stop, Phase::Start), None))?;
-        let mut request = RequestBuffer::new(|out| self.request.write_body(out));
+        let mut request = RequestBuffer::new(|out| {
+            out.reserve_exact(self.request.json().len());
+            out.extend_from_slice(self.request.json());
+        });
         loop {
             let (usersig, permit) = self.turn()?;
             if let Some(outcome) = self.attempt(&mut request, &usersig, permit)? {

@@ -35,6 +35,7 @@ const LIBRARIES: [(&str, &[&str]); 2] = [("imtag-core", CORE), ("imtag-transport
 
 const CORE: &[&str] = &[
     // keep sorted
+    "arrayvec",
     "base64",
     "flate2",
     "hmac",
