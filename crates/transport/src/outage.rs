@@ -1,9 +1,15 @@
 //! Waits for a service that does not answer. All calls of a client wait together, each on its own thread. The rule is in
 //! core; this adds the clock, the threads to wake, and the last failure, for a call that ends without one of its own.
+//!
+//! While all calls are answered the rule is calm, and no call takes its lock. An answer then changes nothing but the time of
+//! the last one, which is noted beside the rule; the next call that takes the lock tells the rule of it first. No answer is
+//! lost between the two: a call notes its answer before it looks whether the rule is calm, and one that takes the lock calls
+//! the rule busy before it takes the note. So either the first sees that the rule is busy, and takes the lock too, or the
+//! second sees the note.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::{self, Thread};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use imtag_core::retry::outage::{Caller, FailedAttempt, Outage as Rule, Step};
@@ -11,10 +17,15 @@ use imtag_core::retry::{RetryPolicy, Stopped};
 
 use crate::error::Cause;
 use crate::process::random_u64;
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
+use crate::wait::thread::{self, Thread};
+use crate::wait::{AtomicBool, AtomicU64, Lock, Polled, WaitEnd, WaitScope, now};
 
 pub(crate) struct Outage {
     origin: Instant,
+    /// The rule is calm, and nobody is about to change that.
+    is_calm: AtomicBool,
+    /// The time of an answer of which the rule does not know, in nanoseconds; 0 if there is none.
+    noted_answer: AtomicU64,
     state: Lock<State>,
 }
 
@@ -28,7 +39,9 @@ struct State {
 impl Outage {
     pub(crate) fn new(policy: RetryPolicy) -> Outage {
         Outage {
-            origin: Instant::now(),
+            origin: now(),
+            is_calm: AtomicBool::new(true),
+            noted_answer: AtomicU64::new(0),
             state: Lock::new(State {
                 rule: Rule::new(policy),
                 threads: HashMap::new(),
@@ -43,14 +56,21 @@ impl Outage {
 
     /// True once the service has answered this client in this process.
     pub(crate) fn service_has_answered(&self) -> bool {
-        self.state.lock().rule.has_answered()
+        self.with(|state, _| state.rule.has_answered())
     }
 
     /// Runs `act`, unlocks, and wakes the calls whose turn it changed.
     fn with<T>(&self, act: impl FnOnce(&mut State, Duration) -> T) -> T {
-        let now = self.at(Instant::now());
+        let now = self.at(now());
         let mut state = self.state.lock();
+        self.is_calm.store(false, Ordering::SeqCst);
+        let noted = self.noted_answer.swap(0, Ordering::SeqCst);
+        if noted > 0 {
+            state.rule.answered(Duration::from_nanos(noted));
+        }
         let result = act(&mut state, now);
+        let is_calm = state.rule.is_calm();
+        self.is_calm.store(is_calm, Ordering::SeqCst);
         let woken = state.rule.take_woken();
         let threads = woken.iter().filter_map(|caller| state.threads.get(caller));
         let threads: Vec<Thread> = threads.cloned().collect();
@@ -59,6 +79,14 @@ impl Outage {
             thread.unpark();
         }
         result
+    }
+
+    fn answered(&self) {
+        let at = u64::try_from(self.at(now()).as_nanos()).unwrap_or(u64::MAX);
+        self.noted_answer.fetch_max(at.max(1), Ordering::SeqCst);
+        if !self.is_calm.load(Ordering::SeqCst) {
+            self.with(|_, _| ()); // tells the rule of it
+        }
     }
 }
 
@@ -94,6 +122,9 @@ impl<'o> Place<'o> {
     }
 
     fn step(&mut self, deadline: Instant) -> Step {
+        if self.caller.is_none() && self.outage.is_calm.load(Ordering::SeqCst) {
+            return Step::Try;
+        }
         let deadline = self.outage.at(deadline);
         self.outage.with(|state, now| {
             let Some(caller) = state.rule.must_wait(self.caller, now, deadline) else {
@@ -134,7 +165,7 @@ impl<'o> Place<'o> {
 
     /// The service has answered: the outage is over for all calls.
     pub(crate) fn answered(&self) {
-        self.outage.with(|state, now| state.rule.answered(now));
+        self.outage.answered();
     }
 
     /// True if the call waits for the service, or waited for it before the attempt that it is about to make.

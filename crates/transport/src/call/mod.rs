@@ -25,7 +25,7 @@ use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::rate_limiter::Permit;
 use crate::state::{Settings, State};
-use crate::wait::{WaitEnd, WaitScope, deadline_after};
+use crate::wait::{WaitEnd, WaitScope, deadline_from};
 
 pub use options::CallOptions;
 
@@ -63,14 +63,15 @@ impl<'c, R: Request> Call<'c, R> {
         options: &CallOptions,
         in_run: bool,
     ) -> Call<'c, R> {
-        let timeout = options.timeout.unwrap_or(settings.timeout);
+        let started = Instant::now();
+        let deadline = deadline_from(started, options.timeout.unwrap_or(settings.timeout));
         Call {
             settings,
             state,
             request,
-            wait_scope: options.wait_scope(deadline_after(timeout)),
+            wait_scope: options.wait_scope(deadline),
             attempt_timeout: options.attempt_timeout,
-            started: Instant::now(),
+            started,
             retry: Retry::new(settings.retry, in_run),
             attempts: 0,
             sent: 0,
@@ -90,7 +91,7 @@ impl<'c, R: Request> Call<'c, R> {
             checked.map_err(|invalid| self.error(Cause::Invalid(invalid), None))?;
         }
         let _watch = self.wait_scope.watch();
-        let begins = self.wait_scope.check();
+        let begins = self.wait_scope.check_at(self.started);
         begins.map_err(|stop| self.error(Cause::from_wait_end(stop, Phase::Start), None))?;
         let mut request = RequestBuffer::new(|out| {
             out.reserve_exact(self.request.json().len());
@@ -139,16 +140,16 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn acquire(&mut self) -> Result<Permit<'c>, Error> {
-        let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
-        let is_counted = self.retry.counts_waits();
-        if !is_counted {
-            self.wait_scope.deadline = deadline_after(Duration::MAX);
-        }
         let limiter = self.state.quota.rate_limiter(R::OPERATION);
-        let permit = limiter.acquire(&self.wait_scope);
-        if !is_counted {
+        let permit = if self.retry.counts_waits() {
+            limiter.acquire(&self.wait_scope)
+        } else {
+            let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
+            self.wait_scope.deadline = deadline_from(began, Duration::MAX);
+            let permit = limiter.acquire(&self.wait_scope);
             self.wait_scope.deadline = deadline + began.elapsed();
-        }
+            permit
+        };
         permit.map_err(|end| {
             if !self.place.is_taken() {
                 self.last_failure = None; // it was a backoff: that the quota ended the call says more
@@ -167,7 +168,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
-        let mut exchanged = self.exchange(usersig, request);
+        let mut exchanged = self.exchange(usersig, request, started);
         let (sent, answered, stale) = (exchanged.sent, exchanged.answered, exchanged.stale);
         self.over_new_connection = stale.is_some();
         self.wait_scope.deadline += exchanged.waited;
@@ -273,9 +274,13 @@ impl<'c, R: Request> Call<'c, R> {
         self.error(last, Some(stopped))
     }
 
-    fn exchange(&self, usersig: &VersionedUserSig, request: &mut RequestBuffer) -> Exchanged {
-        let deadline = self.wait_scope.deadline;
-        let left = deadline.saturating_duration_since(Instant::now());
+    fn exchange(
+        &self,
+        usersig: &VersionedUserSig,
+        request: &mut RequestBuffer,
+        started: Instant,
+    ) -> Exchanged {
+        let left = self.wait_scope.deadline.saturating_duration_since(started);
         self.state.http.exchange(Exchange {
             path_and_query: &path_and_query(
                 R::OPERATION.path(self.settings.rules.generation),

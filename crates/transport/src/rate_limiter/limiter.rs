@@ -1,17 +1,22 @@
 //! The quota of one operation, shared by all threads that call it: first come, first served.
 //!
 //! ```text
-//! acquire ──► in the queue ──► first, and the quota is ready ──► Permit ─┬─ answered
-//!                                                                        ├─ withdrew: no byte was sent
-//!                                                                        └─ abandoned, or dropped
+//!    ┌────── nobody waits, and the quota is ready ──────┐
+//!    │                                                  ▼
+//! acquire ──► in the queue ──► first, and it is ready ──► Permit ─┬─ answered
+//!                                                                 ├─ withdrew: no byte was sent
+//!                                                                 └─ abandoned, or dropped
 //! ```
+//!
+//! Where nobody waits, a call takes the lock twice: for its permit, and to hand it back. The clock is read before the lock,
+//! so threads may arrive in another order than their moments. An earlier moment is on the safe side: more calls count then.
 
 use std::time::{Duration, Instant};
 
 use imtag_core::CallRate;
 use imtag_core::quota::{Admission, Quota, Sent, Turn};
 
-use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters, now};
 
 pub(crate) struct RateLimiter {
     origin: Instant,
@@ -41,6 +46,10 @@ impl RateLimiter {
         }
     }
 
+    fn now(&self) -> Duration {
+        now().saturating_duration_since(self.origin)
+    }
+
     /// Waits for a turn. Hand the permit back with what became of the call.
     pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
         wait_scope.check()?;
@@ -49,23 +58,30 @@ impl RateLimiter {
     }
 
     fn look(&self, place: &mut Place<'_, State>) -> Polled<Permit<'_>> {
+        let now = self.now();
         let mut state = self.state.lock();
-        place.register(&mut state);
-        if !place.is_first(&mut state) {
-            return Polled::Pending;
+        if state.queue.len() > 0 {
+            place.register(&mut state);
+            if !place.is_first(&mut state) {
+                return Polled::Pending;
+            }
         }
-        let now = self.origin.elapsed();
-        match state.quota.turn(now) {
-            Turn::Ready => Polled::Ready(self.send(&mut state, now)),
+        let wait = match state.quota.turn(now) {
+            Turn::Ready => {
+                place.leave(&mut state);
+                return Polled::Ready(self.send(&mut state, now));
+            }
             Turn::WaitUntil(moment) => Polled::WaitUntil(self.origin + moment),
             Turn::AwaitAnswer => Polled::Pending,
-        }
+        };
+        place.register(&mut state);
+        wait
     }
 
     /// A call is sent now, as the quota has said that it may be.
     fn send(&self, state: &mut State, now: Duration) -> Permit<'_> {
         state.under_way += 1;
-        state.last_used = Some(now);
+        state.last_used = state.last_used.max(Some(now));
         Permit {
             limiter: self,
             sent: Some(state.quota.send(now)),
@@ -113,7 +129,7 @@ impl Permit<'_> {
     }
 
     fn hand_back(&mut self, how: impl FnOnce(&mut Quota, Sent, Duration)) {
-        self.hand_back_at(self.limiter.origin.elapsed(), how);
+        self.hand_back_at(self.limiter.now(), how);
     }
 
     fn hand_back_at(&mut self, now: Duration, how: impl FnOnce(&mut Quota, Sent, Duration)) {
@@ -122,7 +138,7 @@ impl Permit<'_> {
         };
         let mut state = self.limiter.state.lock();
         state.under_way -= 1;
-        state.last_used = Some(now);
+        state.last_used = state.last_used.max(Some(now));
         how(&mut state.quota, sent, now);
         state.queue.wake_first();
     }

@@ -31,7 +31,12 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The instant `after` from now, or one that never comes.
 pub(crate) fn deadline_after(after: Duration) -> Instant {
-    now() + after.min(FOREVER)
+    deadline_from(now(), after)
+}
+
+/// The instant `after` from `start`, or one that never comes.
+pub(crate) fn deadline_from(start: Instant, after: Duration) -> Instant {
+    start + after.min(FOREVER)
 }
 
 /// What a thread that waits finds when it looks. `M` is a moment, by the clock of what is looked at.
@@ -79,12 +84,17 @@ impl WaitScope {
 
     /// Fails if the wait is over.
     pub(crate) fn check(&self) -> Result<(), WaitEnd> {
+        self.check_at(now())
+    }
+
+    /// Fails if the wait is over. It is `now`.
+    pub(crate) fn check_at(&self, now: Instant) -> Result<(), WaitEnd> {
         let host_poll = self.host_poll.as_ref();
         if self.has_cancelled_token() || host_poll.is_some_and(|host_poll| host_poll.is_cancelled())
         {
             return Err(WaitEnd::Cancelled);
         }
-        if now() >= self.deadline {
+        if now >= self.deadline {
             return Err(WaitEnd::TimedOut);
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 pub(crate) use std::process::id as process_id;
 pub(crate) use std::sync::MutexGuard;
-pub(crate) use std::sync::atomic::AtomicBool;
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use std::thread;
 
 /// The time.

@@ -103,18 +103,24 @@ impl<'l, S> Place<'l, S> {
     fn position(&self, state: &mut S) -> Option<usize> {
         (self.waiters)(state).position(self.number?)
     }
-}
 
-impl<S> Drop for Place<'_, S> {
-    fn drop(&mut self) {
-        let Some(number) = self.number else {
+    /// Ends the wait now, instead of when this is dropped.
+    pub(crate) fn leave(&mut self, state: &mut S) {
+        let Some(number) = self.number.take() else {
             return;
         };
-        let state = &mut *self.lock.lock();
         let waiters = (self.waiters)(state);
         // it may have been woken as the first
         if waiters.leave(number) == Some(0) {
             waiters.wake_first();
+        }
+    }
+}
+
+impl<S> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        if self.number.is_some() {
+            self.leave(&mut self.lock.lock());
         }
     }
 }

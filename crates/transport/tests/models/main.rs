@@ -4,7 +4,8 @@
 //! The pipeline's files are compiled once more, with another `wait::sync` (the lock, the threads, the clock) and another
 //! `process` (how threads are started): the engine, sessions, workers, batchers and runs, tokens and deadlines. A file that
 //! imports from above the pipeline does not compile here. In the place of a request's call there is `service.rs`, which
-//! answers, holds or refuses. So no model has what is below a call: the quota, UserSigs, outages, connections.
+//! answers, holds or refuses. Of what is below a call, the wait for an outage has models of its own, and the rate limiter;
+//! UserSigs and connections have none.
 //!
 //! The clock stands still until a model's thread moves it to the next moment that a thread sleeps until. So a deadline, a
 //! linger or a late window may end between any two steps.
@@ -16,7 +17,13 @@ mod batchers;
 mod call;
 #[path = "../../src/error/mod.rs"]
 mod error;
+#[path = "../../src/rate_limiter/limiter.rs"]
+mod limiter;
+mod limiters;
 mod models;
+#[path = "../../src/outage.rs"]
+mod outage;
+mod outages;
 #[path = "../../src/outcome.rs"]
 mod outcome;
 mod pipeline;

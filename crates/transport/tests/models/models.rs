@@ -6,7 +6,7 @@ use shuttle::{Config, Runner};
 
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::wait::sync::reset;
-use crate::{batchers, runs};
+use crate::{batchers, limiters, outages, runs};
 
 /// So many orders are drawn at random, and as many that put few threads off at the worst moments.
 const ORDERS: usize = 300;
@@ -49,7 +49,17 @@ pub(crate) fn all() -> Vec<Trial> {
         a_run_that_pauses,
         a_pause_past_a_deadline,
     ];
+    let of_outages = models![outages:
+        an_answer_counts_whenever_it_comes,
+        an_answer_ends_the_wait_of_all,
+    ];
+    let of_limiters = models![limiters:
+        calls_of_a_quota_of_one,
+        a_quota_is_never_exceeded,
+        a_wait_that_ends_wakes_the_next,
+    ];
     let all = of_batchers.into_iter().chain(of_runs);
+    let all = all.chain(of_outages).chain(of_limiters);
     let trials = all.map(|(name, model)| Trial::test(name, move || try_orders(model)));
     trials.collect()
 }

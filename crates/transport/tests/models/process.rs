@@ -25,6 +25,11 @@ thread_local! {
     pub(crate) static STARTS: Cell<u32> = const { Cell::new(0) };
 }
 
+/// The longest backoff.
+pub(crate) fn random_u64() -> u64 {
+    u64::MAX
+}
+
 pub(crate) fn spawn_without_signals<T: Send + 'static>(
     _name: &str,
     run: impl FnOnce() -> T + Send + 'static,

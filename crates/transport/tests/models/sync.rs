@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use shuttle::sync::Mutex;
 
 pub(crate) use shuttle::sync::MutexGuard;
-pub(crate) use shuttle::sync::atomic::AtomicBool;
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
 
 pub(crate) mod thread {
     use std::time::Duration;

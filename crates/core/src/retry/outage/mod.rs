@@ -302,6 +302,13 @@ impl Outage {
         self.last_answer.is_some()
     }
 
+    /// True while no call waits or has failed. No call must wait then, and an answer changes nothing but the time of the
+    /// last one.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     fn end(&mut self) {
         self.on = false;
         self.evidence = Evidence::default();

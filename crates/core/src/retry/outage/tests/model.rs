@@ -104,6 +104,21 @@ struct Played {
     attempts: Vec<(u64, u64)>,
 }
 
+impl Outage {
+    /// While it is calm, only the last answer and what says nothing without a call tell it from a new one.
+    fn is_as_new_while_calm(&self) {
+        let is_as_new = !self.on
+            && self.evidence.last.is_none()
+            && self.evidence.other.is_none()
+            && self.failures == 0
+            && self.probe.is_none()
+            && self.queue.is_empty()
+            && self.limits.is_empty()
+            && self.woken.is_empty();
+        assert!(!self.is_calm() || is_as_new, "{self:?}");
+    }
+}
+
 impl Played {
     fn new(drawn: Drawn) -> Played {
         let calls = drawn.calls.len();
@@ -148,6 +163,7 @@ impl Played {
             }
             self.now = at.max(self.now);
             self.event(call);
+            self.outage.is_as_new_while_calm();
             self.schedule(call);
             loop {
                 let woken = self.outage.take_woken();
