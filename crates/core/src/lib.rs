@@ -25,7 +25,6 @@ pub use catalogue::{Code, Effect, RetryClass, Scope, UserSigFault};
 pub use change::{Change, ChangeRequest, InvalidChange};
 pub use limits::{CallRate, InvalidCallRate, InvalidLimit, Limits, Rules};
 pub use operation::{ChangeOperation, Generation, Operation, UnknownGeneration};
-pub use plan::BatchRequest;
 pub use region::{Region, UnknownRegion};
 pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
 pub use secret::{InvalidSecret, SecretKey, UserSig};

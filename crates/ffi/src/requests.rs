@@ -17,13 +17,14 @@ use crate::status::im_status;
 use crate::str::im_str;
 use crate::users::{Flat, FlatUsers, Strings, Users, im_user_tags};
 
-/// Sends one request: how it is made, the form of its arguments, and the arguments that every call has, as
-/// `send! { AddTags::with_rules, Users(users, user_count), (client, call, result, error) }`.
+/// Sends one request: its operation, how it is made, the form of its arguments, and the arguments that every call has, as
+/// `send! { Add, AddTags::with_rules, Users(users, user_count), (client, call, result, error) }`.
 macro_rules! send {
-    ($request:path, $form:ident($($argument:expr),+), ($client:ident, $call:ident, $result:ident, $error:ident)) => {
+    ($operation:ident, $request:path, $form:ident($($argument:expr),+), ($client:ident, $call:ident, $result:ident, $error:ident)) => {
         // SAFETY: each argument is as the function documents it, until it returns.
         unsafe {
             send(
+                Operation::$operation,
                 ($client, $call, $result, $error),
                 || $form::borrow($($argument),+),
                 |rules, arguments| $request(rules, arguments.iter()),
@@ -45,6 +46,7 @@ type Call = (
 /// # Safety
 /// The pointers are as `im_add_tag` says.
 unsafe fn send<R: Request, A>(
+    operation: Operation,
     (client, call, result, error): Call,
     arguments: impl FnOnce() -> Result<A, Misuse>,
     request: impl FnOnce(&Rules, A) -> Result<R, Invalid>,
@@ -74,7 +76,7 @@ unsafe fn send<R: Request, A>(
         Err(Box::from(error))
     };
     // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, R::OPERATION == Operation::Get, act) }
+    unsafe { boundary(error, operation == Operation::Get, act) }
 }
 
 /// Adds tags: one request, checked first; blocks up to the deadline.
@@ -95,7 +97,7 @@ pub unsafe extern "C" fn im_add_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send! { AddTags::with_rules, Users(users, user_count), (client, call, result, error) }
+    send! { Add, AddTags::with_rules, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Removes tags: one request, checked first; blocks up to the deadline. Arguments, limits and statuses as im_add_tag.
@@ -109,7 +111,7 @@ pub unsafe extern "C" fn im_remove_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send! { RemoveTags::with_rules, Users(users, user_count), (client, call, result, error) }
+    send! { Remove, RemoveTags::with_rules, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Replaces tags: afterwards each user has these tags and no others, at most 100. Only the timpush paths can do this; on
@@ -123,7 +125,7 @@ pub unsafe extern "C" fn im_replace_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send! { AddTags::replacing, Users(users, user_count), (client, call, result, error) }
+    send! { Add, AddTags::replacing, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Reads tags: one request, checked first; blocks up to the deadline. im_result_users() returns the tags.
@@ -141,7 +143,7 @@ pub unsafe extern "C" fn im_get_tag(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        GetTags::with_rules, Strings(accounts, account_count, &"accounts"),
+        Get, GetTags::with_rules, Strings(accounts, account_count, &"accounts"),
         (client, call, result, error)
     }
 }
@@ -158,7 +160,7 @@ pub unsafe extern "C" fn im_clear_tags(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        ClearTags::with_rules, Strings(accounts, account_count, &"accounts"),
+        Clear, ClearTags::with_rules, Strings(accounts, account_count, &"accounts"),
         (client, call, result, error)
     }
 }
@@ -186,7 +188,7 @@ pub unsafe extern "C" fn im_add_tag_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        AddTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
+        Add, AddTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
     }
 }
@@ -206,7 +208,7 @@ pub unsafe extern "C" fn im_remove_tag_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        RemoveTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
+        Remove, RemoveTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
     }
 }
@@ -226,7 +228,7 @@ pub unsafe extern "C" fn im_replace_tags_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        AddTags::replacing, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
+        Add, AddTags::replacing, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
     }
 }
@@ -248,7 +250,7 @@ pub unsafe extern "C" fn im_get_tag_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        GetTags::with_rules, Flat(text, text_len, lengths, account_count),
+        Get, GetTags::with_rules, Flat(text, text_len, lengths, account_count),
         (client, call, result, error)
     }
 }
@@ -266,7 +268,7 @@ pub unsafe extern "C" fn im_clear_tags_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        ClearTags::with_rules, Flat(text, text_len, lengths, account_count),
+        Clear, ClearTags::with_rules, Flat(text, text_len, lengths, account_count),
         (client, call, result, error)
     }
 }

@@ -143,7 +143,7 @@ impl Client {
     ///
     /// # Errors
     /// Fails unless it was done for every account.
-    pub fn call<R: Request>(&self, request: &R, options: &CallOptions) -> Result<Outcome, Error> {
+    pub fn call(&self, request: &dyn Request, options: &CallOptions) -> Result<Outcome, Error> {
         let (settings, state) = self.shared.parts();
         Call::new(settings, state, request, options, false).run()
     }

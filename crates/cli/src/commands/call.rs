@@ -81,11 +81,14 @@ impl Caller {
         self.connection.client.rules()
     }
 
-    pub(super) fn call<R: Request>(&self, request: &R) -> Result<Exit, CommandError> {
+    pub(super) fn call(&self, request: &dyn Request) -> Result<Exit, CommandError> {
         self.interrupt.busy_with(Busy::Calling);
         let options = CallOptions::new().cancel(self.interrupt.token());
         let (report, exit) = match self.connection.client.call(request, &options) {
-            Ok(outcome) => (Report::from_outcome(R::OPERATION, outcome), Exit::Done),
+            Ok(outcome) => (
+                Report::from_outcome(request.operation(), outcome),
+                Exit::Done,
+            ),
             Err(error) => {
                 let exit = Exit::from_call(&error);
                 (Report::from_error(request, &error), exit)
@@ -133,14 +136,14 @@ impl Report {
         }
     }
 
-    fn from_error<R: Request>(request: &R, error: &Error) -> Report {
-        let effect = error.effect().name();
+    fn from_error(request: &dyn Request, error: &Error) -> Report {
+        let (operation, effect) = (request.operation(), error.effect().name());
         let (code, reason) = code_and_reason(error);
         let message = Some(error.to_string());
         if let Cause::Partial { outcome, failures } = error.cause() {
             let mut report = Report {
                 message,
-                ..Report::from_outcome(R::OPERATION, (**outcome).clone())
+                ..Report::from_outcome(operation, (**outcome).clone())
             };
             let failures = failures.iter().map(|(account, refusal)| Failure {
                 account: account.clone(),
@@ -152,7 +155,7 @@ impl Report {
             report.failures.extend(failures);
             return report;
         }
-        let failures = request.accounts().map(|account| Failure {
+        let failures = request.accounts().iter().map(|account| Failure {
             account: account.as_str().to_owned(),
             code,
             reason: reason.clone(),
@@ -160,12 +163,12 @@ impl Report {
             effect,
         });
         Report {
-            operation: R::OPERATION,
+            operation,
             accounts: 0,
             attempts: error.attempts(),
             request_id: error.request_id().map(bounded),
             message,
-            users: (R::OPERATION == Operation::Get).then(Vec::new),
+            users: (operation == Operation::Get).then(Vec::new),
             failures: failures.collect(),
             failed_as_one: true,
         }

@@ -27,6 +27,7 @@ use serde_json::value::RawValue;
 use crate::catalogue::{Code, RetryClass};
 use crate::operation::Operation;
 use crate::request::Request;
+use crate::text::Account;
 
 /// What the service answered to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +186,7 @@ impl AnswerReader {
     ///
     /// # Errors
     /// Where it is not an answer of the service to this request.
-    pub fn finish<R: Request>(self, request: &R) -> Result<Answer, NotUnderstood> {
+    pub fn finish(self, request: &dyn Request) -> Result<Answer, NotUnderstood> {
         read(&self.body, request).map_err(|reason| NotUnderstood::new(reason, &self.body))
     }
 }
@@ -240,13 +241,13 @@ impl From<Value> for ForPeople {
     }
 }
 
-fn read<R: Request>(body: &[u8], request: &R) -> Result<Answer, String> {
+fn read(body: &[u8], request: &dyn Request) -> Result<Answer, String> {
     let Object(envelope): Object<Envelope<'_>> =
         serde_json::from_slice(body).map_err(|error| format!("not an answer: {error}"))?;
     let verdict = match (&*envelope.action_status, envelope.error_code) {
         ("OK", 0) => done(
             list("ErrorList", envelope.error_list)?,
-            match R::OPERATION {
+            match request.operation() {
                 Operation::Get => list("UserTags", envelope.user_tags)?,
                 _ => Vec::new(),
             },
@@ -278,18 +279,18 @@ fn list<T: DeserializeOwned>(name: &str, list: Option<&RawValue>) -> Result<Vec<
     Ok(entries.into_iter().map(|Object(entry)| entry).collect())
 }
 
-fn done<R: Request>(
+fn done(
     errors: Vec<ListedError>,
     users: Vec<ListedTags>,
-    request: &R,
+    request: &dyn Request,
 ) -> Result<Verdict, String> {
     let (mut left_out, mut tags) = (Vec::new(), Vec::new());
-    let is_get = R::OPERATION == Operation::Get;
+    let is_get = request.operation() == Operation::Get;
     // whether the answer has named each account that was asked for; most answers name none, and need not
     let mut named: HashMap<&str, bool> = if errors.is_empty() && !is_get {
         HashMap::new()
     } else {
-        let accounts = request.accounts().map(|account| account.as_str());
+        let accounts = request.accounts().iter().map(Account::as_str);
         accounts.map(|account| (account, false)).collect()
     };
     let mut was_named = |account: &str, list: &str| match named.get_mut(account) {
@@ -319,7 +320,7 @@ fn done<R: Request>(
             tags: user.tags.unwrap_or_default(),
         });
     }
-    let asked = request.accounts().filter(|_| is_get);
+    let asked = request.accounts().iter().filter(|_| is_get);
     let unanswered = asked.filter(|account| !named[account.as_str()]);
     let unanswered = unanswered.map(|account| account.as_str().to_owned());
     Ok(Verdict::Done {

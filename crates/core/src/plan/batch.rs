@@ -8,7 +8,7 @@ use super::item::Item;
 use crate::catalogue::{Effect, Scope};
 use crate::limits::Rules;
 use crate::operation::Operation;
-use crate::request::{AddTags, Body, ClearTags, Form, GetTags, RemoveTags};
+use crate::request::{Body, Request};
 
 /// What goes into one request. [`settle`](super::Plan::settle) takes it back.
 #[derive(Debug)]
@@ -45,34 +45,6 @@ pub(super) enum Kind {
     Suspects,
 }
 
-/// The request of a batch, whose changes were checked when they were made. It is not checked again.
-#[derive(Debug)]
-pub enum BatchRequest<'b> {
-    /// Adds tags.
-    Add(AddTags<'b>),
-    /// Reads tags.
-    Get(GetTags<'b>),
-    /// Removes tags.
-    Remove(RemoveTags<'b>),
-    /// Removes all tags.
-    Clear(ClearTags<'b>),
-}
-
-impl<'b> BatchRequest<'b> {
-    /// `rules`: those of the plan and of its changes.
-    #[must_use]
-    pub fn new(rules: &Rules, batch: &'b Batch) -> BatchRequest<'b> {
-        let users = batch.slots.iter().map(|it| (it.account(), it.tags()));
-        let body = |form| Body::from_checked(rules, form, users);
-        match batch.operation {
-            Operation::Add => BatchRequest::Add(AddTags(body(Form::Users))),
-            Operation::Get => BatchRequest::Get(GetTags(body(Form::Accounts))),
-            Operation::Remove => BatchRequest::Remove(RemoveTags(body(Form::Users))),
-            Operation::Clear => BatchRequest::Clear(ClearTags(body(Form::Accounts))),
-        }
-    }
-}
-
 /// An account of a request with its tags.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -93,6 +65,14 @@ pub(super) struct Part {
 }
 
 impl Batch {
+    /// Its request. It is not checked again, as its changes were when they were made.
+    ///
+    /// `rules`: those of the plan and of its changes.
+    pub fn request(&self, rules: &Rules) -> impl Request + '_ {
+        let users = self.slots.iter().map(|it| (it.account(), it.tags()));
+        Body::from_checked(rules, self.operation.into(), users)
+    }
+
     /// Its operation.
     #[must_use]
     pub fn operation(&self) -> Operation {

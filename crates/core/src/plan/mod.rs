@@ -63,7 +63,7 @@ mod settle;
 mod tests;
 
 pub use arena::{ChangeId, ProducerId};
-pub use batch::{Batch, BatchRequest};
+pub use batch::Batch;
 pub use flush::Flush;
 pub use item::{Item, Query};
 pub use outcome::{BatchResult, ChangeFailure, Settled};

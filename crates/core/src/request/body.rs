@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::json;
 use crate::limits::Rules;
-use crate::operation::Generation;
+use crate::operation::{Generation, Operation};
 use crate::text::{Account, Tag, Text};
 use crate::violation::{Check, Invalid, Place, Problem};
 
@@ -14,7 +14,7 @@ use crate::violation::{Check, Invalid, Place, Problem};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body<'a> {
     pub(super) rules: Rules,
-    form: Form,
+    pub(super) form: Form,
     pub(super) accounts: Vec<Account<'a>>,
     pub(super) json: Vec<u8>,
 }
@@ -26,22 +26,48 @@ impl fmt::Debug for Body<'_> {
     }
 }
 
-/// What is written of the users.
+/// What is asked for the users of a request: its operation, of which adding has two forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Each with its tags.
-    Users,
-    /// Each with its tags, which replace those that it has.
-    Replacements,
-    /// The accounts alone.
-    Accounts,
+    Add,
+    /// Adds tags in place of those that a user has.
+    Replace,
+    Remove,
+    Get,
+    Clear,
 }
 
 impl Form {
-    fn start(self) -> &'static [u8] {
+    pub(super) fn operation(self) -> Operation {
         match self {
-            Form::Users | Form::Replacements => br#"{"UserTags":["#,
-            Form::Accounts => br#"{"To_Account":["#,
+            Form::Add | Form::Replace => Operation::Add,
+            Form::Remove => Operation::Remove,
+            Form::Get => Operation::Get,
+            Form::Clear => Operation::Clear,
+        }
+    }
+
+    /// Whether the users stand with their tags. If not, their accounts alone do.
+    fn has_tags(self) -> bool {
+        matches!(self, Form::Add | Form::Replace | Form::Remove)
+    }
+
+    fn start(self) -> &'static [u8] {
+        if self.has_tags() {
+            br#"{"UserTags":["#
+        } else {
+            br#"{"To_Account":["#
+        }
+    }
+}
+
+impl From<Operation> for Form {
+    fn from(operation: Operation) -> Form {
+        match operation {
+            Operation::Add => Form::Add,
+            Operation::Remove => Form::Remove,
+            Operation::Get => Form::Get,
+            Operation::Clear => Form::Clear,
         }
     }
 }
@@ -54,7 +80,7 @@ impl<'a> Body<'a> {
     ) -> Result<Body<'a>, Invalid> {
         let mut check = Check::new(rules);
         let limits = &rules.limits;
-        if form == Form::Replacements && rules.generation != Generation::Timpush {
+        if form == Form::Replace && rules.generation != Generation::Timpush {
             check.found(Place::Replace, Problem::NeedsTimpush);
         }
         let given = given.into_iter();
@@ -70,7 +96,7 @@ impl<'a> Body<'a> {
                 Place::UserTags(user),
                 |tag| Place::UserTag(user, tag),
                 |count| match form {
-                    Form::Replacements => Problem::too_many_to_carry(count, limits.tags_per_user),
+                    Form::Replace => Problem::too_many_to_carry(count, limits.tags_per_user),
                     _ => Problem::too_many(count, limits.tags_per_user_and_request),
                 },
                 |tag| draft.tag(tag),
@@ -84,11 +110,12 @@ impl<'a> Body<'a> {
 
     pub(super) fn accounts<A: Text<'a>>(
         rules: &Rules,
+        form: Form,
         given: impl IntoIterator<Item = A>,
     ) -> Result<Body<'a>, Invalid> {
         let mut check = Check::new(rules);
         let given = given.into_iter();
-        let mut draft = Draft::new(Form::Accounts, given.size_hint().0);
+        let mut draft = Draft::new(form, given.size_hint().0);
         let mut count = 0;
         for (index, account) in given.enumerate() {
             count += 1;
@@ -119,8 +146,8 @@ impl<'a> Body<'a> {
     /// Reads the tags back from the JSON. Only a request that was made by other rules than its client's is checked again.
     pub(super) fn check(&self, rules: &Rules) -> Result<(), Invalid> {
         let accounts = self.accounts.iter().map(Account::as_str);
-        if self.form == Form::Accounts {
-            return Body::accounts(rules, accounts).map(|_| ());
+        if !self.form.has_tags() {
+            return Body::accounts(rules, self.form, accounts).map(|_| ());
         }
         let written: Value = serde_json::from_slice(&self.json).unwrap_or_default();
         let tags = |user: usize| {
@@ -165,7 +192,7 @@ impl<'a> Draft<'a> {
 
     /// Writes an account. The tags that follow are its own.
     fn account(&mut self, account: Account<'a>) {
-        let has_tags = self.form != Form::Accounts;
+        let has_tags = self.form.has_tags();
         if has_tags && !self.accounts.is_empty() {
             self.end_list();
             self.json.extend_from_slice(b"},");
@@ -203,13 +230,13 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, rules: &Rules) -> Body<'a> {
-        if self.form != Form::Accounts {
+        if self.form.has_tags() {
             self.end_list();
             self.json.push(b'}');
             self.json.push(b',');
         }
         self.end_list();
-        if self.form == Form::Replacements {
+        if self.form == Form::Replace {
             self.json.extend_from_slice(br#","Replace":1"#);
         }
         self.json.push(b'}');

@@ -18,12 +18,14 @@ pub(crate) use body::{Body, Form};
 
 /// What all requests share: enough to check one again, to send it, and to read its answer.
 pub trait Request {
-    /// The operation of the request.
-    const OPERATION: Operation;
-
     // no other crate can name the type, so none has a request of its own
     #[doc(hidden)]
     fn body(&self) -> &Body<'_>;
+
+    /// The operation of the request.
+    fn operation(&self) -> Operation {
+        self.body().form.operation()
+    }
 
     /// The rules by which the request was checked.
     fn rules(&self) -> &Rules {
@@ -40,8 +42,8 @@ pub trait Request {
     }
 
     /// The accounts of the request, at least one, each once, in the caller's order.
-    fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
-        self.body().accounts.iter().copied()
+    fn accounts(&self) -> &[Account<'_>] {
+        &self.body().accounts
     }
 
     /// The request's body as JSON.
@@ -50,10 +52,16 @@ pub trait Request {
     }
 }
 
+impl Request for Body<'_> {
+    fn body(&self) -> &Body<'_> {
+        self
+    }
+}
+
 /// Declares a request and its two constructors: `new` by the documented rules, `with_rules` by others.
 macro_rules! request {
-    ($(#[$doc:meta])* $request:ident, $operation:expr, of users) => {
-        request!($(#[$doc])* $request, $operation);
+    ($(#[$doc:meta])* $request:ident, $form:expr, of users) => {
+        request!($(#[$doc])* $request);
 
         impl<'a> $request<'a> {
             /// Makes a request of users and their tags, by the documented limits, for the `all_member_push`
@@ -75,12 +83,12 @@ macro_rules! request {
                 rules: &Rules,
                 users: impl IntoIterator<Item = (A, Tags)>,
             ) -> Result<Self, Invalid> {
-                Body::users(rules, Form::Users, users).map($request)
+                Body::users(rules, $form, users).map($request)
             }
         }
     };
-    ($(#[$doc:meta])* $request:ident, $operation:expr, of accounts) => {
-        request!($(#[$doc])* $request, $operation);
+    ($(#[$doc:meta])* $request:ident, $form:expr, of accounts) => {
+        request!($(#[$doc])* $request);
 
         impl<'a> $request<'a> {
             /// Makes a request of accounts, by the documented limits, for the `all_member_push` paths.
@@ -101,18 +109,16 @@ macro_rules! request {
                 rules: &Rules,
                 accounts: impl IntoIterator<Item = A>,
             ) -> Result<Self, Invalid> {
-                Body::accounts(rules, accounts).map($request)
+                Body::accounts(rules, $form, accounts).map($request)
             }
         }
     };
-    ($(#[$doc:meta])* $request:ident, $operation:expr) => {
+    ($(#[$doc:meta])* $request:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $request<'a>(pub(crate) Body<'a>);
 
         impl Request for $request<'_> {
-            const OPERATION: Operation = $operation;
-
             fn body(&self) -> &Body<'_> {
                 &self.0
             }
@@ -122,19 +128,19 @@ macro_rules! request {
 
 request!(
     /// Adds tags to users: at most 100 users, 10 tags each. Adding a tag that is already there changes nothing.
-    AddTags, Operation::Add, of users
+    AddTags, Form::Add, of users
 );
 request!(
     /// Removes tags from users: at most 100 users, 10 tags each.
-    RemoveTags, Operation::Remove, of users
+    RemoveTags, Form::Remove, of users
 );
 request!(
     /// Reads the tags of users: at most 100.
-    GetTags, Operation::Get, of accounts
+    GetTags, Form::Get, of accounts
 );
 request!(
     /// Removes all tags of users: at most 100.
-    ClearTags, Operation::Clear, of accounts
+    ClearTags, Form::Clear, of accounts
 );
 
 impl<'a> AddTags<'a> {
@@ -160,6 +166,6 @@ impl<'a> AddTags<'a> {
         rules: &Rules,
         users: impl IntoIterator<Item = (A, Tags)>,
     ) -> Result<AddTags<'a>, Invalid> {
-        Body::users(rules, Form::Replacements, users).map(AddTags)
+        Body::users(rules, Form::Replace, users).map(AddTags)
     }
 }

@@ -371,14 +371,14 @@ proptest! {
         let replace = if replaces { r#","Replace":1"# } else { "" };
         prop_assert_eq!(written(&request), format!(r#"{{"UserTags":[{list}]{replace}}}"#));
         let accounts: Vec<&String> = users.iter().map(|user| &user.0).collect();
-        prop_assert!(request.accounts().map(|account| account.0).eq(accounts.iter().map(|it| it.as_str())));
+        prop_assert!(request.accounts().iter().map(|account| account.0).eq(accounts.iter().map(|it| it.as_str())));
 
         let get = GetTags::with_rules(&loose(), accounts.iter().copied()).unwrap();
         prop_assert_eq!(written(&get), format!(r#"{{"To_Account":{}}}"#, serde_json::to_string(&accounts).unwrap()));
 
         let formed = Body::from_checked(
             &loose(),
-            if replaces { Form::Replacements } else { Form::Users },
+            if replaces { Form::Replace } else { Form::Add },
             users.iter().map(|(account, tags)| (account.as_str(), tags.iter().map(String::as_str))),
         );
         prop_assert_eq!(request.0, formed);

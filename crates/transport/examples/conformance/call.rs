@@ -1,6 +1,6 @@
 //! A call of a case.
 
-use imtag_transport::{AddTags, CallOptions, ClearTags, Client, GetTags, RemoveTags};
+use imtag_transport::{AddTags, CallOptions, ClearTags, Client, GetTags, Operation, RemoveTags};
 use serde_json::Value;
 
 use crate::NotACase;
@@ -21,11 +21,36 @@ fn make_with(client: &Client, call: &Value, options: &CallOptions) -> Result<Val
     });
     let accounts = accounts.iter().map(Vec::as_slice);
     Ok(match call["operation"].as_str() {
-        Some("add") => called(client, AddTags::with_rules(rules, users), options),
-        Some("remove") => called(client, RemoveTags::with_rules(rules, users), options),
-        Some("replace") => called(client, AddTags::replacing(rules, users), options),
-        Some("get") => called(client, GetTags::with_rules(rules, accounts), options),
-        Some("clear") => called(client, ClearTags::with_rules(rules, accounts), options),
+        Some("add") => called(
+            client,
+            Operation::Add,
+            AddTags::with_rules(rules, users),
+            options,
+        ),
+        Some("remove") => called(
+            client,
+            Operation::Remove,
+            RemoveTags::with_rules(rules, users),
+            options,
+        ),
+        Some("replace") => called(
+            client,
+            Operation::Add,
+            AddTags::replacing(rules, users),
+            options,
+        ),
+        Some("get") => called(
+            client,
+            Operation::Get,
+            GetTags::with_rules(rules, accounts),
+            options,
+        ),
+        Some("clear") => called(
+            client,
+            Operation::Clear,
+            ClearTags::with_rules(rules, accounts),
+            options,
+        ),
         _ => return Err(format!("there is no operation {}", call["operation"]).into()),
     })
 }

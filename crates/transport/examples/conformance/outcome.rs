@@ -4,14 +4,15 @@
 use std::error::Error as _;
 
 use imtag_transport::{
-    CallOptions, Cause, ChangeError, Client, Effect, Error, Invalid, Outcome, Refusal, Request,
-    RunError, Violation,
+    CallOptions, Cause, ChangeError, Client, Effect, Error, Invalid, Operation, Outcome, Refusal,
+    Request, RunError, Violation,
 };
 use serde_json::{Value, json};
 
 /// Makes a call, if there is a request.
 pub(crate) fn called<R: Request>(
     client: &Client,
+    operation: Operation,
     request: Result<R, Invalid>,
     options: &CallOptions,
 ) -> Value {
@@ -21,7 +22,7 @@ pub(crate) fn called<R: Request>(
         Err(invalid) => json!({"status": "invalid", "error": {
             "message": invalid.to_string(),
             "remedy": invalid.violations()[0].problem.remedy(),
-            "effect": Effect::NotApplied.for_operation(R::OPERATION).name(),
+            "effect": Effect::NotApplied.for_operation(operation).name(),
             "violations": violations(&invalid),
         }}),
     }

@@ -29,10 +29,10 @@ use crate::wait::{WaitEnd, WaitScope, deadline_from};
 
 pub use options::CallOptions;
 
-pub(crate) struct Call<'c, R> {
+pub(crate) struct Call<'c> {
     settings: &'c Settings,
     state: &'c State,
-    request: &'c R,
+    request: &'c dyn Request,
     wait_scope: WaitScope,
     attempt_timeout: Option<Duration>,
     started: Instant,
@@ -55,14 +55,14 @@ pub(crate) struct Call<'c, R> {
     pub(crate) is_searched: bool,
 }
 
-impl<'c, R: Request> Call<'c, R> {
+impl<'c> Call<'c> {
     pub(crate) fn new(
         settings: &'c Settings,
         state: &'c State,
-        request: &'c R,
+        request: &'c dyn Request,
         options: &CallOptions,
         in_run: bool,
-    ) -> Call<'c, R> {
+    ) -> Call<'c> {
         let started = Instant::now();
         let deadline = deadline_from(started, options.timeout.unwrap_or(settings.timeout));
         Call {
@@ -140,7 +140,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn acquire(&mut self) -> Result<Permit<'c>, Error> {
-        let limiter = self.state.quota.rate_limiter(R::OPERATION);
+        let limiter = self.state.quota.rate_limiter(self.request.operation());
         let permit = if self.retry.counts_waits() {
             limiter.acquire(&self.wait_scope)
         } else {
@@ -187,7 +187,7 @@ impl<'c, R: Request> Call<'c, R> {
         };
         let failure = match stale {
             Some(Stale::Dead) => Failure::StaleConnection,
-            _ => cause.failure(R::OPERATION),
+            _ => cause.failure(self.request.operation()),
         };
         let meaning = failure.meaning();
         match meaning.refused_as {
@@ -283,7 +283,9 @@ impl<'c, R: Request> Call<'c, R> {
         let left = self.wait_scope.deadline.saturating_duration_since(started);
         self.state.http.exchange(Exchange {
             path_and_query: &path_and_query(
-                R::OPERATION.path(self.settings.rules.generation),
+                self.request
+                    .operation()
+                    .path(self.settings.rules.generation),
                 self.settings.sdkappid,
                 &self.settings.identifier,
                 self.state.random.next_u64() as u32, // the pages ask for 32 bits
@@ -323,7 +325,7 @@ impl<'c, R: Request> Call<'c, R> {
             } => (left_out, tags, unanswered),
         };
         let outcome = Outcome {
-            accounts: self.request.accounts().count() - left_out.len() - unanswered.len(),
+            accounts: self.request.accounts().len() - left_out.len() - unanswered.len(),
             attempts: self.attempts,
             sent: self.sent,
             request_id,
@@ -340,10 +342,11 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn error(&self, cause: impl Into<Arc<Cause>>, stopped: Option<Stopped>) -> Error {
+        let operation = self.request.operation();
         Error {
-            operation: R::OPERATION,
+            operation,
             cause: cause.into(),
-            effect: self.effect.for_operation(R::OPERATION),
+            effect: self.effect.for_operation(operation),
             attempts: self.attempts,
             sent: self.sent,
             stopped,

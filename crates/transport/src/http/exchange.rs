@@ -70,7 +70,7 @@ pub(crate) enum Stale {
 
 impl Exchanged {
     /// Reads the answer to `request`. One that cannot be read and says that it is compressed is `Cause::Encoded`.
-    pub(crate) fn read<R: Request>(self, request: &R) -> Result<Answer, Cause> {
+    pub(crate) fn read(self, request: &dyn Request) -> Result<Answer, Cause> {
         let result = self.result;
         let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
         result.map_err(|cause| cause.encoded(self.encoding.as_deref()))

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult};
-use imtag_core::{BatchRequest, Code, Effect, Request};
+use imtag_core::{Code, Effect, Request};
 
 use super::session::Session;
 use super::worker::Sent;
@@ -14,24 +14,9 @@ use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::state::Shared;
 
-/// Sends a request. It calls `on_turn` when an attempt has its turn in the quota.
+/// Calls until the request of a batch is answered or has failed. It calls `on_turn` when an attempt has its turn in the quota.
 pub(super) fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
-    match BatchRequest::new(&session.rules, batch) {
-        BatchRequest::Add(request) => send_request(client, session, batch, &request, on_turn),
-        BatchRequest::Get(request) => send_request(client, session, batch, &request, on_turn),
-        BatchRequest::Remove(request) => send_request(client, session, batch, &request, on_turn),
-        BatchRequest::Clear(request) => send_request(client, session, batch, &request, on_turn),
-    }
-}
-
-/// Calls until the request is answered or has failed.
-fn send_request<R: Request>(
-    client: &Shared,
-    session: &Session,
-    batch: &Batch,
-    request: &R,
-    on_turn: &dyn Fn(),
-) -> Sent {
+    let request = batch.request(&session.rules);
     let (settings, state) = client.parts();
     let sending = &session.sending;
     let left = batch.deadline().saturating_sub(session.pipeline().now());
@@ -42,9 +27,9 @@ fn send_request<R: Request>(
         drain: Some(session.drain.clone()),
         interrupt: None,
     };
-    let mut call = Call::new(settings, state, request, &options, sending.in_run);
+    let mut call = Call::new(settings, state, &request, &options, sending.in_run);
     call.on_turn = Some(on_turn);
-    call.is_searched = request.accounts().nth(1).is_some();
+    call.is_searched = request.accounts().len() > 1;
     let mut result = call.run();
     Sent {
         settled: batch_result(client, session, batch, &mut result),
