@@ -80,7 +80,12 @@ pub(crate) struct State {
 impl State {
     fn new(settings: &Settings) -> State {
         State {
-            http: Http::new(&settings.endpoint, settings.tls.as_ref()),
+            http: Http::new(
+                &settings.endpoint,
+                settings.tls.as_ref(),
+                settings.sdkappid,
+                &settings.identifier,
+            ),
             usersigs: UserSigs::default(),
             budget: RetryBudget::full(),
             outage: Outage::new(settings.retry),

@@ -1,5 +1,5 @@
-//! A server that repeats the UserSig: no error shows enough of it to identify it, and no log of the HTTP library, wherever it
-//! stands in the answer, however it is encoded, and however the answer is cut into pieces.
+//! A server that repeats the UserSig: no error shows enough of it to identify it, wherever it stands in the answer, however
+//! it is encoded, and however the answer is cut into pieces.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -130,8 +130,7 @@ fn assert_hidden(text: &str, usersig: &str) {
 }
 
 #[test]
-fn no_error_and_no_log_shows_a_usersig_that_an_answer_repeats_wherever_it_is_cut() {
-    let kept = keep_logs();
+fn no_error_shows_a_usersig_that_an_answer_repeats_wherever_it_is_cut() {
     let echo = Arc::new(Mutex::new(Echo {
         place: PLACES[0],
         encode: ENCODINGS[0].0,
@@ -159,22 +158,12 @@ fn no_error_and_no_log_shows_a_usersig_that_an_answer_repeats_wherever_it_is_cut
                     let mut echo = echo.lock().unwrap();
                     (echo.place, echo.encode, echo.cut) = (place, encode, cut);
                 }
-                kept.lock().unwrap().clear();
                 let error = client.add_tag(&add()).unwrap_err();
                 let shown = format!("{error}\n{error:?}\n{:?}\n", error.request_id());
                 let echo = echo.lock().unwrap();
                 let usersig = &echo.usersig;
                 assert!(usersig.starts_with("eJ") && usersig.len() > 100);
                 assert_hidden(&decoded(&shown), usersig);
-                let kept = kept.lock().unwrap();
-                let logs = kept.len() > 5;
-                assert!(logs, "the HTTP library logs, or this sees nothing");
-                // bodies are logged 16 bytes a line, which end in them
-                let ends = kept
-                    .iter()
-                    .filter_map(|line| line.get(line.len().max(16) - 16..));
-                assert_hidden(&decoded(&ends.collect::<String>()), usersig);
-                assert_hidden(&decoded(&kept.join("\n")), usersig);
                 if cut >= echo.text().len() {
                     break;
                 }

@@ -19,7 +19,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
-use crate::http::{Exchange, Exchanged, RequestBuffer, Stale, path_and_query};
+use crate::http::{Exchange, Exchanged, Stale};
 use crate::outage::Place;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
@@ -93,13 +93,9 @@ impl<'c> Call<'c> {
         let _watch = self.wait_scope.watch();
         let begins = self.wait_scope.check_at(self.started);
         begins.map_err(|stop| self.error(Cause::from_wait_end(stop, Phase::Start), None))?;
-        let mut request = RequestBuffer::new(|out| {
-            out.reserve_exact(self.request.json().len());
-            out.extend_from_slice(self.request.json());
-        });
         loop {
             let (usersig, permit) = self.turn()?;
-            if let Some(outcome) = self.attempt(&mut request, &usersig, permit)? {
+            if let Some(outcome) = self.attempt(&usersig, permit)? {
                 return Ok(outcome);
             }
         }
@@ -161,21 +157,20 @@ impl<'c> Call<'c> {
     /// Makes an attempt in its turn. `None`: it failed, and another may be made.
     fn attempt(
         &mut self,
-        request: &mut RequestBuffer,
         usersig: &VersionedUserSig,
         permit: Permit<'_>,
     ) -> Result<Option<Outcome>, Error> {
         self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
-        let mut exchanged = self.exchange(usersig, request, started);
+        let exchanged = self.exchange(usersig, started);
         let (sent, answered, stale) = (exchanged.sent, exchanged.answered, exchanged.stale);
         self.over_new_connection = stale.is_some();
         self.wait_scope.deadline += exchanged.waited;
         self.sent += u32::from(sent);
-        let date = exchanged.date.take();
+        let date = exchanged.date;
         let read = exchanged.read(self.request);
-        let mut cause = match read.and_then(|answer| self.outcome(answer, date.as_deref())) {
+        let mut cause = match read.and_then(|answer| self.outcome(answer, date)) {
             Ok(mut outcome) => {
                 permit.answered(Admission::Admitted);
                 outcome.redact(&usersig.usersig);
@@ -274,24 +269,14 @@ impl<'c> Call<'c> {
         self.error(last, Some(stopped))
     }
 
-    fn exchange(
-        &self,
-        usersig: &VersionedUserSig,
-        request: &mut RequestBuffer,
-        started: Instant,
-    ) -> Exchanged {
+    fn exchange(&self, usersig: &VersionedUserSig, started: Instant) -> Exchanged {
         let left = self.wait_scope.deadline.saturating_duration_since(started);
-        self.state.http.exchange(Exchange {
-            path_and_query: &path_and_query(
-                self.request
-                    .operation()
-                    .path(self.settings.rules.generation),
-                self.settings.sdkappid,
-                &self.settings.identifier,
-                self.state.random.next_u64() as u32, // the pages ask for 32 bits
-            ),
+        let operation = self.request.operation();
+        self.state.http.exchange(&Exchange {
+            path: operation.path(self.settings.rules.generation),
+            random: self.state.random.next_u64() as u32, // the pages ask for 32 bits
             usersig: &usersig.usersig,
-            request,
+            body: self.request.json(),
             wait_scope: &self.wait_scope,
             timeout: self.attempt_timeout.or(self.retry.attempt_time(left)),
             connect_timeout: self.settings.connect_timeout,
@@ -300,8 +285,8 @@ impl<'c> Call<'c> {
         })
     }
 
-    /// `date`: the answer's.
-    fn outcome(&self, answer: Answer, date: Option<&str>) -> Result<Outcome, Cause> {
+    /// `date`: the answer's, since the Unix epoch.
+    fn outcome(&self, answer: Answer, date: Option<Duration>) -> Result<Outcome, Cause> {
         let request_id = answer.request_id;
         let (left_out, tags, unanswered) = match answer.verdict {
             Verdict::Refused(refusal) => {

@@ -23,12 +23,12 @@ pub(crate) enum UserSigSource {
 }
 
 /// A possible reason for the refusal, for the message; and what to do: the catalogue's remedy where it fits these
-/// credentials. `date` is the answer's `Date` line.
+/// credentials. `date` is the answer's `Date` line, since the Unix epoch.
 pub(crate) fn explain(
     code: Code,
     source: UserSigSource,
     now: SystemTime,
-    date: Option<&str>,
+    date: Option<Duration>,
 ) -> (Option<String>, &'static str) {
     let Some(fault) = code.usersig_fault() else {
         return (None, code.remedy());
@@ -61,10 +61,10 @@ pub(crate) fn explain(
 }
 
 /// This machine's clock, and the server's if it differs.
-fn clocks(now: SystemTime, date: Option<&str>, always: bool) -> Option<String> {
+fn clocks(now: SystemTime, date: Option<Duration>, always: bool) -> Option<String> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let ours = format!("this machine's clock says {}", utc(now));
-    match date.and_then(seconds_of) {
+    match date {
         Some(date) if now.abs_diff(date) > CLOCKS_APART => {
             Some(format!("{ours}, the server's {}", utc(date)))
         }
@@ -90,7 +90,7 @@ fn utc(since_epoch: Duration) -> String {
 }
 
 /// The time of a `Date` line, `Sun, 29 Nov 2026 10:58:03 GMT`, since the Unix epoch.
-fn seconds_of(date: &str) -> Option<Duration> {
+pub(crate) fn seconds_of(date: &str) -> Option<Duration> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
@@ -123,7 +123,7 @@ mod tests {
 
     fn explained(code: i32, source: UserSigSource, date: &str) -> (Option<String>, &'static str) {
         let now = UNIX_EPOCH + Duration::from_secs(1_795_949_883);
-        explain(Code(code), source, now, Some(date))
+        explain(Code(code), source, now, seconds_of(date))
     }
 
     fn hint(code: i32, source: UserSigSource, date: &str) -> Option<String> {

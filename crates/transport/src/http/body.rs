@@ -1,135 +1,248 @@
-//! The body of an answer, hidden from ureq: ureq logs every byte that it reads, and an answer may repeat the UserSig. So
-//! ureq gets the framing that says where the body ends, and an `x` for each byte of content. The content is kept aside.
+//! The body of an answer: which of its bytes are content, and where it ends (RFC 9112, sections 6 and 7). A state machine
+//! without a socket: it looks at what has arrived, and says what the first bytes of that are.
 //!
 //! ```text
-//! arrives:    5\r\nhello\r\n0\r\n\r\n
-//! ureq gets:  5\r\nxxxxx\r\n0\r\n\r\n      content: hello
+//! Length ──► so many bytes: content ──► the end            UntilClose ──► content, until the server closes
+//!
+//!               ┌──────────── ChunkEnd ◄────────────┐
+//!               ▼                                   │
+//! chunks: ChunkSize ── size ──► Chunk ── content ───┘
+//!               └───── 0 ─────► Trailers ── an empty line ──► the end
 //! ```
 
-/// Replaces a byte that ureq need not see.
-const COVER: u8 = b'x';
+/// The longest line between chunks.
+const LINE_BYTES: usize = 16 * 1024;
 
-/// Where in a body the next byte is.
+/// Why an answer is refused that has a longer one.
+const LONG_LINE: &str = "a line between the answer's chunks is too long";
+
+/// Why an answer is refused that is none of HTTP.
+pub(super) const NO_HTTP: &str = "not an HTTP answer";
+
+/// What of a body comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// In a body without chunks: all bytes are content.
-    Plain,
-    /// In the line with the next chunk's size.
-    Size { bytes: u64, extension: bool },
-    /// In a chunk, with so many bytes left.
+    /// So many bytes of content. After none, it has ended.
+    Length(u64),
+    /// Content until the server closes.
+    UntilClose,
+    /// The line with the size of the next chunk.
+    ChunkSize,
+    /// So many bytes of content of a chunk.
     Chunk(u64),
-    /// In the line end after a chunk.
+    /// The line end after a chunk.
     ChunkEnd,
-    /// In the lines after the last chunk.
-    Trailer,
+    /// Lines after the last chunk, and an empty one.
+    Trailers,
+}
+
+/// What the first bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// So many are content.
+    Content(usize),
+    /// So many only say where content is.
+    Framing(usize),
+    /// More must arrive before this is known.
+    Incomplete,
+    /// None of them belongs to the body: it has ended.
+    End,
 }
 
 impl Body {
-    const SIZE: Body = Body::Size {
-        bytes: 0,
-        extension: false,
-    };
-
-    pub(super) fn new(chunked: bool) -> Body {
-        if chunked { Body::SIZE } else { Body::Plain }
-    }
-
-    /// Takes what has arrived: appends content to `content`, and covers in `arrived` what ureq need not see.
-    pub(super) fn take(&mut self, arrived: &mut [u8], content: &mut Vec<u8>) {
-        let mut rest = arrived;
-        while !rest.is_empty() {
-            let of_content = match self {
-                Body::Plain => rest.len(),
-                Body::Chunk(left) => usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len()),
-                _ => 0,
-            };
-            if of_content == 0 {
-                let (first, others) = rest.split_at_mut(1);
-                self.take_framing(&mut first[0]);
-                rest = others;
-                continue;
-            }
-            let (now, later) = rest.split_at_mut(of_content);
-            content.extend_from_slice(now);
-            now.fill(COVER);
-            rest = later;
-            if let Body::Chunk(left) = self {
-                *left -= of_content as u64;
+    /// Takes the next part of what has arrived, or says why it is no body.
+    pub(super) fn take(&mut self, arrived: &[u8]) -> Result<Part, &'static str> {
+        match self {
+            Body::Length(0) => Ok(Part::End),
+            _ if arrived.is_empty() => Ok(Part::Incomplete),
+            Body::Length(left) => Ok(content(left, arrived)),
+            Body::UntilClose => Ok(Part::Content(arrived.len())),
+            Body::Chunk(left) => {
+                let part = content(left, arrived);
                 if *left == 0 {
                     *self = Body::ChunkEnd;
                 }
+                Ok(part)
+            }
+            Body::ChunkEnd => match arrived {
+                [b'\r', b'\n', ..] => {
+                    *self = Body::ChunkSize;
+                    Ok(Part::Framing(2))
+                }
+                [b'\r'] => Ok(Part::Incomplete),
+                _ => Err(NO_HTTP),
+            },
+            Body::ChunkSize | Body::Trailers => {
+                let end = arrived.windows(2).position(|bytes| bytes == b"\r\n");
+                if end.unwrap_or(arrived.len()) > LINE_BYTES {
+                    return Err(LONG_LINE);
+                }
+                let Some(end) = end else {
+                    return Ok(Part::Incomplete);
+                };
+                *self = match self {
+                    Body::ChunkSize => match chunk_size(&arrived[..end]).ok_or(NO_HTTP)? {
+                        0 => Body::Trailers,
+                        size => Body::Chunk(size),
+                    },
+                    _ if end == 0 => Body::Length(0),
+                    _ => Body::Trailers,
+                };
+                Ok(Part::Framing(end + 2))
             }
         }
     }
 
-    fn take_framing(&mut self, byte: &mut u8) {
-        match self {
-            Body::Size { bytes, extension } => match *byte {
-                b'\n' if *bytes == 0 => *self = Body::Trailer,
-                b'\n' => *self = Body::Chunk(*bytes),
-                b'\r' => {}
-                b';' => *extension = true,
-                b' ' | b'\t' if !*extension => {}
-                digit if !*extension && digit.is_ascii_hexdigit() => {
-                    let digit = char::from(digit).to_digit(16).unwrap_or(0);
-                    *bytes = bytes.saturating_mul(16).saturating_add(digit.into());
-                }
-                _ => *byte = COVER,
-            },
-            Body::ChunkEnd if *byte == b'\n' => *self = Body::SIZE,
-            _ if b"\r\n".contains(byte) => {}
-            _ => *byte = COVER,
-        }
+    /// True if a body may end here without its end: by its nature, or as servers leave out the empty line after the last
+    /// chunk.
+    pub(super) fn ends_by_close(self) -> bool {
+        matches!(self, Body::UntilClose | Body::Trailers)
     }
+}
+
+/// Takes all content that has arrived, of so many bytes that are `left`.
+fn content(left: &mut u64, arrived: &[u8]) -> Part {
+    let taken = usize::try_from(*left).map_or(arrived.len(), |left| left.min(arrived.len()));
+    *left -= taken as u64;
+    Part::Content(taken)
+}
+
+/// The size in the line before a chunk. Extensions stand behind a semicolon, and are ignored.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.split(|byte| *byte == b';').next()?.trim_ascii();
+    // a sign is none, though Rust would read it
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What ureq gets, and the content, where the body arrives whole, in two pieces, and byte by byte.
-    fn read(chunked: bool, body: &str) -> (String, String) {
-        let pieces = |sizes: &[usize]| {
-            let (mut passed, mut content) = (body.as_bytes().to_vec(), Vec::new());
-            let mut state = Body::new(chunked);
-            let mut rest = passed.as_mut_slice();
-            for size in sizes {
-                let (now, later) = rest.split_at_mut(*size);
-                state.take(now, &mut content);
-                rest = later;
+    /// The content of a body that arrives in pieces that end there, what follows it, and whether it is whole. A body that
+    /// is closed early is `Ok(None)`.
+    fn pieces(
+        mut body: Body,
+        bytes: &str,
+        ends: impl Iterator<Item = usize>,
+    ) -> Result<Option<(String, String)>, &'static str> {
+        let (mut at, mut content) = (0, Vec::new());
+        for end in ends.chain([bytes.len()]) {
+            loop {
+                let arrived = &bytes.as_bytes()[at..end.max(at)];
+                match body.take(arrived)? {
+                    Part::Content(length) => {
+                        content.extend_from_slice(&arrived[..length]);
+                        at += length;
+                    }
+                    Part::Framing(length) => at += length,
+                    Part::Incomplete => break,
+                    Part::End => {
+                        let content = String::from_utf8(content).unwrap();
+                        return Ok(Some((content, bytes[at..].to_owned())));
+                    }
+                }
             }
-            (
-                String::from_utf8(passed).unwrap(),
-                String::from_utf8(content).unwrap(),
-            )
-        };
-        let whole = pieces(&[body.len()]);
-        for at in 0..=body.len() {
-            assert_eq!(pieces(&[at, body.len() - at]), whole);
         }
-        assert_eq!(pieces(&vec![1; body.len()]), whole);
+        let content = String::from_utf8(content).unwrap();
+        Ok(body.ends_by_close().then_some((content, String::new())))
+    }
+
+    /// What comes of a body, whole, in two pieces and byte by byte.
+    #[track_caller]
+    fn read(body: Body, bytes: &str) -> Result<Option<(String, String)>, &'static str> {
+        let whole = pieces(body, bytes, 0..0);
+        let beyond = match &whole {
+            Ok(Some((_, beyond))) => beyond.len(),
+            _ => 0,
+        };
+        let step = 1 + bytes.len() / 100; // of long ones not each byte
+        for end in (0..bytes.len() - beyond).step_by(step) {
+            assert_eq!(pieces(body, bytes, end..=end), whole, "{bytes} {end}");
+        }
+        let ends = (0..bytes.len()).step_by(step);
+        assert_eq!(pieces(body, bytes, ends), whole, "{bytes}");
         whole
     }
 
-    fn both(passed: &str, content: &str) -> (String, String) {
-        (passed.to_owned(), content.to_owned())
+    #[test]
+    fn a_body_ends_where_its_length_or_the_server_says() {
+        let whole = |content: &str, beyond: &str| Ok(Some((content.to_owned(), beyond.to_owned())));
+        assert_eq!(read(Body::Length(0), ""), whole("", ""));
+        assert_eq!(read(Body::Length(0), "HTTP"), whole("", "HTTP"));
+        assert_eq!(read(Body::Length(5), "5\r\n{}"), whole("5\r\n{}", ""));
+        assert_eq!(read(Body::Length(2), "{}HTTP"), whole("{}", "HTTP"));
+        assert_eq!(read(Body::Length(3), "{}"), Ok(None));
+        assert_eq!(read(Body::Length(u64::MAX), "{}"), Ok(None));
+        assert_eq!(read(Body::UntilClose, "5\r\n{}"), whole("5\r\n{}", ""));
+        assert_eq!(read(Body::UntilClose, ""), whole("", ""));
     }
 
     #[test]
-    fn only_what_says_where_a_body_ends_is_passed_on() {
-        assert_eq!(read(false, "eJyr\r\n5"), both("xxxxxxx", "eJyr\r\n5"));
-        assert_eq!(
-            read(
-                true,
-                "4\r\neJyr\r\nA ;n=eJyr\r\n5\r\n0123456\r\n0\r\neJ: y\r\n\r\n"
+    fn the_content_of_chunks_is_found_and_nothing_else_is_taken_for_it() {
+        let long = "v".repeat(LINE_BYTES - 2);
+        for (bytes, content, beyond) in [
+            ("2\r\n{}\r\n0\r\n\r\n", "{}", ""),
+            (
+                "1\r\n{\r\nA\r\n0\r\n\r\n12345\r\n0\r\n\r\n",
+                "{0\r\n\r\n12345",
+                "",
             ),
-            both(
-                "4\r\nxxxx\r\nA ;xxxxxx\r\nxxxxxxxxxx\r\n0\r\nxxxxx\r\n\r\n",
-                "eJyr5\r\n0123456"
-            )
-        );
-        // no number: ureq refuses it
-        assert_eq!(read(true, "eJyr\r\n"), both("exxx\r\n", ""));
-        assert_eq!(read(true, "1\r\nayz\r\n"), both("1\r\nxxx\r\n", "a"));
+            ("0\r\n\r\n", "", ""),
+            ("2\r\n{}\r\n0\r\n\r\nHTTP", "{}", "HTTP"),
+            // extensions, white space, leading zeros
+            ("2;n=v\r\n{}\r\n0;last\r\n\r\n", "{}", ""),
+            (
+                "2 ; n = \"a;b, a longer one than 20 bytes\"\r\n{}\r\n0\r\n\r\n",
+                "{}",
+                "",
+            ),
+            (" 2\t\r\n{}\r\n0 \r\n\r\n", "{}", ""),
+            ("0000000000000000000000002\r\n{}\r\n000\r\n\r\n", "{}", ""),
+            (&format!("2;{long}\r\n{{}}\r\n0\r\n\r\n"), "{}", ""),
+            // lines after the last chunk
+            ("2\r\n{}\r\n0\r\nx: y\r\nz: 1\r\n\r\n", "{}", ""),
+            // servers leave out the empty line
+            ("2\r\n{}\r\n0\r\n", "{}", ""),
+            ("2\r\n{}\r\n0\r\nx: y", "{}", ""),
+        ] {
+            let whole = Ok(Some((content.to_owned(), beyond.to_owned())));
+            assert_eq!(read(Body::ChunkSize, bytes), whole, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn chunks_of_another_form_are_refused_and_a_body_without_its_end_is_not_whole() {
+        let long = "v".repeat(LINE_BYTES);
+        for (bytes, expected) in [
+            ("\r\n{}", Err(NO_HTTP)),
+            ("; n=v\r\n{}", Err(NO_HTTP)),
+            ("{}\r\n", Err(NO_HTTP)),
+            ("+2\r\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
+            ("-2\r\n", Err(NO_HTTP)),
+            ("0x2\r\n", Err(NO_HTTP)),
+            ("2 2\r\n", Err(NO_HTTP)),
+            ("10000000000000000\r\n", Err(NO_HTTP)),
+            // no line end after a chunk, or another
+            ("2\r\n{}2\r\n", Err(NO_HTTP)),
+            ("2\r\n{}\n0\r\n\r\n", Err(NO_HTTP)),
+            ("2\r\n{}\r0\r\n\r\n", Err(NO_HTTP)),
+            ("2\r\n{}\r\n\r\n0\r\n\r\n", Err(NO_HTTP)),
+            ("2\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
+            (&format!("2;{long}\r\n"), Err(LONG_LINE)),
+            (&format!("0\r\nx{long}"), Err(LONG_LINE)),
+            // closed early
+            ("", Ok(None)),
+            ("2", Ok(None)),
+            ("2\r\n{", Ok(None)),
+            ("2\r\n{}", Ok(None)),
+            ("2\r\n{}\r\n", Ok(None)),
+            ("2\r\n{}\r\n0", Ok(None)),
+            ("ffffffffffffffff\r\n{}", Ok(None)),
+        ] {
+            assert_eq!(read(Body::ChunkSize, bytes), expected, "{bytes}");
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! A connection: TCP, and TLS over it for HTTPS. The socket is non-blocking; each wait is one `poll`, which ends at the
 //! deadline or when a cancel shuts the socket.
 //!
-//! A request leaves in one `write`, with the end of the handshake before it. Only std's `write` is used: it sets
-//! MSG_NOSIGNAL, so a closed peer does not kill the process.
+//! A request leaves in one `sendmsg`, its head and its body from where they are, with the end of the handshake before it.
+//! Each carries MSG_NOSIGNAL, so a closed peer does not kill the process. An answer is awaited before it is read: it is
+//! never there yet, so a read before the wait would be one system call more.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 use rustls::ClientConnection;
+use zeroize::Zeroizing;
 
 use crate::error::{Cause, Phase};
 
@@ -18,11 +22,19 @@ use super::context::Context;
 /// How much is read at once. Answers are short.
 const READ_BYTES: usize = 16 * 1024;
 
+/// A closed peer is an error, and no signal.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+/// There it is an option of each socket, which is set when it is made.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
     tls: Option<Box<Tls>>,
-    buffer: Box<[u8]>,
-    /// What has arrived, decrypted, and is not taken yet.
+    /// The head of the request under way, which holds the UserSig.
+    pub(super) head: Zeroizing<Vec<u8>>,
+    /// What has arrived, decrypted, since the last request.
     pub(super) arrived: Vec<u8>,
     /// The server sends nothing more.
     pub(super) closed: bool,
@@ -34,6 +46,8 @@ struct Tls {
     session: ClientConnection,
     /// Records to write.
     records: Vec<u8>,
+    /// Records that have arrived.
+    received: Vec<u8>,
 }
 
 impl Connection {
@@ -48,12 +62,13 @@ impl Connection {
             Box::new(Tls {
                 session,
                 records: Vec::new(),
+                received: Vec::new(),
             })
         });
         let mut connection = Connection {
             stream,
             tls,
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            head: Zeroizing::default(),
             arrived: Vec::new(),
             closed: false,
             reusable: false,
@@ -77,8 +92,8 @@ impl Connection {
         nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Sends a request, in one `write` if the socket takes it.
-    pub(super) fn send(&mut self, request: &[u8], context: &mut Context) -> Result<(), Cause> {
+    /// Sends `head` and a body, in one system call if the socket takes them.
+    pub(super) fn send(&mut self, body: &[u8], context: &mut Context) -> Result<(), Cause> {
         if !self.arrived.is_empty() {
             // these bytes belong to the exchange before: the server has not seen this request yet
             let stray = "the server had sent more than its last answer";
@@ -87,16 +102,28 @@ impl Connection {
         self.reusable = false;
         // nothing is sent after the deadline, which may have passed since the last wait
         context.check()?;
+        let request = [self.head.as_slice(), body];
         match &mut self.tls {
             None => write(&self.stream, request, context)?,
             Some(tls) => {
-                tls.encrypt(request)
-                    .map_err(|error| context.network(error))?;
+                for plain in request {
+                    let encrypted = tls.encrypt(plain);
+                    encrypted.map_err(|error| context.network(error))?;
+                }
                 self.write_records(context)?;
             }
         }
         context.phase = Phase::Read;
         Ok(())
+    }
+
+    /// An answer was read in full, so many bytes of what has arrived.
+    pub(super) fn answered(&mut self, bytes: usize, is_kept: bool) {
+        self.reusable = is_kept && bytes == self.arrived.len() && !self.closed;
+        if self.reusable {
+            self.arrived.clear();
+            self.arrived.shrink_to(2 * READ_BYTES); // it grows for a long head
+        }
     }
 
     /// Waits until something arrives, and appends it to `arrived`. Returns false if the server has closed instead.
@@ -116,17 +143,22 @@ impl Connection {
     /// Reads once.
     fn read(&mut self, context: &Context) -> Result<(), Cause> {
         context.ready(&self.stream, PollFlags::IN)?;
+        let into = match &mut self.tls {
+            None => &mut self.arrived,
+            Some(tls) => &mut tls.received,
+        };
+        if into.capacity() - into.len() < READ_BYTES / 2 {
+            into.reserve(READ_BYTES);
+        }
         let read = loop {
-            match (&*self.stream).read(&mut self.buffer) {
-                Ok(read) => break read,
-                Err(error) => context.wait_or_fail(error, &self.stream, PollFlags::IN)?,
+            match recv(&self.stream, spare_capacity(into), RecvFlags::empty()) {
+                Ok((_, read)) => break read,
+                Err(error) => context.wait_or_fail(error.into(), &self.stream, PollFlags::IN)?,
             }
         };
         self.closed = read == 0;
-        let bytes = &self.buffer[..read];
-        match &mut self.tls {
-            None => self.arrived.extend_from_slice(bytes),
-            Some(tls) => self.closed |= tls.decrypt(bytes, &mut self.arrived)?,
+        if let Some(tls) = &mut self.tls {
+            self.closed |= tls.decrypt(&mut self.arrived)?;
         }
         Ok(())
     }
@@ -137,7 +169,7 @@ impl Connection {
         };
         let collected = tls.collect_records();
         collected.map_err(|error| context.network(error))?;
-        write(&self.stream, &tls.records, context)?;
+        write(&self.stream, [&tls.records, &[]], context)?;
         tls.records.clear();
         Ok(())
     }
@@ -161,9 +193,10 @@ impl Tls {
         Ok(())
     }
 
-    /// Appends what `records` say to `plain`. Returns whether the server said that it sends nothing more.
-    fn decrypt(&mut self, mut records: &[u8], plain: &mut Vec<u8>) -> Result<bool, Cause> {
+    /// Appends what the received records say to `plain`. Returns whether the server said that it sends nothing more.
+    fn decrypt(&mut self, plain: &mut Vec<u8>) -> Result<bool, Cause> {
         let failed = |error: io::Error| Cause::Tls(error.into());
+        let mut records = self.received.as_slice();
         while !records.is_empty() {
             self.session.read_tls(&mut records).map_err(failed)?;
             let state = self.session.process_new_packets();
@@ -176,18 +209,24 @@ impl Tls {
                 return Ok(true);
             }
         }
+        self.received.clear();
         Ok(false)
     }
 }
 
-fn write(mut stream: &TcpStream, mut bytes: &[u8], context: &mut Context) -> Result<(), Cause> {
-    while !bytes.is_empty() {
-        match stream.write(bytes) {
+/// Writes both parts, one behind the other, in one system call if the socket takes them.
+fn write(stream: &TcpStream, parts: [&[u8]; 2], context: &mut Context) -> Result<(), Cause> {
+    let mut parts = parts.map(IoSlice::new);
+    let mut left = &mut parts[..];
+    IoSlice::advance_slices(&mut left, 0); // drops empty ones
+    while !left.is_empty() {
+        let mut nothing = SendAncillaryBuffer::default();
+        match sendmsg(stream, left, &mut nothing, NO_SIGNAL) {
             Ok(written) => {
-                bytes = &bytes[written..];
+                IoSlice::advance_slices(&mut left, written);
                 context.sent |= context.phase == Phase::Write;
             }
-            Err(error) => context.wait_or_fail(error, stream, PollFlags::OUT)?,
+            Err(error) => context.wait_or_fail(error.into(), stream, PollFlags::OUT)?,
         }
     }
     Ok(())

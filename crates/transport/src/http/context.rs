@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::{NotUnderstood, start_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::{Cause, Phase};
@@ -23,8 +22,8 @@ pub(super) struct Context {
     pub(super) refused: bool,
     /// A byte of the request may have left this machine.
     pub(super) sent: bool,
-    /// The first bytes of the answer, decrypted.
-    pub(super) answer_start: Vec<u8>,
+    /// A byte of an answer came, good or bad.
+    pub(super) answered: bool,
     /// What the answer's head says beside where its body ends.
     pub(super) info: HeadInfo,
     /// Shuts the connection when the call is cancelled.
@@ -39,7 +38,7 @@ impl Context {
             phase: Phase::Resolve,
             refused: false,
             sent: false,
-            answer_start: Vec::new(),
+            answered: false,
             info: HeadInfo::default(),
             watch: None,
         }
@@ -132,13 +131,6 @@ impl Context {
             io::ErrorKind::UnexpectedEof,
             "Peer disconnected",
         ))
-    }
-
-    pub(super) fn not_understood(&self, reason: &str) -> Cause {
-        Cause::NotUnderstood(NotUnderstood {
-            reason: reason.to_owned(),
-            start: start_of(&self.answer_start),
-        })
     }
 }
 

@@ -3,8 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use imtag_core::{Answer, AnswerReader, Request, UserSig};
-use ureq_proto::http::HeaderValue;
+use imtag_core::{Answer, AnswerReader, Identifier, Request, SdkAppId, UserSig};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
@@ -12,13 +11,14 @@ use crate::wait::{WaitScope, deadline_after};
 
 use super::connect::{Connector, Tls};
 use super::context::Context;
-use super::message::{RequestBuffer, post};
+use super::message::post;
 use super::pool::Pool;
 use super::refused_socket::{Exchanges, Refused};
+use super::request_head::RequestHead;
 
 /// The connections of a client.
 pub(crate) struct Http {
-    host: HeaderValue,
+    head: RequestHead,
     connector: Connector,
     pool: Pool,
     exchanges: Exchanges,
@@ -26,10 +26,11 @@ pub(crate) struct Http {
 
 /// What one exchange needs.
 pub(crate) struct Exchange<'e> {
-    /// The value of `usersig` is left empty.
-    pub(crate) path_and_query: &'e str,
+    pub(crate) path: &'static str,
+    /// The request's `random`.
+    pub(crate) random: u32,
     pub(crate) usersig: &'e UserSig,
-    pub(crate) request: &'e mut RequestBuffer,
+    pub(crate) body: &'e [u8],
     /// The call's: it bounds the waits before the exchange begins.
     pub(crate) wait_scope: &'e WaitScope,
     /// The time for the exchange itself, from when it begins.
@@ -47,8 +48,8 @@ pub(crate) struct Exchanged {
     result: Result<AnswerReader, Cause>,
     /// The answer's encoding, which the request does not ask for.
     encoding: Option<String>,
-    /// The answer's `Date`.
-    pub(crate) date: Option<String>,
+    /// The answer's `Date`, since the Unix epoch.
+    pub(crate) date: Option<Duration>,
     /// A byte of the request may have left this machine.
     pub(crate) sent: bool,
     /// A byte of an answer came, good or bad.
@@ -78,10 +79,14 @@ impl Exchanged {
 }
 
 impl Http {
-    pub(crate) fn new(endpoint: &Endpoint, tls: Option<&Tls>) -> Http {
+    pub(crate) fn new(
+        endpoint: &Endpoint,
+        tls: Option<&Tls>,
+        sdkappid: SdkAppId,
+        identifier: &Identifier,
+    ) -> Http {
         Http {
-            host: HeaderValue::from_str(&endpoint.authority())
-                .expect("an endpoint's host and port are ASCII"),
+            head: RequestHead::new(endpoint, sdkappid, identifier),
             connector: Connector::new(endpoint, tls),
             pool: Pool::default(),
             exchanges: Exchanges::default(),
@@ -89,12 +94,12 @@ impl Http {
     }
 
     /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
-    pub(crate) fn exchange(&self, mut exchange: Exchange<'_>) -> Exchanged {
+    pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
         let began = Instant::now();
         let mut under_way = self.exchanges.enter();
         let mut waited = Duration::ZERO;
         loop {
-            let (exchanged, refused) = self.exchange_once(&mut exchange, waited);
+            let (exchanged, refused) = self.exchange_once(exchange, waited);
             if !refused {
                 return exchanged;
             }
@@ -120,7 +125,7 @@ impl Http {
     }
 
     /// Returns also whether this machine refused the socket.
-    fn exchange_once(&self, exchange: &mut Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
+    fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
         let mut wait_scope = exchange.wait_scope.without_drain();
         wait_scope.deadline += waited;
         if let Some(timeout) = exchange.timeout {
@@ -139,14 +144,16 @@ impl Http {
             }
         };
         let result = connection.and_then(|mut connection| {
-            let answer = post(
-                &mut connection,
-                &self.host,
-                exchange.path_and_query,
-                exchange.usersig,
-                exchange.request,
-                &mut context,
-            );
+            let Exchange {
+                path,
+                usersig,
+                random,
+                body,
+                ..
+            } = *exchange;
+            let head = &mut connection.head;
+            self.head.write(path, usersig, random, body.len(), head);
+            let answer = post(&mut connection, body, &mut context);
             if connection.reusable {
                 context.release_connection();
                 self.pool.put(connection);
@@ -160,7 +167,7 @@ impl Http {
         let exchanged = Exchanged {
             stale,
             sent: context.sent,
-            answered: !context.answer_start.is_empty(),
+            answered: context.answered,
             result,
             encoding: context.info.encoding,
             date: context.info.date,
@@ -176,7 +183,7 @@ impl Http {
         context: &Context,
         clears: u64,
     ) -> (Result<AnswerReader, Cause>, Option<Stale>) {
-        if !context.answer_start.is_empty() {
+        if context.answered {
             return (result, None);
         }
         let (cause, stale) = match result {
@@ -208,12 +215,15 @@ mod tests {
         let http = Http::new(
             &Endpoint::parse(&format!("http://{address}")).unwrap(),
             None,
+            SdkAppId::new(1_400_000_000).unwrap(),
+            &Identifier::new("admin").unwrap(),
         );
         http.pool.put(Connection::to(address));
-        let exchanged = http.exchange(Exchange {
-            path_and_query: "/?usersig=&random=1",
+        let exchanged = http.exchange(&Exchange {
+            path: "v4",
+            random: 1,
             usersig: &UserSig::new("s").unwrap(),
-            request: &mut RequestBuffer::new(|out| out.extend_from_slice(b"{}")),
+            body: b"{}",
             wait_scope: &WaitScope::until(deadline_after(Duration::MAX)),
             timeout: Some(Duration::from_millis(5)),
             connect_timeout: Duration::MAX,

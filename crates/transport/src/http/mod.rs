@@ -1,9 +1,10 @@
-//! One HTTP exchange, by ureq's protocol (`ureq-proto`) over connections of our own.
+//! One HTTP/1.1 exchange: a `POST`, and its answer. Blocking, with TLS by rustls; no redirects, cookies or compression.
 //!
 //! ```text
 //! Http ─┬─ Pool          idle connections
 //!       ├─ Connector     opens one: Addresses (looked up once, renewed beside the calls), TCP, TLS
-//!       └─ message       one request, with the UserSig, and one answer; ureq-proto sees the text of neither
+//!       ├─ RequestHead   the same for each call except for UserSig, random number and length
+//!       └─ message       one request over a connection, and one answer: Head says where its Body ends
 //! ```
 //!
 //! A connection lives like this; in brackets the [`Phase`](crate::error::Phase) of a call that waits there.
@@ -27,8 +28,8 @@ mod head;
 mod message;
 mod pool;
 mod refused_socket;
+mod request_head;
 mod resolve;
 
 pub(crate) use connect::Tls;
 pub(crate) use exchange::{Exchange, Exchanged, Http, Stale};
-pub(crate) use message::{RequestBuffer, path_and_query};

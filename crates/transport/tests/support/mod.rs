@@ -1,5 +1,5 @@
 //! What the client's tests share: a client for an emulator, requests and changes, how a call ended, servers that answer
-//! as a test says, and what is logged.
+//! as a test says.
 #![allow(dead_code)] // each test file uses a part
 
 pub(crate) mod network;
@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -192,29 +192,6 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
 pub(crate) fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
-}
-
-/// All that is logged by this process from now on, down to the last detail.
-pub(crate) fn keep_logs() -> &'static Mutex<Vec<String>> {
-    struct Keep(Mutex<Vec<String>>);
-
-    impl log::Log for Keep {
-        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-            true
-        }
-
-        fn log(&self, record: &log::Record<'_>) {
-            let line = format!("{}: {}", record.target(), record.args());
-            self.0.lock().unwrap().push(line);
-        }
-
-        fn flush(&self) {}
-    }
-
-    static KEPT: Keep = Keep(Mutex::new(Vec::new()));
-    log::set_logger(&KEPT).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
-    &KEPT.0
 }
 
 /// Waits until something holds that is sure to come.

@@ -55,7 +55,6 @@ const TRANSPORT: &[&str] = &[
     "rustls",
     "socket2",
     "thiserror",
-    "ureq-proto",
     "webpki-roots",
     "zeroize",
 ];
