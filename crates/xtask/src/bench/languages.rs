@@ -41,9 +41,9 @@ pub(super) fn table(rust: Row, time: Duration) -> Result<(), Error> {
     );
     let callers = rust.callers;
     println!("{}", rust.line());
-    let lib = install::optimised_tree()?.join("lib");
+    let lib = install::optimised_tree("release")?.join("lib");
     let languages = [
-        ("C", c(&lib)),
+        ("C", compiled("batcher.c", "-limtag", &lib)),
         ("Python", python::batcher_benchmark(&lib)),
         ("Go", go::batcher_benchmark(&lib)),
     ];
@@ -72,20 +72,25 @@ fn rows(mut command: Command, callers: u64, time: Duration) -> Result<Vec<Row>, 
     lines.map(Row::read).collect()
 }
 
-/// Built against the library in a folder.
-fn c(lib: &Path) -> Result<Command, Error> {
-    tools::program("gcc", "gcc")?;
-    let program = lib.with_file_name("bench-batcher");
-    let mut compiler = Command::new("gcc");
-    compiler
-        .args(["-std=gnu11", "-O2", "-I"])
+/// A program of tests/bench in C or C++, linked with a library of those in a folder or of the system's.
+pub(super) fn compiled(source: &str, library: &str, lib: &Path) -> Result<Command, Error> {
+    let (compiler, standard) = if source.ends_with(".cpp") {
+        ("g++", "-std=c++17")
+    } else {
+        ("gcc", "-std=gnu11")
+    };
+    tools::program(compiler, compiler)?;
+    let program = lib.with_file_name(format!("bench-{source}.out"));
+    let mut compile = Command::new(compiler);
+    compile
+        .args([standard, "-O2", "-I"])
         .arg(lib.with_file_name("include"))
-        .arg(root().join("tests/bench/batcher.c"))
+        .arg(root().join("tests/bench").join(source))
         .arg("-L")
         .arg(lib)
-        .args(["-limtag", "-pthread", "-o"])
+        .args([library, "-pthread", "-o"])
         .arg(&program);
-    output(&mut compiler)?;
+    output(&mut compile)?;
     let mut command = Command::new(program);
     command.env("LD_LIBRARY_PATH", lib);
     Ok(command)

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what can only be measured, each beside a peer that is measured in the same run, as machines
 //! differ and are seldom idle. No test asserts a figure of these. Which there are is a table.
 
+mod against;
 mod bad_accounts;
 mod batcher;
 mod call;
@@ -17,7 +18,6 @@ mod quota;
 mod threads;
 
 use std::ffi::OsString;
-
 use std::time::Duration;
 
 use lexopt::ValueExt;
@@ -34,6 +34,8 @@ struct Bench {
     run: fn(lexopt::Parser) -> Result<(), Error>,
     /// It measures what is compiled into this program, so it runs in an optimised build of it.
     of_this_program: bool,
+    /// It takes another commit into its rounds, by `--against`.
+    has_rounds: bool,
 }
 
 const BENCHES: &[Bench] = &[
@@ -43,72 +45,101 @@ const BENCHES: &[Bench] = &[
         about: "what the callers of a batcher have left where some tag accounts that do not exist: a minute and a half; --seconds N",
         run: bad_accounts::run,
         of_this_program: true,
+        has_rounds: false,
     },
     Bench {
         name: "batcher",
         about: "2,000 callers that tag one user each, in each language: two minutes; --seconds N",
         run: batcher::run,
         of_this_program: true,
+        has_rounds: false,
     },
     Bench {
         name: "call",
         about: "a call, small and full, 16 threads and a bulk run, over a socket written by hand: minutes; --quick, --json, --profile",
         run: call::run,
         of_this_program: true,
+        has_rounds: true,
     },
     Bench {
         name: "emulator",
         about: "the emulator's memory a user, full requests a second, and a reset: two minutes; --users N, --seconds N, --program IMTAG",
         run: emulator::run,
         of_this_program: true,
+        has_rounds: false,
     },
     Bench {
         name: "hot-account",
         about: "what other accounts have left beside one with 20,000 changes: a minute",
         run: hot_account::run,
         of_this_program: true,
+        has_rounds: false,
     },
     Bench {
         name: "idle",
         about: "how often a bulk run and a batcher wake that have nothing to do: half a minute; --seconds N",
         run: idle::run,
         of_this_program: true,
+        has_rounds: false,
     },
     Bench {
         name: "import",
         about: "an import without the sending, beside sort: minutes, for it builds what is shipped; --rows N, --big",
         run: import::run,
         of_this_program: false,
+        has_rounds: false,
     },
     Bench {
         name: "marshal",
         about: "a full batch on its way to the library, in Python and Go, against JSON",
         run: marshal::run,
         of_this_program: false,
+        has_rounds: false,
     },
     Bench {
         name: "plan",
         about: "which changes share a request, without the sending, against JSON of the same changes: seconds",
         run: plan::run,
         of_this_program: true,
+        has_rounds: false,
     },
     Bench {
         name: "quota",
         about: "how much of the quota a bulk run uses: a minute and a half; --seconds N",
         run: quota::run,
         of_this_program: true,
+        has_rounds: false,
     },
 ];
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    match arguments.next()? {
-        Some(lexopt::Arg::Value(name)) => match BENCHES.iter().find(|it| name == it.name) {
-            Some(bench) if bench.of_this_program && cfg!(debug_assertions) => {
-                optimised(bench.name, arguments)
+    let mut revision: Option<OsString> = None;
+    let mut first = arguments.next()?;
+    if first == Some(lexopt::Arg::Long("against")) {
+        revision = Some(arguments.value()?);
+        first = arguments.next()?;
+    }
+    match first {
+        Some(lexopt::Arg::Value(name)) => {
+            let Some(bench) = BENCHES.iter().find(|it| name == it.name) else {
+                return Err(format!("there is no benchmark {name:?}\n\n{}", help()).into());
+            };
+            let mut rest: Vec<OsString> = arguments.raw_args()?.collect();
+            match revision {
+                Some(revision) if !bench.has_rounds => {
+                    return against::run(&revision.string()?, bench.name, &rest);
+                }
+                Some(revision) => rest
+                    .splice(0..0, ["--against".into(), revision])
+                    .for_each(drop),
+                None => {}
             }
-            Some(bench) => (bench.run)(arguments),
-            None => Err(format!("there is no benchmark {name:?}\n\n{}", help()).into()),
-        },
+            if bench.of_this_program && cfg!(debug_assertions) {
+                optimised(bench.name, &rest)
+            } else {
+                (bench.run)(lexopt::Parser::from_args(rest))
+            }
+        }
         Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
             print!("{}", help());
             Ok(())
@@ -119,10 +150,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
 }
 
 /// Runs a benchmark in an optimised build of this program.
-fn optimised(name: &str, mut arguments: lexopt::Parser) -> Result<(), Error> {
-    let rest: Vec<OsString> = arguments.raw_args()?.collect();
+fn optimised(name: &str, arguments: &[OsString]) -> Result<(), Error> {
     let mut command = cargo(["run", "--release", "--package", "xtask", "--", "bench"]);
-    run_command(command.arg(name).args(rest))
+    run_command(command.arg(name).args(arguments))
 }
 
 /// A number of events in a time, a second.
@@ -159,7 +189,9 @@ fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 fn help() -> String {
-    let mut help = "Usage: cargo xtask bench NAME\n\n".to_owned();
+    let mut help = "Usage: cargo xtask bench [--against REV] NAME [OPTION …]\n\n\
+                    --against REV  builds another commit too, and measures both in turn: minutes\n\n"
+        .to_owned();
     for Bench { name, about, .. } in BENCHES {
         help += &format!("  {name:<12} {about}\n");
     }

@@ -53,9 +53,9 @@ pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
     in_target(&build::for_tests()?.libraries_for_tests()?, "prefix")
 }
 
-/// The same, optimised: for benchmarks.
-pub(crate) fn optimised_tree() -> Result<PathBuf, Error> {
-    in_target(&build::libraries("release")?, "prefix-optimised")
+/// The same in an optimised profile: for benchmarks.
+pub(crate) fn optimised_tree(profile: &str) -> Result<PathBuf, Error> {
+    in_target(&build::libraries(profile)?, &format!("prefix-{profile}"))
 }
 
 fn in_target(libraries: &Libraries, name: &str) -> Result<PathBuf, Error> {

@@ -16,6 +16,7 @@ use crate::program::{output, run};
 
 const BINDING: &str = "bindings/go";
 const RUNNER: &str = "tests/conformance/runners/go";
+const CLIENTS: &str = "tests/bench/go";
 
 /// A case that needs no server, as it breaks a limit.
 const CASE: &str = r#"{"name": "no tags", "settings": {"sdkappid": 1400000000, "identifier": "administrator",
@@ -41,12 +42,12 @@ pub(super) fn tested() -> Outcome {
     let go = Go::new()?;
     let mut gofmt = Command::new("gofmt");
     clean(&mut gofmt);
-    let files = output(gofmt.args(["-l", BINDING, RUNNER]))?;
+    let files = output(gofmt.args(["-l", BINDING, RUNNER, CLIENTS]))?;
     if !files.is_empty() {
         let files = files.trim().replace('\n', ", ");
         return Err(format!("run gofmt -w on: {files}").into());
     }
-    for module in [BINDING, RUNNER] {
+    for module in [BINDING, RUNNER, CLIENTS] {
         run(go.command(module, "vet").arg("./..."))?;
     }
     run(go.test()?.arg("./..."))
@@ -60,7 +61,7 @@ pub(super) fn with_collections() -> Outcome {
 /// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
 pub(super) fn linked_statically() -> Outcome {
     let go = Go::new()?;
-    let program = go.build_runner("static", &["-tags", "imtag_static"])?;
+    let program = go.build(RUNNER, "runner-static", &["-tags", "imtag_static"])?;
     let needed = elf::dynamic(&program)?.needed;
     if let Some(needed) = needed.iter().find(|name| name.contains("imtag")) {
         return Err(format!("with imtag_static it still needs {needed}").into());
@@ -100,16 +101,21 @@ fn benchmark(name: &str, times: &str, lib: &Path) -> Result<Command, Error> {
 /// The conformance runner, with the shared library as others use it.
 pub(crate) fn conformance_runner() -> Result<Command, Error> {
     let go = Go::new()?;
-    let program = go.build_runner("shared", &[])?;
-    let mut command = Command::new(program);
-    go.find_library(&mut command);
-    Ok(command)
+    go.program(RUNNER, "runner-shared")
+}
+
+/// The clients of `cargo xtask bench call`, with the library that is installed in a folder.
+pub(crate) fn call_benchmark(prefix: &Path) -> Result<Command, Error> {
+    Go::with(prefix.to_owned())?.program(CLIENTS, "clients")
 }
 
 impl Go {
     fn new() -> Result<Go, Error> {
+        Go::with(install::tree_for_tests()?)
+    }
+
+    fn with(prefix: PathBuf) -> Result<Go, Error> {
         tools::go()?;
-        let prefix = install::tree_for_tests()?;
         let folder = prefix.with_file_name("go");
         fs::create_dir_all(&folder)?;
         Ok(Go { prefix, folder })
@@ -144,13 +150,20 @@ impl Go {
         Ok(command)
     }
 
+    /// A program with the shared library as others use it.
+    fn program(&self, module: &str, name: &str) -> Result<Command, Error> {
+        let mut command = Command::new(self.build(module, name, &[])?);
+        self.find_library(&mut command);
+        Ok(command)
+    }
+
     /// Linked anew each time, as Go does not see either that the static library has changed.
-    fn build_runner(&self, name: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
-        let program = self.folder.join(format!("runner-{name}"));
+    fn build(&self, module: &str, name: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
+        let program = self.folder.join(name);
         if program.exists() {
             fs::remove_file(&program)?;
         }
-        let mut build = self.command(RUNNER, "build");
+        let mut build = self.command(module, "build");
         output(build.args(arguments).arg("-o").arg(&program).arg("."))?;
         Ok(program)
     }
@@ -172,7 +185,7 @@ mod tests {
 
     #[test]
     fn no_module_needs_another_one_that_is_not_of_the_repository() {
-        for module in [BINDING, RUNNER] {
+        for module in [BINDING, RUNNER, CLIENTS] {
             let text = fs::read_to_string(root().join(module).join("go.mod")).unwrap();
             let asks = |line: &str| line.contains(" v") && !line.contains("github.com/libimtag/");
             let others: Vec<_> = text.lines().filter(|line| asks(line)).collect();

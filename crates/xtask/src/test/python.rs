@@ -68,6 +68,17 @@ pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
     Ok(command)
 }
 
+/// bench/call.py, with the library in a folder.
+pub(crate) fn call_benchmark(lib: &Path) -> Result<Command, Error> {
+    let venv = Venv::ready()?;
+    let library = lib.join(tree::file_name());
+    venv.install_wheel(&library)?;
+    let mut command = venv.python();
+    command.env("IMTAG_LIBRARY", library);
+    command.arg(project().join("bench/call.py"));
+    Ok(command)
+}
+
 /// The conformance runner, started with the package as it is installed.
 pub(crate) fn conformance_runner() -> Result<Command, Error> {
     let mut command = Venv::with_package()?.python();
@@ -103,8 +114,12 @@ impl Venv {
     fn with_package() -> Result<Venv, Error> {
         static DONE: OnceLock<Result<(), String>> = OnceLock::new();
         let venv = Venv::ready()?;
-        let install = || venv.install_wheel().map_err(|why| why.to_string());
-        DONE.get_or_init(install).clone()?;
+        let install = || {
+            let library = install::tree_for_tests()?.join("lib");
+            venv.install_wheel(&library.join(tree::file_name()))
+        };
+        DONE.get_or_init(|| install().map_err(|why| why.to_string()))
+            .clone()?;
         Ok(venv)
     }
 
@@ -113,15 +128,12 @@ impl Venv {
         self.tools.download(lock::BUILD, to)
     }
 
-    fn install_wheel(&self) -> Result<(), Error> {
-        let library = install::tree_for_tests()?
-            .join("lib")
-            .join(tree::file_name());
+    fn install_wheel(&self, library: &Path) -> Result<(), Error> {
         let folder = self.folder.join("wheel");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        self.tools.build_wheel(&project(), &library, &folder)?;
+        self.tools.build_wheel(&project(), library, &folder)?;
         let wheel = only_wheel(&folder)?;
         let name = wheel.file_name().unwrap_or_default().to_string_lossy();
         if name != wheel_name() {

@@ -12,11 +12,12 @@ use std::path::PathBuf;
 
 use lexopt::ValueExt;
 
+use super::against::Worktree;
 use super::pin::{all_cores, cores, pin};
 use crate::Error;
 use caller::{Allocated, Caller, Client, Round};
 use server::Server;
-use table::{Row, print, print_json};
+use table::{Report, Row};
 
 /// Calls whose allocations and system calls are counted.
 const COUNTED: u64 = 100;
@@ -33,6 +34,8 @@ struct Options {
     calls: u64,
     json: bool,
     profile: String,
+    /// A commit whose client is measured, too.
+    against: Option<String>,
 }
 
 /// The same work for each client: a part of the table.
@@ -54,7 +57,11 @@ struct Load<'s> {
 
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
     let options = options(arguments)?;
-    let callers = caller::built(&options.profile)?;
+    let (mut callers, missing) = caller::built(&options.profile)?;
+    let other = options.against.as_deref().map(Worktree::new).transpose()?;
+    if let Some(other) = &other {
+        caller::add_other(&mut callers, other, &options.profile)?;
+    }
     let all_cores = all_cores()?;
     // its threads may use all cores, as it is not pinned yet
     let server_on_all = Server::start()?;
@@ -73,12 +80,17 @@ pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         ..threads(&server, &options)
     };
     rows.extend(measure(&server_on_all, &callers, &load, &options)?);
+    let report = Report {
+        profile: options.profile,
+        rows,
+        missing,
+    };
     if options.json {
-        print_json(&rows)
+        println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print(&options.profile, &rows);
-        Ok(())
+        report.print();
     }
+    Ok(())
 }
 
 fn options(mut arguments: lexopt::Parser) -> Result<Options, Error> {
@@ -87,12 +99,14 @@ fn options(mut arguments: lexopt::Parser) -> Result<Options, Error> {
         calls: 500,
         json: false,
         profile: "dist".to_owned(),
+        against: None,
     };
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("quick") => (options.rounds, options.calls) = (11, 200),
             lexopt::Arg::Long("json") => options.json = true,
             lexopt::Arg::Long("profile") => options.profile = arguments.value()?.parse()?,
+            lexopt::Arg::Long("against") => options.against = Some(arguments.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -173,18 +187,28 @@ fn measure(
         // each goes first in its turn, so that none always finds the caches as the same other left them
         let first = round % clients.len();
         clients.rotate_left(first);
-        let figures = clients.iter_mut().map(|client| client.measure(load.times));
+        let figures = clients.iter_mut().map(|client| -> Result<Round, Error> {
+            let figures = client.measure(load.times)?;
+            let body_bytes = server.last_body();
+            Ok(Round {
+                body_bytes,
+                ..figures
+            })
+        });
         let mut figures = figures.collect::<Result<Vec<_>, _>>()?;
         clients.rotate_right(first);
         figures.rotate_right(first);
         rounds.push(figures);
     }
+    for (client, caller) in clients.iter().zip(&callers) {
+        caller
+            .library
+            .iter()
+            .try_for_each(|it| client.has_loaded(it))?;
+    }
     drop(clients);
-    // calls, or bulk runs; and users in a request of one, which is what its body is for
-    let (counted, shared_by) = match load.work.as_deref() {
-        Some("bulk") => (1, 100.0),
-        _ => (COUNTED, 1.0),
-    };
+    let is_bulk = load.work.as_deref() == Some("bulk");
+    let counted = if is_bulk { 1 } else { COUNTED };
     let rows = callers.iter().enumerate().map(|(at, caller)| {
         let peer = callers.iter().position(|it| Some(it.name) == caller.peer);
         let peer = peer.zip(caller.peer);
@@ -192,7 +216,6 @@ fn measure(
             Some(program) => Some(Client::start(&mut load.command(program))?.measure(counted)?),
             None => None,
         };
-        let body_bytes = server.last_body() as f64 / shared_by;
         let system_calls = || caller::system_calls(&load.command(&caller.timed), COUNTED);
         Ok(Row::new(
             load,
@@ -200,7 +223,6 @@ fn measure(
             &rounds,
             (at, peer),
             allocated,
-            body_bytes,
             load.work.is_none().then(system_calls).flatten(),
         ))
     });

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::Load;
 use super::caller::{Allocated, Round};
-use crate::Error;
 use crate::bench::median;
 
 /// What a call of a client costs, or a user of a bulk run. Times are in nanoseconds and medians over the rounds; a ratio is
@@ -29,8 +28,8 @@ pub(super) struct Row {
     peer_ratio: Option<f64>,
     allocations: Option<f64>,
     allocated_bytes: Option<f64>,
-    /// Of the last request's body, which is what has to be allocated at least.
-    body_bytes: f64,
+    /// Of a request's body, which is what has to be allocated at least for it. A bulk run's is that of 100 users.
+    body_bytes: usize,
     /// `None` where they cannot be counted, and of many threads.
     system_calls: Option<u64>,
 }
@@ -43,7 +42,6 @@ impl Row {
         rounds: &[Vec<Round>],
         (at, peer): (usize, Option<(usize, &'static str)>),
         allocated: Option<Allocated>,
-        body_bytes: f64,
         system_calls: Option<u64>,
     ) -> Row {
         let (compared, figure) = load.compared;
@@ -69,7 +67,7 @@ impl Row {
             peer_ratio: peer.map(|(other, _)| median(ratios(figure, other))),
             allocations: allocated.map(|it| it.allocations),
             allocated_bytes: allocated.map(|it| it.bytes),
-            body_bytes,
+            body_bytes: rounds.last().map_or(0, |round| round[at].body_bytes),
             system_calls,
         }
     }
@@ -84,7 +82,7 @@ impl Row {
             _ => String::new(),
         };
         let line = format!(
-            "{:<21} {:<12} {p50:>7.1} {p99:>7.1} {cpu:>7.2} {:>8} {:>4} {:>5.2} {:>10} {:>6.2} {:>7} {:>7} {:>6.0} {:>8}  {over_peer}",
+            "{:<21} {:<12} {p50:>7.1} {p99:>7.1} {cpu:>7.2} {:>8} {:>4} {:>5.2} {:>10} {:>6.2} {:>7} {:>7} {:>6} {:>8}  {over_peer}",
             self.load,
             self.client,
             or(self.per_second, |it| format!("{it:.0}")),
@@ -101,36 +99,47 @@ impl Row {
     }
 }
 
-pub(super) fn print(profile: &str, rows: &[Row]) {
-    println!(
-        "microseconds a call, or a user of a bulk run; built by the profile {profile}; × is over floor in the same round, with\n\
-         the least and the most of all rounds, of what stands before it; the last column is over what people use without it"
-    );
-    println!(
-        "{:<21} {:<12} {:>7} {:>7} {:>7} {:>8} {:>4} {:>5} {:>10} {:>6} {:>7} {:>7} {:>6} {:>8}",
-        "",
-        "",
-        "p50",
-        "p99",
-        "CPU",
-        "a second",
-        "",
-        "×",
-        "",
-        "CPU ×",
-        "allocs",
-        "bytes",
-        "body",
-        "syscalls"
-    );
-    for row in rows {
-        println!("{}", row.line());
-    }
+/// All rows.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// By which the clients were built.
+    pub(super) profile: String,
+    pub(super) rows: Vec<Row>,
+    /// The clients that have no rows, with the reason.
+    pub(super) missing: Vec<String>,
 }
 
-pub(super) fn print_json(rows: &[Row]) -> Result<(), Error> {
-    println!("{}", serde_json::to_string_pretty(rows)?);
-    Ok(())
+impl Report {
+    pub(super) fn print(&self) {
+        println!(
+            "microseconds a call, or a user of a bulk run; built by the profile {}; × is over floor in the same round, with\n\
+             the least and the most of all rounds, of what stands before it; the last column is over what people use without it",
+            self.profile
+        );
+        println!(
+            "{:<21} {:<12} {:>7} {:>7} {:>7} {:>8} {:>4} {:>5} {:>10} {:>6} {:>7} {:>7} {:>6} {:>8}",
+            "",
+            "",
+            "p50",
+            "p99",
+            "CPU",
+            "a second",
+            "",
+            "×",
+            "",
+            "CPU ×",
+            "allocs",
+            "bytes",
+            "body",
+            "syscalls"
+        );
+        for row in &self.rows {
+            println!("{}", row.line());
+        }
+        for missing in &self.missing {
+            println!("no {missing}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +154,7 @@ mod tests {
             p99: 302_000.0,
             cpu: p50 / 2.0,
             time: 200_000.0,
+            body_bytes: 26_914,
         }
     }
 
@@ -167,15 +177,7 @@ mod tests {
             [50_000.0, 400_000.0, 151_000.0],
         ];
         let rounds = rounds.map(|clients| clients.map(round).to_vec());
-        Row::new(
-            &load,
-            "imtag, Rust",
-            &rounds,
-            (2, peer),
-            allocated,
-            26_914.0,
-            None,
-        )
+        Row::new(&load, "imtag, Rust", &rounds, (2, peer), allocated, None)
     }
 
     #[test]

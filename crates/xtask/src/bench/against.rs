@@ -1,0 +1,188 @@
+//! `cargo xtask bench --against REV NAME`: builds another commit in a working tree of its own, and runs a benchmark of both
+//! in turn. It prints the medians of all figures: those that stand in the same place of the same line. A benchmark that has
+//! rounds takes the other commit into them instead, as machines change faster than it ends.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::median;
+use crate::Error;
+use crate::cargo::{cargo, root};
+use crate::install::build;
+use crate::program::output;
+
+/// How often each runs.
+const RUNS: usize = 3;
+
+/// Another commit, with a target folder inside. It is removed when this is dropped.
+pub(super) struct Worktree {
+    folder: TempDir,
+}
+
+impl Worktree {
+    pub(super) fn new(revision: &str) -> Result<Worktree, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("against-")
+            .tempdir_in(build::target()?)?;
+        let worktree = Worktree { folder };
+        output(&mut git(&["prune"]))?; // what a run left that was killed
+        let mut add = git(&["add", "--quiet", "--detach"]);
+        output(add.arg(worktree.path()).arg(revision))?;
+        Ok(worktree)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("tree")
+    }
+
+    /// Makes a command of Cargo, or of a program that starts Cargo, one of this commit.
+    pub(super) fn inside<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let path = self.path();
+        command.env("CARGO_TARGET_DIR", path.join("target"));
+        command.current_dir(path)
+    }
+}
+
+impl Drop for Worktree {
+    fn drop(&mut self) {
+        // what is left of one that cannot be removed is pruned the next time
+        let _ = output(git(&["remove", "--force"]).arg(self.path()));
+    }
+}
+
+fn git(arguments: &[&str]) -> Command {
+    let mut git = Command::new("git");
+    git.current_dir(root()).arg("worktree").args(arguments);
+    git
+}
+
+/// Runs a benchmark of this commit and of another.
+pub(super) fn run(revision: &str, name: &str, arguments: &[OsString]) -> Result<(), Error> {
+    let worktree = Worktree::new(revision)?;
+    let programs = [
+        optimised(&mut cargo(BUILD), &build::target()?)?,
+        optimised(
+            worktree.inside(&mut cargo(BUILD)),
+            &worktree.path().join("target"),
+        )?,
+    ];
+    let mut printed = [Vec::new(), Vec::new()];
+    for run in 0..2 * RUNS {
+        // here, there, there, here: neither always comes after the other
+        let at = (run + run / 2) % 2;
+        let mut command = Command::new(&programs[at]);
+        command.args(["bench", name]).args(arguments);
+        if at == 1 {
+            worktree.inside(&mut command);
+        }
+        eprintln!("run {} of {}", run + 1, 2 * RUNS);
+        printed[at].push(output(&mut command)?);
+    }
+    let [here, there] = printed;
+    println!("each figure here, at {revision}, and the ratio; the medians of {RUNS} runs in turn");
+    print!("{}", compared(&here, &there));
+    Ok(())
+}
+
+const BUILD: [&str; 4] = ["build", "--release", "--package", "xtask"];
+
+fn optimised(build: &mut Command, target: &Path) -> Result<PathBuf, Error> {
+    output(build)?;
+    Ok(target.join("release/xtask"))
+}
+
+/// A printed line: its words with `#` for each figure, and the figures.
+fn line(text: &str) -> (String, Vec<f64>) {
+    let mut figures = Vec::new();
+    let words = text.split_whitespace().map(|word| {
+        if !word.starts_with(|first: char| first.is_ascii_digit()) {
+            return word.to_owned();
+        }
+        let end = word.find(|it: char| !it.is_ascii_digit() && it != '.');
+        let (number, unit) = word.split_at(end.unwrap_or(word.len()));
+        let is_unit = unit
+            .chars()
+            .all(|it| it.is_alphabetic() || "%,;:)".contains(it));
+        match number.parse() {
+            Ok(figure) if is_unit => figures.push(figure),
+            // a spread, a time of day, a number with commas
+            _ => return "…".to_owned(),
+        }
+        format!("#{unit}")
+    });
+    let words: Vec<String> = words.collect();
+    (words.join(" "), figures)
+}
+
+/// The lines of the first text of `here`, each figure with the medians of both and their ratio.
+fn compared(here: &[String], there: &[String]) -> String {
+    let read = |texts: &[String]| -> Vec<Vec<(String, Vec<f64>)>> {
+        let texts = texts.iter();
+        texts.map(|text| text.lines().map(line).collect()).collect()
+    };
+    let (here, there) = (read(here), read(there));
+    let mut result = String::new();
+    for (at, (words, figures)) in here[0].iter().enumerate() {
+        if figures.is_empty() {
+            result += &format!("{words}\n");
+            continue;
+        }
+        // the same line may be there more than once
+        let before = here[0][..at].iter().filter(|(it, _)| it == words).count();
+        let find = |lines: &Vec<(String, Vec<f64>)>| {
+            let mut same = lines.iter().filter(|(it, _)| it == words);
+            same.nth(before).map(|(_, figures)| figures.clone())
+        };
+        let [here, there] = [&here, &there].map(|texts| texts.iter().map(find).collect());
+        let sides: [Option<Vec<Vec<f64>>>; 2] = [here, there];
+        let [Some(here), Some(there)] = sides else {
+            result += &format!("{words}: not in each run\n");
+            continue;
+        };
+        let mut words = words.split('#');
+        result += words.next().unwrap_or_default();
+        for (figure, words) in words.enumerate() {
+            let [here, there] =
+                [&here, &there].map(|runs| median(runs.iter().map(|figures| figures[figure])));
+            result += &format!("[{here} {there} {:.2}]{words}", here / there);
+        }
+        result.push('\n');
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_its_words_and_its_figures() {
+        assert_eq!(
+            line("plain, small   floor   14.8  2.20-2.23  12%  1.5ms, 2,000 ?"),
+            (
+                "plain, small floor # … #% #ms, … ?".to_owned(),
+                vec![14.8, 12.0, 1.5]
+            )
+        );
+    }
+
+    #[test]
+    fn figures_of_the_same_place_are_compared_by_their_medians() {
+        let texts = |figures: [u32; 3]| {
+            figures.map(|it| format!("a heading\nusers/s {it}\nusers/s {}\n", 2 * it))
+        };
+        let mut there = texts([200, 100, 900]);
+        assert_eq!(
+            compared(&texts([50, 110, 100]), &there),
+            "a heading\nusers/s [100 200 0.50]\nusers/s [200 400 0.50]\n"
+        );
+        there[2] = "users/s 7\n".to_owned();
+        assert_eq!(
+            compared(&texts([50, 110, 100]), &there),
+            "a heading\nusers/s [100 100 1.00]\nusers/s #: not in each run\n"
+        );
+    }
+}
