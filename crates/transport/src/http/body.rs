@@ -245,4 +245,39 @@ mod tests {
             assert_eq!(read(Body::ChunkSize, bytes), expected, "{bytes}");
         }
     }
+
+    /// Against the content that was cut into chunks.
+    #[test]
+    fn any_content_is_read_from_any_chunks_in_any_pieces() {
+        let mut random = 7_u64;
+        let mut draw = |below: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) as usize % below
+        };
+        let alphabet = b"\r\n0;a:";
+        for _ in 0..2_000 {
+            let content: String = (0..draw(40))
+                .map(|_| char::from(alphabet[draw(alphabet.len())]))
+                .collect();
+            let (mut bytes, mut rest) = (String::new(), content.as_str());
+            while !rest.is_empty() {
+                let (chunk, later) = rest.split_at(1 + draw(rest.len()));
+                let extension = ["", ";", " ; n=v"][draw(3)];
+                bytes += &format!("{:x}{extension}\r\n{chunk}\r\n", chunk.len());
+                rest = later;
+            }
+            bytes += ["0\r\n\r\n", "00;n\r\nx: y\r\n\r\n"][draw(2)];
+            let mut ends: Vec<usize> = (0..draw(6)).map(|_| draw(bytes.len())).collect();
+            ends.sort_unstable();
+            let expected = Ok(Some((content, String::new())));
+            let read = pieces(Body::ChunkSize, &bytes, ends.iter().copied());
+            assert_eq!(read, expected, "{bytes:?} {ends:?}");
+            // cut short anywhere before the last chunk's line, it is not whole
+            let cut = draw(bytes.rfind("\r\n0").map_or(1, |at| at + 2));
+            let read = pieces(Body::ChunkSize, &bytes[..cut], 0..0);
+            assert_ne!(read, expected, "{bytes:?} {cut}");
+        }
+    }
 }

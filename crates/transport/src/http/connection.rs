@@ -245,8 +245,30 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::thread;
 
     use super::*;
+
+    #[test]
+    fn what_the_socket_does_not_take_at_once_follows_in_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connection = Connection::to(listener.local_addr().unwrap());
+        // numbers, so that no part looks like another
+        let mut request: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let body = request.split_off(request.len() / 2);
+        let length = request.len() + body.len();
+        *connection.head = request;
+        let reader = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut arrived = vec![0; length];
+            stream.read_exact(&mut arrived).unwrap();
+            arrived
+        });
+        let mut context = Context::endless();
+        connection.send(&body, &mut context).unwrap();
+        let arrived = reader.join().unwrap();
+        assert!(arrived == [&**connection.head, &body].concat());
+    }
 
     #[test]
     fn an_answer_to_a_request_that_was_not_sent_is_a_dead_connection() {

@@ -107,3 +107,33 @@ fn not_understood(connection: &Connection, reason: &str) -> Cause {
         start: start_of(&connection.arrived),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_head_is_wiped_once_it_is_sent_or_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connection = Connection::to(listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 6]).unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}beyond";
+            stream.write_all(answer).unwrap();
+        });
+        connection.head.extend_from_slice(b"hush");
+        let answer = post(&mut connection, b"{}", &mut Context::endless()).unwrap();
+        assert_eq!(answer.body(), b"{}");
+        assert!(connection.head.is_empty());
+        server.join().unwrap();
+        // of the bytes beyond the answer the next request is not sent
+        connection.head.extend_from_slice(b"hush");
+        post(&mut connection, b"{}", &mut Context::endless()).unwrap_err();
+        assert!(connection.head.is_empty());
+    }
+}
