@@ -100,7 +100,7 @@ pub(crate) async fn user(
         let text = "the account in the path is not UTF-8 once its escapes are undone";
         return wire::error(StatusCode::BAD_REQUEST, text);
     };
-    let state = context.service.state();
+    let mut state = context.service.state();
     let tags: BTreeSet<&str> = state.store.tags(&account).map(|tag| &**tag).collect();
     ok(&json!({"account": account, "tags": tags}))
 }

@@ -62,7 +62,7 @@ fn apply_unswept(
 ) -> Result<Answer, Refusal> {
     let partial = route.generation == Generation::Timpush;
     let all_or_nothing = !partial && !rules.fail_changes_some;
-    let check = |store: &Store, user: &User<'_>, tags: &[TagId]| {
+    let check = |store: &mut Store, user: &User<'_>, tags: &[TagId]| {
         if rules.unknown_accounts.contains(&*user.account) {
             return Some(Refusal::new(70107, "the account was never imported"));
         }
@@ -79,36 +79,43 @@ fn apply_unswept(
             Some(out) => answer
                 .error_list
                 .push(Failed::new(user.account.into_owned(), out.refusal.clone())),
-            None => users.push((user, Vec::new())),
+            None => users.push(user),
         }
     }
     if partial || all_or_nothing {
-        let mut mistakes = users.iter().map(|(user, _)| &user.mistake);
+        let mut mistakes = users.iter().map(|user| &user.mistake);
         if let Some(refusal) = mistakes.find_map(Clone::clone) {
             return Err(refusal);
         }
     }
-    for (user, tags) in &mut users {
-        *tags = match route.operation {
-            Operation::Add => store.intern(&job.tags[user.tags.clone()]),
-            _ => store.lookup(&job.tags[user.tags.clone()]),
-        };
+    store.prefetch(users.iter().map(|user| &*user.account));
+    // The tags' numbers, in one list again.
+    let (mut ids, mut of_user) = (Vec::with_capacity(job.tags.len()), Vec::new());
+    for user in &mut users {
+        let tags = &job.tags[user.tags.clone()];
+        match route.operation {
+            Operation::Add => store.intern(tags, &mut of_user),
+            _ => store.lookup(tags, &mut of_user),
+        }
+        user.tags = ids.len()..ids.len() + of_user.len();
+        ids.extend_from_slice(&of_user);
     }
     if all_or_nothing {
         let failed = users
             .iter()
-            .find_map(|(user, tags)| check(store, user, tags));
+            .find_map(|user| check(store, user, &ids[user.tags.clone()]));
         if let Some(refusal) = failed {
             return Err(refusal);
         }
     }
     let mut first_failure = None;
-    for (user, tags) in users {
+    for user in users {
+        let tags = &ids[user.tags.clone()];
         let refusal = match &user.mistake {
             Some(mistake) => Some(mistake.clone()),
             // Every user was checked, and as each is there once, none makes another one's check fail.
             None if all_or_nothing => None,
-            None => check(store, &user, &tags),
+            None => check(store, &user, tags),
         };
         let account = user.account;
         match refusal {
@@ -117,7 +124,7 @@ fn apply_unswept(
                 route.operation,
                 job.replace,
                 account,
-                &tags,
+                tags,
                 &mut answer,
             ),
             Some(refusal) if partial => {
@@ -131,7 +138,7 @@ fn apply_unswept(
 }
 
 fn too_many_tags(
-    store: &Store,
+    store: &mut Store,
     limits: &Limits,
     route: Route,
     account: &str,
@@ -227,7 +234,7 @@ mod tests {
             }
         }
 
-        fn count(&self, account: &str) -> usize {
+        fn count(&mut self, account: &str) -> usize {
             self.store.tags(account).len()
         }
     }
@@ -311,7 +318,7 @@ mod tests {
             let tags: Vec<String> = tags.collect();
             scene.store.add_texts(&format!("user{hundred}"), &tags);
         }
-        let t0 = scene.store.lookup(&["t0"]);
+        let t0 = scene.store.looked_up(&["t0"]);
         scene.store.remove("user0", &t0);
         scene.store.sweep();
         assert_eq!(scene.run((Add, Timpush), [user("new", ["t0"])]), "OK");

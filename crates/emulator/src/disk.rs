@@ -89,7 +89,7 @@ impl Disk {
     }
 
     /// Keeps these users as they are now.
-    pub(crate) fn save(&mut self, store: &Store, accounts: &[String]) -> Result<(), String> {
+    pub(crate) fn save(&mut self, store: &mut Store, accounts: &[String]) -> Result<(), String> {
         self.write(|disk| {
             let mut batch = disk.store.batch().durability(Some(PersistMode::Buffer));
             for account in accounts {

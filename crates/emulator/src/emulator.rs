@@ -211,7 +211,7 @@ impl Emulator {
     /// The tags of one user; none for an account that has none, or that was never named.
     #[must_use]
     pub fn user(&self, account: &str) -> BTreeSet<String> {
-        let state = self.service.state();
+        let mut state = self.service.state();
         state.store.tags(account).map(ToString::to_string).collect()
     }
 

@@ -314,7 +314,7 @@ impl State {
     fn save(&mut self) -> Result<usize, Refusal> {
         let (changed, accounts) = self.store.take_changed();
         if let Some(disk) = &mut self.disk {
-            disk.save(&self.store, &accounts).map_err(not_kept)?;
+            disk.save(&mut self.store, &accounts).map_err(not_kept)?;
         }
         Ok(changed)
     }

@@ -21,6 +21,8 @@ pub(crate) struct Store {
     changed: usize,
     /// Their accounts, in their order; none where nobody wants them.
     accounts_changed: Option<Vec<String>>,
+    /// What a user is left with, while that is found out. It keeps its memory for the next user.
+    result: Vec<TagId>,
 }
 
 impl Store {
@@ -61,21 +63,30 @@ impl Store {
     }
 
     /// The tags of a user, in no order.
-    pub(crate) fn tags(&self, account: &str) -> impl ExactSizeIterator<Item = &Arc<str>> {
+    pub(crate) fn tags(&mut self, account: &str) -> impl ExactSizeIterator<Item = &Arc<str>> {
         let ids = self.users.tags(account).iter();
         ids.map(|&id| self.tags.text(id))
     }
 
     /// The numbers of tags, each once, in order. A new tag gets one.
-    pub(crate) fn intern(&mut self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
-        let numbers = tags.iter().map(|tag| self.tags.intern(tag.as_ref()));
-        sorted(numbers.collect())
+    pub(crate) fn intern(&mut self, tags: &[impl AsRef<str>], ids: &mut Vec<TagId>) {
+        ids.clear();
+        ids.extend(tags.iter().map(|tag| self.tags.intern(tag.as_ref())));
+        ids.sort_unstable();
+        ids.dedup();
     }
 
     /// The numbers of those of the tags that have one.
-    pub(crate) fn lookup(&self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
-        let numbers = tags.iter().filter_map(|tag| self.tags.find(tag.as_ref()));
-        sorted(numbers.collect())
+    pub(crate) fn lookup(&self, tags: &[impl AsRef<str>], ids: &mut Vec<TagId>) {
+        ids.clear();
+        ids.extend(tags.iter().filter_map(|tag| self.tags.find(tag.as_ref())));
+        ids.sort_unstable();
+        ids.dedup();
+    }
+
+    /// Makes what is asked of these users next faster.
+    pub(crate) fn prefetch<'a>(&self, accounts: impl Iterator<Item = &'a str>) {
+        self.users.prefetch(accounts);
     }
 
     /// Ends a change: numbers of tags that no user has any more may be reused.
@@ -87,7 +98,8 @@ impl Store {
     pub(crate) fn add(&mut self, account: &str, tags: &[TagId]) {
         self.note(account);
         let old = self.users.tags(account);
-        let mut both = Vec::with_capacity(old.len() + tags.len());
+        let both = &mut self.result;
+        both.clear();
         both.extend_from_slice(old);
         for id in tags {
             if old.binary_search(id).is_err() {
@@ -97,21 +109,23 @@ impl Store {
         }
         if both.len() > old.len() {
             both.sort_unstable();
-            self.users.set(account, &both);
+            self.users.set(account, both);
         }
     }
 
     /// Gives a user tags, by their texts.
     pub(crate) fn add_texts(&mut self, account: &str, tags: &[impl AsRef<str>]) {
-        let tags = self.intern(tags);
-        self.add(account, &tags);
+        let mut ids = Vec::new();
+        self.intern(tags, &mut ids);
+        self.add(account, &ids);
         self.sweep();
     }
 
     pub(crate) fn remove(&mut self, account: &str, tags: &[TagId]) {
         self.note(account);
         let old = self.users.tags(account);
-        let mut left = Vec::with_capacity(old.len());
+        let left = &mut self.result;
+        left.clear();
         for id in old {
             if tags.binary_search(id).is_ok() {
                 self.tags.release(*id);
@@ -120,7 +134,7 @@ impl Store {
             }
         }
         if left.len() < old.len() {
-            self.users.set(account, &left);
+            self.users.set(account, left);
         }
     }
 
@@ -153,14 +167,14 @@ impl Store {
     }
 
     /// How many tags the user would have after these were added.
-    pub(crate) fn user_tags_after(&self, account: &str, tags: &[TagId]) -> usize {
+    pub(crate) fn user_tags_after(&mut self, account: &str, tags: &[TagId]) -> usize {
         let old = self.users.tags(account);
         let new = tags.iter().filter(|id| old.binary_search(id).is_err());
         old.len() + new.count()
     }
 
     /// How many distinct tags the app would have after these were added to the user, or had replaced all its tags.
-    pub(crate) fn app_tags_after(&self, account: &str, new: &[TagId], replace: bool) -> usize {
+    pub(crate) fn app_tags_after(&mut self, account: &str, new: &[TagId], replace: bool) -> usize {
         let appear = new.iter().filter(|id| self.tags.users(**id) == 0);
         let old = if replace {
             self.users.tags(account)
@@ -170,18 +184,24 @@ impl Store {
         let last_user_of =
             |id: &&TagId| self.tags.users(**id) == 1 && new.binary_search(id).is_err();
         let vanish = old.iter().filter(last_user_of).count();
-        self.app_tags() + appear.count() - vanish
+        self.tags.in_use() + appear.count() - vanish
     }
-}
-
-fn sorted(mut ids: Vec<TagId>) -> Vec<TagId> {
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 #[cfg(test)]
 impl Store {
+    fn interned(&mut self, tags: &[&str]) -> Vec<TagId> {
+        let mut ids = Vec::new();
+        self.intern(tags, &mut ids);
+        ids
+    }
+
+    pub(crate) fn looked_up(&self, tags: &[&str]) -> Vec<TagId> {
+        let mut ids = Vec::new();
+        self.lookup(tags, &mut ids);
+        ids
+    }
+
     /// What is counted is what is there, after a sweep.
     pub(crate) fn assert_counts(&self) {
         let mut users = BTreeMap::new();
@@ -216,16 +236,16 @@ mod tests {
             ]
         );
         assert_eq!(store.users_after(Some("a")).count(), 1);
-        let new = store.intern(&["y", "n", "n"]);
+        let new = store.interned(&["y", "n", "n"]);
         assert_eq!(store.user_tags_after("a", &new), 3);
-        let new = store.intern(&["n", "n"]);
+        let new = store.interned(&["n", "n"]);
         assert_eq!(store.user_tags_after("new", &new), 1);
     }
 
     #[test]
     fn a_tag_that_is_added_again_is_counted_once() {
         let mut store = store();
-        let x = store.intern(&["x"]);
+        let x = store.interned(&["x"]);
         store.add("a", &x);
         assert_eq!(store.tags("a").len(), 2);
         store.remove("a", &x);
@@ -237,7 +257,7 @@ mod tests {
     #[test]
     fn a_user_without_tags_is_forgotten() {
         let mut store = store();
-        let tags = store.lookup(&["x", "y", "unknown"]);
+        let tags = store.looked_up(&["x", "y", "unknown"]);
         assert_eq!(tags.len(), 2);
         store.remove("a", &tags);
         store.remove("stranger", &tags);
@@ -245,14 +265,14 @@ mod tests {
         store.clear("stranger");
         store.sweep();
         assert_eq!((store.users(), store.app_tags()), (0, 0));
-        assert!(store.lookup(&["x", "y", "z"]).is_empty());
+        assert!(store.looked_up(&["x", "y", "z"]).is_empty());
     }
 
     #[test]
     fn the_apps_distinct_tags_are_counted_over_all_users() {
         let mut store = store();
         let mut after = |account: &str, tags: &[&str], replace: bool| {
-            let tags = store.intern(tags);
+            let tags = store.interned(tags);
             store.app_tags_after(account, &tags, replace)
         };
         assert_eq!(after("c", &["x", "z"], false), 3);
@@ -260,9 +280,9 @@ mod tests {
         assert_eq!(after("a", &["n"], false), 4);
         assert_eq!(after("a", &["n"], true), 3);
         assert_eq!(after("a", &["x"], true), 3);
-        let x = store.intern(&["x"]);
+        let x = store.interned(&["x"]);
         store.remove("a", &x);
-        let y = store.intern(&["y"]);
+        let y = store.interned(&["y"]);
         assert_eq!(store.app_tags_after("c", &y, false), 2);
     }
 
@@ -271,7 +291,7 @@ mod tests {
     fn numbers_hold_until_the_sweep() {
         let mut store = Store::default();
         store.add_texts("a", &["x"]);
-        let [x, y] = ["x", "y"].map(|tag| store.intern(&[tag]));
+        let [x, y] = ["x", "y"].map(|tag| store.interned(&[tag]));
         store.replace("a", &y);
         store.replace("b", &x);
         store.sweep();
