@@ -6,7 +6,7 @@
 //!                                                      └─► InvalidChange   has its outcome at once
 //! ```
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::limits::Rules;
@@ -14,13 +14,19 @@ use crate::operation::ChangeOperation;
 use crate::seen::Seen;
 use crate::violation::{Check, Invalid, Place, Problem, Violation};
 
+/// What is reserved for a change's tags before they are read: what the caller says of their number, and the first one of
+/// their length, is only believed so far. A little more, so that most are not longer.
+const EXPECTED_TAGS: usize = 100;
+const EXPECTED_BYTES: usize = 50;
+const SPARE_BYTES: usize = 4;
+
 /// To add tags to a user, to remove some, or to remove all. Bulk runs and batchers check it when they take it.
 ///
 /// ```
 /// use imtag_core::{ChangeRequest, Rules};
 ///
 /// let change = ChangeRequest::add("xiaojun012", ["vip", "beijing", "vip"]).check(&Rules::default())?;
-/// assert_eq!(change.tags(), ["vip", "beijing"]); // a set
+/// assert!(change.tags().eq(["vip", "beijing"])); // a set
 ///
 /// let invalid = ChangeRequest::add("xiaojun012", ["x".repeat(51)]).check(&Rules::default()).unwrap_err();
 /// assert_eq!(invalid.request().account(), "xiaojun012");
@@ -30,11 +36,26 @@ use crate::violation::{Check, Invalid, Place, Problem, Violation};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRequest {
     operation: ChangeOperation,
-    account: String,
-    tags: Vec<String>,
+    /// The account and then the tags, one behind the other: one allocation for all of a user.
+    text: String,
+    account_end: usize,
+    /// Where each tag ends. The last one does at the end of the text, and is not here: so a lone tag, as most changes have,
+    /// needs no list.
+    ends: Vec<usize>,
+    tag_count: usize,
     /// Which texts were made of bytes that are not UTF-8, a violation like any other: the account, or the tag at this
     /// position. Each with how many bytes before the first wrong one are UTF-8.
     not_utf8: Vec<(Option<usize>, usize)>,
+}
+
+/// The tags of a change, in the order given. A clone of it begins at the same tag.
+#[derive(Debug, Clone, Default)]
+pub struct Tags<'c> {
+    text: &'c str,
+    account_end: usize,
+    ends: &'c [usize],
+    /// Those that are left.
+    positions: Range<usize>,
 }
 
 /// A change that keeps to the rules. [`ChangeRequest::check`] makes it, so what holds it does not check it again. A clone
@@ -53,24 +74,24 @@ pub struct InvalidChange {
 
 impl ChangeRequest {
     /// Adds tags to a user: at most as many as a user carries, which is 100.
-    pub fn add<T: Into<String>>(
-        account: impl Into<String>,
+    pub fn add<T: AsRef<str>>(
+        account: impl AsRef<str>,
         tags: impl IntoIterator<Item = T>,
     ) -> ChangeRequest {
         ChangeRequest::new(ChangeOperation::Add, account, tags)
     }
 
     /// Removes tags from a user: any number.
-    pub fn remove<T: Into<String>>(
-        account: impl Into<String>,
+    pub fn remove<T: AsRef<str>>(
+        account: impl AsRef<str>,
         tags: impl IntoIterator<Item = T>,
     ) -> ChangeRequest {
         ChangeRequest::new(ChangeOperation::Remove, account, tags)
     }
 
     /// Removes all tags of a user.
-    pub fn clear(account: impl Into<String>) -> ChangeRequest {
-        ChangeRequest::new(ChangeOperation::Clear, account, None::<String>)
+    pub fn clear(account: impl AsRef<str>) -> ChangeRequest {
+        ChangeRequest::new(ChangeOperation::Clear, account, None::<&str>)
     }
 
     /// A change of text that may not be UTF-8: [`check`](ChangeRequest::check) says where it is not, and
@@ -98,19 +119,45 @@ impl ChangeRequest {
         }
     }
 
-    fn new<T: Into<String>>(
+    /// The others' texts are expected to be about as long as the first one's, so that they are copied into memory that is
+    /// allocated once.
+    fn new<T: AsRef<str>>(
         operation: ChangeOperation,
-        account: impl Into<String>,
+        account: impl AsRef<str>,
         tags: impl IntoIterator<Item = T>,
     ) -> ChangeRequest {
-        let tags = tags.into_iter().map(Into::into);
+        let (account, mut tags) = (account.as_ref(), tags.into_iter());
+        let first = match operation {
+            ChangeOperation::Add | ChangeOperation::Remove => tags.next(),
+            ChangeOperation::Clear => None,
+        };
+        let Some(first) = first else {
+            return ChangeRequest {
+                operation,
+                text: account.to_owned(),
+                account_end: account.len(),
+                ends: Vec::new(),
+                tag_count: 0,
+                not_utf8: Vec::new(),
+            };
+        };
+        let first = first.as_ref();
+        let others = tags.size_hint().0.min(EXPECTED_TAGS);
+        let of_others = others * (first.len().min(EXPECTED_BYTES) + SPARE_BYTES);
+        let mut text = String::with_capacity(account.len() + first.len() + of_others);
+        text.push_str(account);
+        text.push_str(first);
+        let mut ends = Vec::with_capacity(others);
+        for tag in tags {
+            ends.push(text.len());
+            text.push_str(tag.as_ref());
+        }
         ChangeRequest {
             operation,
-            account: account.into(),
-            tags: match operation {
-                ChangeOperation::Add | ChangeOperation::Remove => tags.collect(),
-                ChangeOperation::Clear => Vec::new(),
-            },
+            text,
+            account_end: account.len(),
+            tag_count: ends.len() + 1,
+            ends,
             not_utf8: Vec::new(),
         }
     }
@@ -124,13 +171,18 @@ impl ChangeRequest {
     /// The user.
     #[must_use]
     pub fn account(&self) -> &str {
-        &self.account
+        &self.text[..self.account_end]
     }
 
     /// The tags, in the order given; none of a clear. Each stands once after the check.
     #[must_use]
-    pub fn tags(&self) -> &[String] {
-        &self.tags
+    pub fn tags(&self) -> Tags<'_> {
+        Tags {
+            text: &self.text,
+            account_end: self.account_end,
+            ends: &self.ends,
+            positions: 0..self.tag_count,
+        }
     }
 
     /// Makes a change of it, if it keeps to `rules`. Tags that stand twice are dropped.
@@ -140,7 +192,7 @@ impl ChangeRequest {
     pub fn check(mut self, rules: &Rules) -> Result<Change, InvalidChange> {
         let (distinct, valid) = self.find_violations(rules);
         // distinct is fewer for tags that stand twice, and for invalid ones
-        if distinct < self.tags.len() {
+        if distinct < self.tag_count {
             self.drop_repeated();
         }
         match valid {
@@ -160,8 +212,8 @@ impl ChangeRequest {
             Err(_) => Ok(text),
         };
         let mut check = Check::new(rules);
-        check.account(text(self.account.as_str(), None), Place::LoneAccount);
-        let tags = self.tags.iter().enumerate();
+        check.account(text(self.account(), None), Place::LoneAccount);
+        let tags = self.tags().enumerate();
         let tags = tags.map(|(at, tag)| text(tag, Some(at)));
         let most = match self.operation {
             ChangeOperation::Add => rules.limits.tags_per_user,
@@ -176,16 +228,52 @@ impl ChangeRequest {
     }
 
     fn drop_repeated(&mut self) {
-        let firsts: Vec<bool> = {
+        let distinct = {
             let mut seen = Seen::default();
-            let tags = self.tags.iter().enumerate();
-            let firsts = tags.map(|(index, tag)| seen.before(tag, index).is_none());
-            firsts.collect()
+            let tags = self.tags().enumerate();
+            let firsts = tags.filter(|(index, tag)| seen.before(tag, *index).is_none());
+            ChangeRequest::new(self.operation, self.account(), firsts.map(|(_, tag)| tag))
         };
-        let mut firsts = firsts.into_iter();
-        self.tags.retain(|_| firsts.next() == Some(true));
+        *self = ChangeRequest {
+            not_utf8: std::mem::take(&mut self.not_utf8),
+            ..distinct
+        };
     }
 }
+
+impl<'c> Tags<'c> {
+    /// The tag at this position of the change.
+    ///
+    /// # Panics
+    /// Where the change has fewer tags.
+    #[must_use]
+    pub fn at(&self, position: usize) -> &'c str {
+        let before = position.checked_sub(1);
+        let start = before.map_or(self.account_end, |before| self.ends[before]);
+        let end = self.ends.get(position).copied();
+        &self.text[start..end.unwrap_or(self.text.len())]
+    }
+
+    /// Those at these positions of the change.
+    pub(crate) fn within(self, positions: Range<usize>) -> Tags<'c> {
+        Tags { positions, ..self }
+    }
+}
+
+impl<'c> Iterator for Tags<'c> {
+    type Item = &'c str;
+
+    fn next(&mut self) -> Option<&'c str> {
+        let position = self.positions.next()?;
+        Some(self.at(position))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.positions.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Tags<'_> {}
 
 impl Change {
     /// What it was made of, without a copy.
@@ -272,7 +360,7 @@ mod tests {
             invalid.violations()[0].to_string(),
             "tags[2]: empty, at least 1 byte"
         );
-        assert_eq!(invalid.request().tags(), ["a", "", "b"]);
+        assert!(invalid.request().tags().eq(["a", "", "b"]));
     }
 
     #[test]
@@ -309,10 +397,8 @@ mod tests {
             "tags[3]: not UTF-8 from byte 0 on",
         ]));
         assert_eq!(invalid.request().account(), "u\u{fffd}");
-        assert_eq!(
-            invalid.request().tags(),
-            ["vip", "a\u{fffd}", "", "\u{fffd}"]
-        );
+        let shown = ["vip", "a\u{fffd}", "", "\u{fffd}"];
+        assert!(invalid.request().tags().eq(shown));
     }
 
     #[test]
@@ -320,7 +406,51 @@ mod tests {
         for count in [3, 40, 100] {
             let twice = tags(count).into_iter().chain(tags(count));
             let change = checked(ChangeRequest::add("u", twice)).unwrap();
-            assert_eq!(change.tags(), tags(count));
+            assert!(change.tags().eq(tags(count)));
         }
+    }
+
+    #[test]
+    fn a_change_has_the_texts_that_it_was_made_of_whatever_their_lengths() {
+        let lengths = [0, 1, 3, 60, 1_000];
+        for account in lengths {
+            for count in 0..4_usize {
+                for code in 0..lengths.len().pow(3) {
+                    let tags = (0..count).map(|at| {
+                        let length = lengths[code / lengths.len().pow(at as u32) % lengths.len()];
+                        "é".repeat(length)
+                    });
+                    let tags: Vec<String> = tags.collect();
+                    let account = "ü".repeat(account);
+                    let change = ChangeRequest::add(&account, &tags);
+                    assert_eq!(change.account(), account);
+                    assert_eq!(change.tags().len(), count);
+                    assert!(change.tags().eq(tags.iter()));
+                    assert!((0..count).all(|at| change.tags().at(at) == tags[at]));
+                }
+            }
+        }
+        let change = ChangeRequest::clear("u");
+        assert_eq!((change.account(), change.tags().len()), ("u", 0));
+    }
+
+    /// A list may say that it has any number of elements.
+    #[test]
+    fn what_a_caller_says_of_the_number_of_tags_is_not_believed_without_an_end() {
+        let mut given = 0..usize::MAX;
+        let tags = std::iter::from_fn(|| (given.next()? < 3).then_some("vip"));
+        struct Endless<I>(I);
+        impl<I: Iterator> Iterator for Endless<I> {
+            type Item = I::Item;
+            fn next(&mut self) -> Option<I::Item> {
+                self.0.next()
+            }
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                (usize::MAX, None)
+            }
+        }
+        let change = ChangeRequest::remove("u", Endless(tags));
+        assert!(change.tags().eq(["vip"; 3]));
+        assert!(change.text.capacity() < 10_000);
     }
 }

@@ -22,7 +22,7 @@ pub use answer::{
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass, Scope, UserSigFault};
-pub use change::{Change, ChangeRequest, InvalidChange};
+pub use change::{Change, ChangeRequest, InvalidChange, Tags};
 pub use limits::{CallRate, InvalidCallRate, InvalidLimit, Limits, Rules};
 pub use operation::{ChangeOperation, Generation, Operation, UnknownGeneration};
 pub use region::{Region, UnknownRegion};

@@ -49,6 +49,18 @@ fn a_request_of_any_size_is_made_in_three_allocations() {
     }
 }
 
+/// However its texts come: they are copied behind each other.
+#[test]
+fn a_change_holds_its_texts_in_one_allocation_and_where_they_end_in_another() {
+    for (tags, allocations) in [(0, 1), (1, 1), (2, 2), (10, 2)] {
+        let user = &users(1, tags)[0];
+        let mut change = None;
+        let made = measure(|| change = Some(ChangeRequest::add(&user.account, &user.tags)));
+        assert_eq!(made.count_total, allocations, "{tags} tags");
+        assert_eq!(change.map(|it| it.tags().len()), Some(tags));
+    }
+}
+
 /// What is reserved is of the first user's size, and doubled until all are in.
 #[test]
 fn a_request_of_unlike_users_costs_few_allocations_more() {

@@ -33,5 +33,5 @@ pub use imtag_core::retry::{RetryPolicy, Stopped};
 pub use imtag_core::{
     AccountTags, AddTags, ChangeOperation, ChangeRequest, ClearTags, Code, Effect, Generation,
     GetTags, Invalid, InvalidChange, Limits, Operation, Place, Problem, Refusal, Region,
-    RemoveTags, Request, RetryClass, Rules, Scope, SdkAppId, SecretKey, UserSig, Violation,
+    RemoveTags, Request, RetryClass, Rules, Scope, SdkAppId, SecretKey, Tags, UserSig, Violation,
 };

@@ -50,19 +50,18 @@ impl Model {
 
     fn note(&mut self, change: &ChangeRequest, result: &Result<(), ChangeError>) {
         let there = change.operation() == ChangeOperation::Add;
-        let all: Vec<String> = (0..TAGS).map(tag).collect();
-        let tags = match change.operation() {
-            ChangeOperation::Clear => &all,
-            _ => change.tags(),
+        let tags: Vec<String> = match change.operation() {
+            ChangeOperation::Clear => (0..TAGS).map(tag).collect(),
+            _ => change.tags().map(str::to_owned).collect(),
         };
         for tag in tags {
             let effect = match result {
-                Err(error) if change.tags().is_empty() || error.undone().contains(tag) => {
+                Err(error) if change.tags().len() == 0 || error.undone().contains(&tag) => {
                     error.effect()
                 }
                 _ => Effect::Applied,
             };
-            self.may_be(change.account(), tag, there, effect);
+            self.may_be(change.account(), &tag, there, effect);
         }
     }
 }

@@ -136,8 +136,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             if !entry.commutes_with(first) {
                 return;
             }
-            for tag in &entry.item.tags()[entry.rest(most)] {
-                if tags.len() < most && !tags.contains(&tag.as_str()) {
+            for tag in entry.item.tags().within(entry.rest(most)) {
+                if tags.len() < most && !tags.contains(&tag) {
                     tags.push(tag);
                 }
             }

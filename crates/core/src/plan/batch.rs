@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::item::Item;
 use crate::catalogue::{Effect, Scope};
+use crate::change::Tags;
 use crate::limits::Rules;
 use crate::operation::Operation;
 use crate::request::{Body, Request};
@@ -151,7 +152,7 @@ impl Slot {
         let shared = self.parts.len() > 1;
         let mut seen: Vec<&str> = Vec::new();
         let tags = self.parts.iter().flat_map(Part::tags);
-        tags.map(String::as_str).filter(move |tag| {
+        tags.filter(move |tag| {
             let new = !shared || !seen.contains(tag);
             if shared && new {
                 seen.push(tag);
@@ -163,7 +164,7 @@ impl Slot {
     /// True if all changes that share it want the same tags, so that the service cannot tell them apart.
     pub(super) fn has_equal_parts(&self) -> bool {
         let mut others = self.parts[1..].iter();
-        others.all(|part| part.tags() == self.parts[0].tags())
+        others.all(|part| part.tags().eq(self.parts[0].tags()))
     }
 
     /// Splits off about half of the changes that share it. Changes that want the same tags stay together.
@@ -172,7 +173,7 @@ impl Slot {
         let bounds = 1..self.parts.len();
         let half = self.parts.len().div_ceil(2);
         let bound = bounds
-            .filter(|at| self.parts[at - 1].tags() != self.parts[*at].tags())
+            .filter(|at| self.parts[at - 1].tags().ne(self.parts[*at].tags()))
             .min_by_key(|at| at.abs_diff(half));
         // a slot that is split has unequal parts
         let bound = bound.unwrap_or(half);
@@ -185,7 +186,12 @@ impl Slot {
 }
 
 impl Part {
-    pub(super) fn tags(&self) -> &[String] {
-        &self.item.tags()[self.tags.clone()]
+    pub(super) fn tags(&self) -> Tags<'_> {
+        self.item.tags().within(self.tags.clone())
+    }
+
+    /// One of those.
+    pub(super) fn tag(&self, at: usize) -> &str {
+        self.item.tags().at(self.tags.start + at)
     }
 }

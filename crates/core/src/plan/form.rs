@@ -129,9 +129,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 tags.extend((0..slot.parts[0].tags().len()).map(|at| (0, at)));
             }
             let held = tags.len();
-            for (at, tag) in entry.item.tags().iter().enumerate() {
+            for (at, tag) in entry.item.tags().enumerate() {
                 let mut of_others = tags[..held].iter();
-                if !of_others.any(|(part, at)| slot.parts[*part].tags()[*at] == *tag) {
+                if !of_others.any(|(part, at)| slot.parts[*part].tag(*at) == tag) {
                     tags.push((slot.parts.len(), at));
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::change::Change;
+use crate::change::{Change, Tags};
 use crate::limits::Rules;
 use crate::operation::Operation;
 use crate::text::Account;
@@ -74,10 +74,10 @@ impl Item {
 
     /// The tags of a change, each once; none of a clear and of a get.
     #[must_use]
-    pub fn tags(&self) -> &[String] {
+    pub fn tags(&self) -> Tags<'_> {
         match self {
             Item::Change(change) => change.tags(),
-            Item::Get(_) => &[],
+            Item::Get(_) => Tags::default(),
         }
     }
 }

@@ -38,8 +38,13 @@ impl ChangeError {
     /// The error of a change that was not sent. A caller that waits for capacity by itself makes it too.
     #[must_use]
     pub fn not_sent(change: &ChangeRequest, cause: Cause) -> ChangeError {
-        let (error, undone) = (Error::not_sent(cause), change.tags().to_vec());
-        ChangeError::new(change.operation().into(), change.account(), error, undone)
+        let (error, undone) = (Error::not_sent(cause), change.tags().map(str::to_owned));
+        ChangeError::new(
+            change.operation().into(),
+            change.account(),
+            error,
+            undone.collect(),
+        )
     }
 
     /// The error of a change or a get whose caller waits no longer, or that is not taken.
@@ -48,13 +53,13 @@ impl ChangeError {
             effect,
             ..Error::not_sent(cause)
         };
-        let undone = item.tags().to_vec();
+        let undone = item.tags().map(str::to_owned).collect();
         ChangeError::new(item.operation(), item.account(), error, undone)
     }
 
     /// `undone`: positions of tags.
     pub(crate) fn of_undone(item: &Item, error: Error, undone: &[usize]) -> ChangeError {
-        let undone = undone.iter().map(|tag| item.tags()[*tag].clone());
+        let undone = undone.iter().map(|tag| item.tags().at(*tag).to_owned());
         ChangeError::new(item.operation(), item.account(), error, undone.collect())
     }
 

@@ -51,9 +51,9 @@ impl Batcher {
     ///
     /// # Errors
     /// Unless it is done.
-    pub fn add_tag<T: Into<String>>(
+    pub fn add_tag<T: AsRef<str>>(
         &self,
-        account: impl Into<String>,
+        account: impl AsRef<str>,
         tags: impl IntoIterator<Item = T>,
     ) -> Result<(), ChangeError> {
         self.call(ChangeRequest::add(account, tags), &CallOptions::new())
@@ -63,9 +63,9 @@ impl Batcher {
     ///
     /// # Errors
     /// Unless it is done.
-    pub fn remove_tag<T: Into<String>>(
+    pub fn remove_tag<T: AsRef<str>>(
         &self,
-        account: impl Into<String>,
+        account: impl AsRef<str>,
         tags: impl IntoIterator<Item = T>,
     ) -> Result<(), ChangeError> {
         self.call(ChangeRequest::remove(account, tags), &CallOptions::new())
@@ -75,7 +75,7 @@ impl Batcher {
     ///
     /// # Errors
     /// Unless it is done.
-    pub fn clear_tags(&self, account: impl Into<String>) -> Result<(), ChangeError> {
+    pub fn clear_tags(&self, account: impl AsRef<str>) -> Result<(), ChangeError> {
         self.call(ChangeRequest::clear(account), &CallOptions::new())
     }
 

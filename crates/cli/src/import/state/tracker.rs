@@ -110,15 +110,14 @@ impl TrackedUser {
         let Some(added) = self.added.take().filter(|_| has(ChangeOperation::Clear)) else {
             return self;
         };
-        let is_pending = |tag: &&String| {
+        let is_pending = |tag: &&str| {
             let mut adds = pending.iter().filter(|it| it.op == ChangeOperation::Add);
-            adds.any(|it| it.tags.contains(tag))
+            adds.any(|it| it.tags.iter().any(|its| its == tag))
         };
         let tags: Vec<_> = added
             .tags()
-            .iter()
             .filter(|it| !is_pending(it))
-            .cloned()
+            .map(str::to_owned)
             .collect();
         if !tags.is_empty() {
             let why = (

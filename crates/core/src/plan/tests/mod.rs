@@ -41,11 +41,11 @@ const POLICY: BatchPolicy = BatchPolicy {
     probe_first: false,
 };
 
-fn add<T: Into<String>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
+fn add<T: AsRef<str>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
     checked(ChangeRequest::add(account, tags))
 }
 
-fn remove<T: Into<String>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
+fn remove<T: AsRef<str>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
     checked(ChangeRequest::remove(account, tags))
 }
 

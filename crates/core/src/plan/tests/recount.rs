@@ -221,11 +221,11 @@ impl World {
             let Some((failed, undone)) = self.settled.get(&reply) else {
                 continue;
             };
-            let tags: &[String] = match item.operation() {
-                Operation::Clear => &all_tags,
-                _ => item.tags(),
+            let tags: Vec<&str> = match item.operation() {
+                Operation::Clear => all_tags.iter().map(String::as_str).collect(),
+                _ => item.tags().collect(),
             };
-            for (at, tag) in tags.iter().enumerate() {
+            for (at, tag) in tags.into_iter().enumerate() {
                 let clear = item.operation() == Operation::Clear;
                 let failed = failed.as_ref().filter(|_| clear || undone.contains(&at));
                 let may = may.entry((item.account(), tag)).or_default();
