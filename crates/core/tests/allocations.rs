@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
+use std::time::Duration;
+
 use allocation_counter::measure;
-use imtag_core::{AddTags, ChangeRequest, GetTags, Request, Rules};
+use imtag_core::plan::{BatchPolicy, BatchResult, ChangeFailure, Plan};
+use imtag_core::{
+    AddTags, BatchRequest, ChangeRequest, Effect, GetTags, Operation, Request, Rules, Scope,
+};
 
 struct User {
     account: String,
@@ -104,4 +109,73 @@ fn a_list_of_accounts_is_made_in_three_allocations() {
         assert!(GetTags::new(accounts).is_ok());
     });
     assert_eq!(made.count_total, 3);
+}
+
+/// All requests are done.
+#[derive(Clone)]
+struct NoFailure;
+
+impl ChangeFailure for NoFailure {
+    fn effect(&self) -> Effect {
+        Effect::NotApplied
+    }
+
+    fn set_effect(&mut self, _: Effect) {}
+
+    fn scope(&self) -> Scope {
+        Scope::Service
+    }
+
+    fn expired() -> NoFailure {
+        NoFailure
+    }
+
+    fn rejected_before(&self) -> NoFailure {
+        NoFailure
+    }
+}
+
+/// Adds tags to these users, in requests that are done. Returns how many users had their outcome.
+fn pass(plan: &mut Plan<usize, NoFailure>, users: &[User]) -> usize {
+    let (rules, now) = (Rules::default(), Duration::from_secs(1));
+    let producer = plan.open(BatchPolicy {
+        linger: Duration::ZERO,
+        late_window: Duration::ZERO,
+        capacity: 4096,
+        requests_at_once: 1,
+        full_slot_is_enough: false,
+        remember_rejected: true,
+        probe_first: false,
+    });
+    for (at, user) in users.iter().enumerate() {
+        let change = ChangeRequest::add(&user.account, &user.tags).check(&rules);
+        plan.push(producer, change.unwrap(), at, Duration::MAX, now);
+    }
+    let mut outcomes = 0;
+    while let Some(batch) = plan.take(producer, now) {
+        match BatchRequest::new(&rules, &batch) {
+            BatchRequest::Add(request) => assert_eq!(request.accounts().count(), 100),
+            other => panic!("{other:?}"),
+        }
+        let (left_out, read) = (Vec::new(), Vec::new());
+        plan.settle(batch, BatchResult::Done { left_out, read }, false, now);
+        outcomes += plan.take_settled(producer).count();
+    }
+    assert!(plan.has_capacity(producer, Operation::Add));
+    plan.close(producer);
+    outcomes
+}
+
+/// The texts, what shares them, and the part of the slot; of several tags, where they end. The rest are lists, which are
+/// allocated for a hundred users, or grow.
+#[test]
+fn a_change_passes_the_plan_in_few_allocations() {
+    for (tags, allocations) in [(1, 3), (10, 5)] {
+        let users = users(1_000, tags);
+        let mut plan = Plan::new(Rules::default());
+        pass(&mut plan, &users);
+        let passed = measure(|| assert_eq!(pass(&mut plan, &users), 1_000));
+        let at_most = 1_000 * allocations + 300;
+        assert!(passed.count_total <= at_most, "{tags} tags: {passed:?}");
+    }
 }

@@ -6,7 +6,7 @@
 mod support;
 
 use allocation_counter::{AllocationInfo, measure};
-use imtag_transport::{AddTags, Client};
+use imtag_transport::{AddTags, ChangeRequest, Client};
 use support::*;
 
 /// The body of a request of 100 users with 10 tags of 20 bytes each.
@@ -38,4 +38,38 @@ fn a_call_allocates_in_few_pieces_and_copies_its_body_nowhere() {
     let full = allocated(&client, 100, 10);
     assert!(full.count_total <= 6, "{full:?}");
     assert!(full.bytes_total <= FULL_BODY + FULL_BODY / 10, "{full:?}");
+}
+
+/// What a thread allocates that pushes so many users with so many tags, and polls their outcomes.
+fn allocated_in_a_run(client: &Client, users: usize, tags: usize) -> AllocationInfo {
+    let tags: Vec<String> = (0..tags).map(|tag| format!("tag{tag:03}")).collect();
+    let users: Vec<String> = (0..users).map(|user| format!("user{user:08}")).collect();
+    let run = client.bulk().start();
+    let counted = measure(|| {
+        for (id, user) in (0..).zip(&users) {
+            run.push(id, ChangeRequest::add(user, &tags)).unwrap();
+        }
+        run.end_of_input();
+        let mut outcomes = 0;
+        while outcomes < users.len() {
+            let polled = run.poll(LONG);
+            assert!(!polled.is_empty() && polled.iter().all(|it| it.result.is_ok()));
+            outcomes += polled.len();
+        }
+    });
+    assert!(run.finish().all_done());
+    counted
+}
+
+/// The plan's own count has what the run's threads do with them.
+#[test]
+fn a_run_allocates_for_a_user_its_texts_what_shares_them_and_where_they_end() {
+    let emulator = emulator();
+    let client = builder(&emulator.endpoint()).build().unwrap();
+    for (tags, allocations) in [(1, 2), (10, 4)] {
+        let counted = allocated_in_a_run(&client, 4_000, tags);
+        // lists that grow, and waits
+        let at_most = 4_000 * allocations + 1_000;
+        assert!(counted.count_total <= at_most, "{tags} tags: {counted:?}");
+    }
 }

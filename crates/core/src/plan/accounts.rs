@@ -28,12 +28,13 @@ pub(super) enum Group {
 /// The changes of one account that wait, and what is remembered of it.
 #[derive(Debug)]
 pub(super) struct Account<E> {
-    /// The text alone, as it may be remembered long after its changes.
-    pub(super) name: Arc<str>,
+    text: Text,
+    /// That of its text, by the plan's key: it is made once, when an item is pushed.
+    pub(super) hash: u64,
     /// The producer whose gets these are; none where they are changes.
     pub(super) reader: Option<ProducerId>,
     /// Changes with a slot that is in no request yet, the next one first.
-    pub(super) waiting: VecDeque<ChangeId>,
+    pub(super) waiting: Waiting,
     /// Where the first of them is, once its turn has come: in this packer of its operation's queue.
     pub(super) active: Option<Group>,
     /// Slots that are in requests, or wait to be sent again.
@@ -47,6 +48,67 @@ pub(super) struct Account<E> {
     pub(super) rejected: Vec<Rejected<E>>,
 }
 
+/// The text of an account.
+#[derive(Debug)]
+enum Text {
+    /// That of the item for which it was made.
+    Shared(Item),
+    /// The text alone, as it may be remembered long after its changes.
+    Alone(Box<str>),
+}
+
+/// The changes of an account that wait, in the order in which they came. Most accounts have one at a time, which needs no
+/// memory of its own.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// None where there is none.
+    first: Option<ChangeId>,
+    others: VecDeque<ChangeId>,
+}
+
+impl Waiting {
+    pub(super) fn first(&self) -> Option<ChangeId> {
+        self.first
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = ChangeId> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+
+    pub(super) fn push_back(&mut self, id: ChangeId) {
+        if self.first.is_none() {
+            self.first = Some(id);
+        } else {
+            self.others.push_back(id);
+        }
+    }
+
+    pub(super) fn pop_front(&mut self) {
+        self.first = self.others.pop_front();
+    }
+
+    /// Removes a change, if it is there. Returns true if it was the first.
+    fn remove(&mut self, id: ChangeId) -> bool {
+        if self.first == Some(id) {
+            self.pop_front();
+            return true;
+        }
+        // sorted, as a later change has a greater id
+        if let Ok(at) = self.others.binary_search(&id) {
+            self.others.remove(at);
+        }
+        false
+    }
+}
+
 /// An operation on an account that a producer does not send again.
 #[derive(Debug)]
 pub(super) struct Rejected<E> {
@@ -56,11 +118,13 @@ pub(super) struct Rejected<E> {
 }
 
 impl<E> Account<E> {
-    pub(super) fn new(name: Arc<str>, reader: Option<ProducerId>) -> Account<E> {
+    /// That of an item, which hashes so.
+    pub(super) fn new(item: &Item, hash: u64, reader: Option<ProducerId>) -> Account<E> {
         Account {
-            name,
+            text: Text::Shared(item.clone()),
+            hash,
             reader,
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             active: None,
             under_way: 0,
             late_add: Duration::ZERO,
@@ -70,12 +134,24 @@ impl<E> Account<E> {
         }
     }
 
+    pub(super) fn text(&self) -> &str {
+        match &self.text {
+            Text::Shared(item) => item.account(),
+            Text::Alone(text) => text,
+        }
+    }
+
+    /// Lets go of the item that its text is shared with.
+    pub(super) fn keep_text_alone(&mut self) {
+        if let Text::Shared(item) = &self.text {
+            self.text = Text::Alone(item.account().into());
+        }
+    }
+
     /// Takes out a change that waits, at any position. Returns the packer that it was in, if it was in one.
     pub(super) fn take(&mut self, id: ChangeId) -> Option<Group> {
-        // sorted, as a later change has a greater id
-        let at = self.waiting.binary_search(&id).ok()?;
-        self.waiting.remove(at);
-        if at == 0 { self.active.take() } else { None }
+        let was_first = self.waiting.remove(id);
+        self.active.take_if(|_| was_first)
     }
 
     /// Notes that an attempt of this operation may arrive at the service until then.
@@ -170,4 +246,42 @@ impl<R, E: ChangeFailure> Entry<R, E> {
 /// The slots that a change takes.
 pub(super) fn slots(item: &Item, tags_per_slot: usize) -> usize {
     item.tags().len().div_ceil(tags_per_slot).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::arena::Arena;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_waits_is_what_a_plain_list_holds(steps in prop::collection::vec(0..12_usize, 0..60)) {
+            let (mut ids, mut waiting, mut plain) = (Arena::new(), Waiting::default(), Vec::new());
+            let stranger = ChangeId(ids.insert(()));
+            for step in steps {
+                match step {
+                    0..6 => {
+                        let id = ChangeId(ids.insert(()));
+                        waiting.push_back(id);
+                        plain.push(id);
+                    }
+                    6 => {
+                        waiting.pop_front();
+                        plain.drain(..plain.len().min(1));
+                    }
+                    _ => {
+                        let at = (step - 7) * plain.len() / 4;
+                        let id = plain.get(at).copied().unwrap_or(stranger);
+                        prop_assert_eq!(waiting.remove(id), at == 0 && !plain.is_empty());
+                        plain.retain(|it| *it != id);
+                    }
+                }
+                prop_assert_eq!(waiting.first(), plain.first().copied());
+                prop_assert_eq!((waiting.len(), waiting.is_empty()), (plain.len(), plain.is_empty()));
+                prop_assert!(waiting.iter().eq(plain.iter().copied()));
+            }
+        }
+    }
 }

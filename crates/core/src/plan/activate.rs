@@ -4,7 +4,7 @@
 //! them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use super::accounts::{Account, Group};
@@ -16,16 +16,18 @@ use super::schedule::Plan;
 impl<R, E: ChangeFailure> Plan<R, E> {
     /// The account of a producer's item, which is made if there is none.
     pub(super) fn account(&mut self, producer: ProducerId, item: &Item) -> AccountId {
+        let hash = self.hash_key.hash_one(item.account());
         let (names, reader) = match item {
             Item::Change(_) => (&mut self.names, None),
             Item::Get(_) => (&mut self.producers[producer.0].read_names, Some(producer)),
         };
-        if let Some(account) = names.get(item.account()) {
+        let accounts = &mut self.accounts;
+        let its = |id: &AccountId| accounts[*id].text() == item.account();
+        if let Some(account) = names.find(hash, its) {
             return *account;
         }
-        let name: Arc<str> = item.account().into();
-        let account = self.accounts.insert(Account::new(name.clone(), reader));
-        names.insert(name, account);
+        let account = accounts.insert(Account::new(item, hash, reader));
+        names.insert_unique(hash, account, |id| accounts[*id].hash);
         account
     }
 
@@ -35,7 +37,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             if account.under_way > 0 || account.active.is_some() {
                 return;
             }
-            let Some(next) = account.waiting.front().copied() else {
+            let Some(next) = account.waiting.first() else {
                 return self.forget(id, now);
             };
             let entry = &self.changes[next.0];
@@ -83,8 +85,11 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
         let late_until = account.late_until();
         if late_until > now {
+            account.keep_text_alone();
             self.remembered.insert((late_until, id));
-        } else if account.suspect_until <= now && account.rejected.is_empty() {
+        } else if account.suspect_until > now || !account.rejected.is_empty() {
+            account.keep_text_alone();
+        } else {
             let names = match account.reader {
                 None => Some(&mut self.names),
                 // it may be closed by now
@@ -93,8 +98,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                     state.map(|state| &mut state.read_names)
                 }
             };
-            if let Some(names) = names {
-                names.remove(&account.name);
+            let found = names.map(|names| names.find_entry(account.hash, |it| *it == id));
+            if let Some(Ok(found)) = found {
+                found.remove();
             }
             self.accounts.remove(id);
         }
@@ -122,7 +128,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if account.active != Some(Group::Fresh) {
             return;
         }
-        let first = &self.changes[account.waiting[0].0];
+        let Some(first) = account.waiting.first() else {
+            return;
+        };
+        let first = &self.changes[first.0];
         let state = &mut self.producers[first.producer.0];
         let is_enough = state.policy.full_slot_is_enough;
         let queue = state.queue(first.item.operation());

@@ -116,7 +116,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let first = slot.parts[0].id;
         // the slot's distinct tags, by part and position, filled when a second change is there, as most slots have one
         let mut tags: Vec<(usize, usize)> = Vec::new();
-        while let Some(next) = self.accounts[slot.account].waiting.front().copied() {
+        while let Some(next) = self.accounts[slot.account].waiting.first() {
             let entry = &self.changes[next.0];
             if !entry.commutes_with(&self.changes[first.0]) {
                 return;

@@ -1,8 +1,9 @@
 //! What one producer has to send: a queue for each operation, and its counts.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
+
+use hashbrown::HashTable;
 
 use super::accounts::Group;
 use super::arena::{AccountId, ChangeId};
@@ -107,7 +108,7 @@ pub(super) struct Producer<R, E> {
     /// Accounts whose next change is its own and waits for a late window, by its end.
     pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
     /// The accounts of its gets by their texts.
-    pub(super) read_names: HashMap<Arc<str>, AccountId>,
+    pub(super) read_names: HashTable<AccountId>,
     /// Until when attempts of a killed process before this one may arrive at the service.
     pub(super) predecessor_late_until: Duration,
 }
@@ -129,7 +130,7 @@ impl<R, E> Producer<R, E> {
             searches: 0,
             settled: VecDeque::new(),
             late_windows: BTreeSet::new(),
-            read_names: HashMap::new(),
+            read_names: HashTable::new(),
             predecessor_late_until: Duration::ZERO,
         }
     }

@@ -1,8 +1,10 @@
 //! The plan itself: producers, changes and accounts, and whose turn it is.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::RandomState;
 use std::time::Duration;
+
+use hashbrown::HashTable;
 
 use super::accounts::{Account, Entry, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
@@ -32,15 +34,38 @@ pub struct Plan<R, E> {
     pub(super) batches: u64,
     pub(super) changes: Arena<Entry<R, E>>,
     pub(super) accounts: Arena<Account<E>>,
-    /// The accounts of changes by their texts, for what is pushed.
-    pub(super) names: HashMap<Arc<str>, AccountId>,
+    /// The accounts of changes by their texts, for what is pushed. A table and no map, as an account holds its text and the
+    /// hash of it: an account is hashed once, when it is pushed, and neither hashed nor compared when it is forgotten.
+    pub(super) names: HashTable<AccountId>,
+    /// Callers choose the accounts: nobody is to know which of them have one hash.
+    pub(super) hash_key: RandomState,
     /// Accounts without changes that have a late window, by its end: then they are forgotten.
     pub(super) remembered: BTreeSet<(Duration, AccountId)>,
     /// Accounts that failed a request, by when that is forgotten.
     pub(super) suspects: VecDeque<(Duration, AccountId)>,
     pub(super) producers: Arena<Producer<R, E>>,
     /// Producers with a request to send or an outcome to take, since they were last asked for.
-    pub(super) ready_producers: BTreeSet<ProducerId>,
+    pub(super) ready_producers: ReadyProducers,
+}
+
+/// A set of producers, of which a step touches one or a few: so they stand in a list that keeps its memory, the least first.
+#[derive(Debug, Default)]
+pub(super) struct ReadyProducers(Vec<ProducerId>);
+
+impl ReadyProducers {
+    pub(super) fn insert(&mut self, producer: ProducerId) {
+        if let Err(at) = self.0.binary_search(&producer) {
+            self.0.insert(at, producer);
+        }
+    }
+
+    fn remove(&mut self, producer: ProducerId) {
+        self.0.retain(|it| *it != producer);
+    }
+
+    fn pop_first(&mut self) -> Option<ProducerId> {
+        (!self.0.is_empty()).then(|| self.0.remove(0))
+    }
 }
 
 impl<R, E: ChangeFailure> Plan<R, E> {
@@ -52,11 +77,12 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             batches: 0,
             changes: Arena::new(),
             accounts: Arena::new(),
-            names: HashMap::new(),
+            names: HashTable::new(),
+            hash_key: RandomState::new(),
             remembered: BTreeSet::new(),
             suspects: VecDeque::new(),
             producers: Arena::new(),
-            ready_producers: BTreeSet::new(),
+            ready_producers: ReadyProducers::default(),
         }
     }
 
@@ -304,7 +330,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 self.forget_rejected(producer);
             }
         }
-        self.ready_producers.remove(&producer);
+        self.ready_producers.remove(producer);
     }
 
     /// Forgets which accounts a producer that is closed was rejected for.
@@ -320,8 +346,11 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// The changes of a producer that have their outcomes, in the order in which these became known.
-    pub fn take_settled(&mut self, producer: ProducerId) -> VecDeque<Settled<R, E>> {
-        std::mem::take(&mut self.state(producer).settled)
+    pub fn take_settled(
+        &mut self,
+        producer: ProducerId,
+    ) -> impl ExactSizeIterator<Item = Settled<R, E>> {
+        self.state(producer).settled.drain(..)
     }
 
     /// Has a producer [returned](Plan::next_ready_producer), where the plan does not see by itself that something happened.

@@ -43,8 +43,7 @@ impl Bulk {
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         let mut one = Some((id, change.check(&self.session.rules))); // without the lock, as it takes a while
         self.ask();
-        let forever = deadline_after(Duration::MAX);
-        let pushed = self.wait(forever, |state, now| {
+        let pushed = self.wait(Duration::MAX, |state, now| {
             match self.offer(state, &mut one, now) {
                 Ok(false) => Polled::Pending,
                 taken => Polled::Ready(taken),
@@ -100,7 +99,7 @@ impl Bulk {
     /// most so long. It returns none if nothing is under way, or the time is up.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
-        self.poll_while(deadline_after(timeout), |_| false)
+        self.poll_while(timeout, |_| false)
     }
 
     /// As [`poll`](Bulk::poll), without a timeout. It also returns, with nothing, as soon as a change can be
@@ -110,7 +109,7 @@ impl Bulk {
     #[must_use]
     pub fn poll_or_capacity(&self) -> Vec<Completion> {
         let producer = self.session.producer;
-        self.poll_while(deadline_after(Duration::MAX), |state| {
+        self.poll_while(Duration::MAX, |state| {
             let session = state.read(producer);
             if session.ended.is_some() || state.plan.has_capacity(producer, Operation::Add) {
                 return true;
@@ -120,10 +119,14 @@ impl Bulk {
         })
     }
 
-    fn poll_while(&self, until: Instant, enough: impl Fn(&mut State) -> bool) -> Vec<Completion> {
+    fn poll_while(
+        &self,
+        timeout: Duration,
+        enough: impl Fn(&mut State) -> bool,
+    ) -> Vec<Completion> {
         let producer = self.session.producer;
         self.ask();
-        let polled = self.wait(until, |state, _| {
+        let polled = self.wait(timeout, |state, _| {
             let completed = state.take_changes(producer);
             if completed.is_empty() && state.plan.unsettled(producer) > 0 && !enough(state) {
                 return Polled::Pending;
@@ -140,7 +143,7 @@ impl Bulk {
         let producer = self.session.producer;
         // else a thread that goes on pushing would keep the run from ending
         self.session.with(|state, _| state.close(producer));
-        self.wait(deadline_after(Duration::MAX), |state, _| {
+        self.wait(Duration::MAX, |state, _| {
             if state.plan.unsettled(producer) > 0 {
                 return Polled::Pending;
             }
@@ -219,17 +222,22 @@ impl Bulk {
     /// requests under way are waited for.
     fn wait<T>(
         &self,
-        until: Instant,
+        timeout: Duration,
         mut look: impl FnMut(&mut State, Duration) -> Polled<T, Duration>,
     ) -> Option<T> {
+        let mut until = None;
         loop {
             // once the run is cancelled its tokens end no wait
             let tokens = !self.session.is_drained();
             if !tokens {
                 self.end_as_cancelled();
             }
+            // most looks find something at once, and need neither a deadline nor what ends a wait
+            if let Polled::Ready(found) = self.session.with(&mut look)? {
+                return Some(found);
+            }
             let scope = WaitScope {
-                deadline: until,
+                deadline: *until.get_or_insert_with(|| deadline_after(timeout)),
                 cancel: tokens.then(|| self.session.cancel.clone()),
                 drain: tokens.then(|| self.session.drain.clone()),
                 host_poll: self.host_poll.clone(),
@@ -343,7 +351,7 @@ impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
             } = self;
             bulk.ask();
             let producer = bulk.session.producer;
-            let looked = bulk.wait(deadline_after(Duration::MAX), |state, now| {
+            let looked = bulk.wait(Duration::MAX, |state, now| {
                 let mut taken = false;
                 if !*takes_no_more {
                     let offered = bulk.offer(state, pulled, now);

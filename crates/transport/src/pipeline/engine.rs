@@ -318,7 +318,7 @@ impl State {
 
     fn deliver(&mut self, producer: ProducerId) {
         let settled = self.plan.take_settled(producer);
-        if settled.is_empty() {
+        if settled.len() == 0 {
             return;
         }
         let session = self.sessions.get_mut(&producer).expect(OPEN);

@@ -41,7 +41,7 @@ impl Submissions {
         match item {
             Item::Change(change) => self.push(id, change.into_request(), result.map(drop)),
             Item::Get(query) => {
-                self.by_id.remove(&id);
+                self.forget(id);
                 let account = query.into_account();
                 self.gets.push(GetCompletion {
                     id,
@@ -58,8 +58,15 @@ impl Submissions {
     }
 
     fn push(&mut self, id: u64, change: Arc<ChangeRequest>, result: Result<(), ChangeError>) {
-        self.by_id.remove(&id);
+        self.forget(id);
         self.changes.push(Completion { id, change, result });
+    }
+
+    /// A run's changes cannot be withdrawn, so it has none, and no number is hashed.
+    fn forget(&mut self, id: u64) {
+        if !self.by_id.is_empty() {
+            self.by_id.remove(&id);
+        }
     }
 
     /// Has a change abandoned at that moment, which is no earlier than any before.

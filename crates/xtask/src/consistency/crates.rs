@@ -38,6 +38,7 @@ const CORE: &[&str] = &[
     "arrayvec",
     "base64",
     "flate2",
+    "hashbrown",
     "hmac",
     "serde",
     "serde_json",

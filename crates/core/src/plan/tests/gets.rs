@@ -249,7 +249,7 @@ fn gets_that_share_a_slot_have_one_list_of_tags() {
     rig.push(get("u"));
     let [batch] = rig.sends(["get u:"]);
     rig.settle(batch, read([("u", &["a"])]));
-    let settled = rig.plan.take_settled(rig.producer);
+    let settled: Vec<_> = rig.plan.take_settled(rig.producer).collect();
     let lists: Vec<_> = settled.iter().map(|it| it.read.as_ref().unwrap()).collect();
     assert!(Arc::ptr_eq(lists[0], lists[1]));
     rig.is_empty();

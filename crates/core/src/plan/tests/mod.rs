@@ -319,7 +319,7 @@ impl Rig {
     /// The outcomes of a producer since the last look: `0 done`, `0 read Some(["a"])`, or
     /// `1 Request("bad") not applied [0, 1]`.
     fn outcomes_by(&mut self, producer: ProducerId) -> Vec<String> {
-        let settled = self.plan.take_settled(producer).into_iter();
+        let settled = self.plan.take_settled(producer);
         let words = settled.map(|settled| match settled.failure {
             None if settled.item.operation() == Operation::Get => {
                 format!("{} read {:?}", settled.reply, settled.read)

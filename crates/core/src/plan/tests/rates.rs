@@ -180,7 +180,8 @@ fn callers(one_in: u64, unknown: Option<u64>, from: u64, to: u64) -> Rate {
         if before.is_none() && world.now >= Duration::from_secs(from) {
             before = Some(world.requests);
         }
-        for settled in world.plan.take_settled(world.producer) {
+        let outcomes: Vec<_> = world.plan.take_settled(world.producer).collect();
+        for settled in outcomes {
             if before.is_some() {
                 rate.good += usize::from(settled.failure.is_none());
                 rate.bad += usize::from(settled.failure.is_some());
@@ -271,7 +272,7 @@ fn behind(hot: usize, policy: BatchPolicy, seconds: u64) -> usize {
             return others;
         }
         let settled = world.plan.take_settled(world.producer);
-        others += settled.iter().filter(|it| it.reply >= hot).count();
+        others += settled.filter(|it| it.reply >= hot).count();
     }
 }
 
@@ -318,7 +319,8 @@ fn unknown_accounts_do_not_starve_a_trickle_of_good_ones() {
     let mut good = 0;
     world.push(add("good", ["a"]), 200);
     while world.step() && world.now < Duration::from_secs(10) {
-        for settled in world.plan.take_settled(world.producer) {
+        let outcomes: Vec<_> = world.plan.take_settled(world.producer).collect();
+        for settled in outcomes {
             good += usize::from(settled.failure.is_none());
             let again = add(settled.item.account(), ["a"]);
             world.push(again, settled.reply);
@@ -350,7 +352,8 @@ fn the_gets_of_a_hot_account_wait_for_none_of_its_changes() {
     let mut read = 0;
     (0..CALLERS).for_each(|caller| world.push(get("hot"), caller));
     while world.step() && world.now < Duration::from_secs(6) {
-        for settled in world.plan.take_settled(world.producer) {
+        let outcomes: Vec<_> = world.plan.take_settled(world.producer).collect();
+        for settled in outcomes {
             if settled.item.operation() == Operation::Get {
                 read += 1;
                 world.push(get("hot"), settled.reply);

@@ -99,7 +99,8 @@ impl World {
                 None => &plan.names,
                 Some(producer) => &plan.producers[producer.0].read_names,
             };
-            assert_eq!(names.get(&account_queue.name), Some(&id));
+            let found = names.find(account_queue.hash, |it| *it == id);
+            assert_eq!(found, Some(&id));
             // a producer's gets wait for nothing but each other
             let reads = |producer, operation| match account_queue.reader {
                 None => operation != Operation::Get,
@@ -118,7 +119,7 @@ impl World {
                 assert!(slots.all(|it| (it.0, it.1) == (producer, operation)));
             }
             // what waits for a late window alone is looked at by its own producer
-            let next = account_queue.waiting.front();
+            let next = account_queue.waiting.first();
             let idle = account_queue.under_way == 0 && account_queue.active.is_none();
             if let Some(next) = next.filter(|_| idle) {
                 let producer = plan.changes[next.0].producer;
@@ -129,7 +130,7 @@ impl World {
             for (at, id) in account_queue.waiting.iter().enumerate() {
                 let entry = &plan.changes[id.0];
                 assert!(entry.left > 0);
-                assert_eq!(entry.item.account(), &*account_queue.name);
+                assert_eq!(entry.item.account(), account_queue.text());
                 assert!(reads(entry.producer, entry.item.operation()));
                 if at > 0 || account_queue.active.is_none() {
                     *blocked
@@ -146,7 +147,7 @@ impl World {
                 let active = |group| {
                     let accounts = plan.accounts.iter().map(|it| it.1);
                     let active = accounts.filter(|it| it.active == Some(group));
-                    let active = active.map(|it| &plan.changes[it.waiting[0].0]);
+                    let active = active.map(|it| &plan.changes[it.waiting.first().unwrap().0]);
                     let of_queue = active
                         .filter(|it| it.producer == *producer && it.item.operation() == operation);
                     of_queue.count()
@@ -156,7 +157,7 @@ impl World {
                 assert!(!queue.flushed || queue.fresh.users() > 0);
                 let fresh = plan.accounts.iter().map(|it| it.1);
                 let fresh = fresh.filter(|it| it.active == Some(Group::Fresh));
-                let mut fresh = fresh.map(|it| &plan.changes[it.waiting[0].0]);
+                let mut fresh = fresh.map(|it| &plan.changes[it.waiting.first().unwrap().0]);
                 let unsettled = &plan.producers[producer.0].unsettled;
                 let of_a_flush = fresh.any(|it| {
                     let epoch = it.epoch.is_some_and(|epoch| unsettled.has_flushed(epoch));
