@@ -66,7 +66,7 @@ fn allocated_in_a_run(client: &Client, users: usize, tags: usize) -> AllocationI
 fn a_run_allocates_for_a_user_its_texts_what_shares_them_and_where_they_end() {
     let emulator = emulator();
     let client = builder(&emulator.endpoint()).build().unwrap();
-    for (tags, allocations) in [(1, 2), (10, 4)] {
+    for (tags, allocations) in [(1, 2), (10, 3)] {
         let counted = allocated_in_a_run(&client, 4_000, tags);
         // lists that grow, and waits
         let at_most = 4_000 * allocations + 1_000;
