@@ -194,3 +194,32 @@ impl Drop for Place<'_> {
         self.leave();
     }
 }
+
+#[cfg(test)]
+impl Outage {
+    /// No answer is kept from a rule with calls that wait for one.
+    pub(crate) fn is_told_of_answers(&self) -> bool {
+        self.is_calm.load(Ordering::SeqCst) || self.noted_answer.load(Ordering::SeqCst) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Phase;
+
+    #[test]
+    fn an_answer_is_noted_beside_a_calm_rule_and_told_to_it_before_a_failure() {
+        let outage = Outage::new(RetryPolicy::default());
+        let knows = || outage.state.lock().rule.has_answered();
+        Place::new(&outage).answered();
+        assert!(!knows());
+        let mut fails = Place::new(&outage);
+        let cause = Arc::new(Cause::Timeout { phase: Phase::Read });
+        fails.failed(&cause, true, outage.origin, now());
+        assert!(knows());
+        assert!(outage.is_told_of_answers());
+        Place::new(&outage).answered();
+        assert!(outage.is_told_of_answers());
+    }
+}

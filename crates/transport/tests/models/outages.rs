@@ -35,6 +35,7 @@ pub(crate) fn an_answer_counts_whenever_it_comes() {
     };
     fails(&mut first);
     answered.join().unwrap();
+    assert!(outage.is_told_of_answers());
     let mut second = Place::new(&outage);
     fails(&mut second); // the clock stands still: it was started before the answer
     assert!(may_begin(&outage) && outage.service_has_answered());
