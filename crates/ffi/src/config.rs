@@ -13,6 +13,7 @@ use crate::credential::{OwnedContext, credentials, im_context_free, im_credentia
 use crate::error::im_error;
 use crate::handle::{Misuse, borrow, free, into_raw, lock};
 use crate::panic::guarded;
+use crate::process::keep_number;
 use crate::status::im_status;
 use crate::str::im_str;
 
@@ -45,6 +46,7 @@ struct Unusable {
 impl im_config {
     /// Makes a client.
     pub(crate) fn client(&self) -> Result<Client, Box<im_error>> {
+        keep_number();
         let settings = lock(&self.settings);
         match &settings.fault {
             Some(fault) => Err(im_error::settings(fault)),

@@ -1,20 +1,65 @@
 //! Where a handle that starts threads may be used: in the process that made it, as a forked child has none of these
 //! threads, and on a thread that is not ending.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use imtag_transport::{keep_process_id, process_id};
+
 use crate::handle::{Misuse, lock};
+
+/// Keeps this process' number in memory that the kernel wipes in a forked child, so that calls need no system call to tell
+/// a child from its parent. Where the system cannot do so, each look remains a system call.
+pub(crate) fn keep_number() {
+    // no `Once`: a fork in the middle of it would leave the child one that never ends
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if !ASKED.swap(true, Ordering::Relaxed) {
+        wiped_on_fork().into_iter().for_each(keep_process_id);
+    }
+}
+
+/// A zero that is a zero again in each forked child. It is there as long as this process, as the library is.
+#[cfg(target_os = "linux")]
+fn wiped_on_fork() -> Option<&'static AtomicU32> {
+    // the kernel rounds it up to a page
+    const BYTES: usize = size_of::<AtomicU32>();
+    let (access, private) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+    );
+    // SAFETY: new memory, at a place that the kernel chooses.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), BYTES, access, private, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: it is this function's own page.
+    let advise = |advice| unsafe { libc::madvise(page, BYTES, advice) };
+    // an emulated kernel may take any advice and follow none
+    if advise(-1) == 0 || advise(libc::MADV_WIPEONFORK) != 0 {
+        // SAFETY: nothing refers to it.
+        unsafe { libc::munmap(page, BYTES) };
+        return None;
+    }
+    // SAFETY: a page is aligned, holds zeros, is never unmapped from here on, and changes only by atomic stores, and in a
+    // child before it runs.
+    Some(unsafe { &*page.cast::<AtomicU32>() })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wiped_on_fork() -> Option<&'static AtomicU32> {
+    None
+}
 
 /// The process that made a handle.
 pub(crate) struct OwnerProcess(u32);
 
 impl OwnerProcess {
     pub(crate) fn current() -> OwnerProcess {
-        OwnerProcess(std::process::id())
+        OwnerProcess(process_id())
     }
 
     pub(crate) fn is_current(&self) -> bool {
-        self.0 == std::process::id()
+        self.0 == process_id()
     }
 
     /// Whether the handle may be used here. It takes no lock, as a fork may have happened while one was held.
@@ -107,5 +152,28 @@ impl<O: Clone, T> Startable<O, T> {
     /// Takes it out, to end it.
     pub(crate) fn into_started(self) -> Option<T> {
         self.started.into_inner()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_child_finds_no_number_and_its_parent_keeps_its_own() {
+        let kept = wiped_on_fork().expect("Linux 4.14 or later");
+        assert_eq!(kept.load(Ordering::Relaxed), 0);
+        kept.store(7, Ordering::Relaxed);
+        // SAFETY: the child calls nothing but what a signal handler may.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let code = i32::from(kept.load(Ordering::Relaxed) != 0);
+            // SAFETY: it ends the child.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = -1;
+        // SAFETY: the child of this test.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!((status, kept.load(Ordering::Relaxed)), (0, 7));
     }
 }

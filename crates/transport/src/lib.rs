@@ -27,6 +27,8 @@ pub use pipeline::batcher::{Batcher, WhenFull};
 pub use pipeline::bulk::{Bulk, BulkRun};
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
 pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};
+#[doc(hidden)] // for libimtag
+pub use process::{keep_process_id, process_id};
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

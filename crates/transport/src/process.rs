@@ -3,13 +3,38 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rand::TryRng;
 use rand::rngs::SysRng;
+
+/// Where this process' number is kept. It is 0 in a child until the child looks.
+static KEPT: OnceLock<&'static AtomicU32> = OnceLock::new();
+
+/// Keeps this process' number in `kept` from now on: to know it takes no system call then, of which a call would need one
+/// or more. `kept` is 0 now, and the system sets it to 0 in each child that it forks, before the child runs: so it must lie
+/// in memory that the kernel wipes on fork. To be called once in a process: a child whose parent was forked in the middle of
+/// it asks the system, and a second call there would not return.
+pub fn keep_process_id(kept: &'static AtomicU32) {
+    let _ = KEPT.set(kept);
+}
+
+/// This process' number: as kept, if it is, so that it costs nothing to ask.
+pub fn process_id() -> u32 {
+    let Some(kept) = KEPT.get() else {
+        return std::process::id();
+    };
+    let known = kept.load(Ordering::Relaxed);
+    if known > 0 {
+        return known;
+    }
+    let id = std::process::id();
+    kept.store(id, Ordering::Relaxed);
+    id
+}
 
 /// A `T` for each process, made on first use. After `fork()` a child has a copy of its parent's memory: sockets that both
 /// would write to, and locks that a thread of the parent held and that no thread of the child releases. So a child makes
@@ -39,7 +64,7 @@ impl<T> PerProcess<T> {
     pub(crate) fn new(value: T) -> PerProcess<T> {
         let first = OnceLock::new();
         let node = Node {
-            process: std::process::id(),
+            process: process_id(),
             value,
             next: OnceLock::new(),
         };
@@ -49,7 +74,7 @@ impl<T> PerProcess<T> {
 
     /// This process' value.
     pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
-        let process = std::process::id();
+        let process = process_id();
         let mut slot = &self.first;
         loop {
             if let Some(node) = slot.get() {
@@ -74,7 +99,7 @@ impl<T> PerProcess<T> {
 impl<T> Drop for PerProcess<T> {
     /// Drops this process' value, and leaks its parent's.
     fn drop(&mut self) {
-        let process = std::process::id();
+        let process = process_id();
         let mut next = self.first.take();
         while let Some(mut node) = next {
             next = node.next.take();
@@ -169,6 +194,17 @@ mod tests {
     use nix::sys::signal::Signal;
 
     use super::*;
+
+    #[test]
+    fn a_number_that_is_kept_is_looked_up_again_where_it_was_wiped() {
+        static KEPT: AtomicU32 = AtomicU32::new(0);
+        keep_process_id(&KEPT);
+        for _ in 0..2 {
+            assert_eq!(process_id(), std::process::id());
+            assert_eq!(KEPT.load(Ordering::Relaxed), std::process::id());
+            KEPT.store(0, Ordering::Relaxed); // as the kernel does in a child
+        }
+    }
 
     #[test]
     fn a_process_keeps_the_value_it_has() {

@@ -1,6 +1,6 @@
 //! What a call costs in system calls, counted by `strace`: on a connection that is already there one `sendmsg`, at most
-//! two reads, one poll and one look at the process' number; no name is looked up, no thread is started, and the system is
-//! asked for no random number.
+//! two reads, one poll and one look at the process' number, or none where that is kept; no name is looked up, no thread is
+//! started, and the system is asked for no random number.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -9,11 +9,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
 
 use imtag_emulator::Emulator;
+use imtag_transport::{CallOptions, CancelToken};
 use support::*;
 
-/// Set for the process that is watched: the endpoint, and the CA file (or nothing).
+/// Set for the process that is watched: the endpoint, the CA file (or nothing), and whether it keeps its number.
 const WATCHED: &str = "IMTAG_TEST_WATCHED";
 
 /// A file that nobody has: the attempt to open it marks a place in the trace.
@@ -28,7 +30,15 @@ fn watched_calls() {
     let Ok(watched) = std::env::var(WATCHED) else {
         return;
     };
-    let (endpoint, ca) = watched.split_once(' ').unwrap();
+    let [endpoint, ca, keeps_number] = watched.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{watched}");
+    };
+    let mut options = CallOptions::new();
+    if keeps_number == "true" {
+        static KEPT: AtomicU32 = AtomicU32::new(0);
+        imtag_transport::keep_process_id(&KEPT);
+        options = options.cancel(&CancelToken::new()); // to watch it takes more looks
+    }
     let mut builder = builder(endpoint);
     if !ca.is_empty() {
         builder = builder.ca_file(ca);
@@ -37,20 +47,23 @@ fn watched_calls() {
     client.add_tag(&add()).unwrap(); // opens the connection
     assert!(fs::File::open(MARK).is_err());
     for _ in 0..CALLS {
-        client.add_tag(&add()).unwrap();
+        client.add_tag_with(&add(), &options).unwrap();
     }
     assert!(fs::File::open(MARK).is_err());
 }
 
 /// System calls by name of all threads between the marks.
-fn watch(emulator: &Emulator, ca: &str) -> BTreeMap<String, i64> {
+fn watch(emulator: &Emulator, ca: &str, keeps_number: bool) -> BTreeMap<String, i64> {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let watched = Command::new("strace")
         .args(["-f", "-qq", "-o"])
         .arg(trace.path())
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "watched_calls"])
-        .env(WATCHED, format!("{} {ca}", emulator.endpoint()))
+        .env(
+            WATCHED,
+            format!("{} {ca} {keeps_number}", emulator.endpoint()),
+        )
         .output()
         .unwrap();
     assert!(watched.status.success(), "{watched:?}");
@@ -80,18 +93,19 @@ fn a_call_is_one_sendmsg_at_most_two_reads_one_poll_and_one_look_at_the_process(
         println!("skipped: strace is missing: cargo xtask test installs it");
         return;
     }
-    for tls in [false, true] {
+    for (tls, keeps_number) in [(false, false), (true, false), (false, true)] {
         let emulator = service().tls(tls).start().unwrap();
         let ca = tls.then(|| ca_file(&emulator));
         let path = ca.as_ref().map_or("", |ca| ca.path().to_str().unwrap());
-        let counts = watch(&emulator, path);
-        println!("tls {tls}, {CALLS} calls: {counts:?}");
+        let counts = watch(&emulator, path, keeps_number);
+        println!("tls {tls}, number kept {keeps_number}, {CALLS} calls: {counts:?}");
+        let looks = if keeps_number { 0 } else { CALLS };
         for (kind, expected) in [
             ("sendmsg", CALLS),
             ("write writev sendto", 0),
             ("read readv recvfrom recvmsg", 2 * CALLS),
             ("poll ppoll select epoll_wait", CALLS),
-            ("getpid", CALLS),
+            ("getpid", looks),
             ("getrandom", 0),
             ("clone clone3 socket connect openat", 0),
         ] {

@@ -4,10 +4,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-pub(crate) use std::process::id as process_id;
 pub(crate) use std::sync::MutexGuard;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use std::thread;
+
+pub(crate) use crate::process::process_id;
 
 /// The time.
 pub(crate) fn now() -> Instant {
