@@ -17,7 +17,11 @@ use super::cause::{Cause, Error};
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct ChangeError {
+pub struct ChangeError(Box<Failed>);
+
+/// Beside the outcomes, as most of these hold none.
+#[derive(Debug, Clone)]
+struct Failed {
     /// With the operation of the change, and the effect on its `undone`.
     error: Error,
     account: String,
@@ -70,7 +74,7 @@ impl ChangeError {
     }
 
     fn new(operation: Operation, account: &str, error: Error, undone: Vec<String>) -> ChangeError {
-        ChangeError {
+        ChangeError(Box::new(Failed {
             error: Error {
                 operation,
                 effect: error.effect.for_operation(operation),
@@ -78,89 +82,90 @@ impl ChangeError {
             },
             account: account.to_owned(),
             undone,
-        }
+        }))
     }
 
     /// The same error without the account. It has the attempts and the request id of the request that failed; if none
     /// did, as the change was not sent or not sent again, it has none.
     #[must_use]
     pub fn error(&self) -> &Error {
-        &self.error
+        &self.0.error
     }
 
     /// Why.
     #[must_use]
     pub fn cause(&self) -> &Cause {
-        self.error.cause()
+        self.0.error.cause()
     }
 
     /// What was to be done.
     #[must_use]
     pub fn operation(&self) -> Operation {
-        self.error.operation()
+        self.0.error.operation()
     }
 
     /// What is known of the effect on the [`undone`](ChangeError::undone) tags; of a get, that it is *not read*.
     #[must_use]
     pub fn effect(&self) -> Effect {
-        self.error.effect()
+        self.0.error.effect()
     }
 
     /// What the service said, where that is the cause; of a change that was not sent as its run ended, of the request
     /// that ended it.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
-        self.error.refusal()
+        self.0.error.refusal()
     }
 
     /// The service's code, where it is what went wrong.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
-        self.error.code()
+        self.0.error.code()
     }
 
     /// What is at fault: other changes may still succeed, unless it is the [app](Scope::App) or the
     /// [service](Scope::Service).
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.error.scope()
+        self.0.error.scope()
     }
 
     /// Whether the same change may succeed later as it is.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        self.error.retryable()
+        self.0.error.retryable()
     }
 
     /// Why, in words, without operation, account, effect and remedy.
     #[must_use]
     pub fn reason(&self) -> String {
-        self.error.reason()
+        self.0.error.reason()
     }
 
     /// What the caller can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
-        self.error.remedy()
+        self.0.error.remedy()
     }
 
     /// The account.
     #[must_use]
     pub fn account(&self) -> &str {
-        &self.account
+        &self.0.account
     }
 
     /// The tags that are not known to be added or removed; what the change had besides is done. Empty for a clear
     /// and a get.
     #[must_use]
     pub fn undone(&self) -> &[String] {
-        &self.undone
+        &self.0.undone
     }
 
     /// Its error, account and [`undone`](ChangeError::undone) tags.
     #[must_use]
     pub fn into_parts(self) -> (Error, String, Vec<String>) {
-        (self.error, self.account, self.undone)
+        let failed = *self.0;
+        (failed.error, failed.account, failed.undone)
     }
 }
 
@@ -204,6 +209,6 @@ impl From<InvalidChange> for ChangeError {
 
 impl std::error::Error for ChangeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
+        self.0.error.source()
     }
 }
