@@ -12,7 +12,7 @@ use super::median;
 use crate::Error;
 use crate::cargo::{cargo, root};
 use crate::install::build;
-use crate::program::output;
+use crate::program::{output, run as run_command};
 
 /// How often each runs.
 const RUNS: usize = 3;
@@ -90,11 +90,14 @@ pub(super) fn run(revision: &str, name: &str, arguments: &[OsString]) -> Result<
 const BUILD: [&str; 4] = ["build", "--release", "--package", "xtask"];
 
 fn optimised(build: &mut Command, target: &Path) -> Result<PathBuf, Error> {
-    output(build)?;
+    run_command(build)?;
     Ok(target.join("release/xtask"))
 }
 
-/// A printed line: its words with `#` for each figure, and the figures.
+/// Stands in a line for a figure, as nothing prints it.
+const FIGURE: char = '\0';
+
+/// A printed line: its words with [`FIGURE`] for each figure, and the figures.
 fn line(text: &str) -> (String, Vec<f64>) {
     let mut figures = Vec::new();
     let words = text.split_whitespace().map(|word| {
@@ -111,7 +114,7 @@ fn line(text: &str) -> (String, Vec<f64>) {
             // a spread, a time of day, a number with commas
             _ => return "…".to_owned(),
         }
-        format!("#{unit}")
+        format!("{FIGURE}{unit}")
     });
     let words: Vec<String> = words.collect();
     (words.join(" "), figures)
@@ -139,15 +142,23 @@ fn compared(here: &[String], there: &[String]) -> String {
         let [here, there] = [&here, &there].map(|texts| texts.iter().map(find).collect());
         let sides: [Option<Vec<Vec<f64>>>; 2] = [here, there];
         let [Some(here), Some(there)] = sides else {
+            let words = words.replace(FIGURE, "?");
             result += &format!("{words}: not in each run\n");
             continue;
         };
-        let mut words = words.split('#');
+        let mut words = words.split(FIGURE);
         result += words.next().unwrap_or_default();
         for (figure, words) in words.enumerate() {
+            let mut all = here.iter().chain(&there).map(|figures| figures[figure]);
             let [here, there] =
                 [&here, &there].map(|runs| median(runs.iter().map(|figures| figures[figure])));
-            result += &format!("[{here} {there} {:.2}]{words}", here / there);
+            // one that never changes was not measured
+            result += &if all.all(|it| it == here) {
+                here.to_string()
+            } else {
+                format!("[{here} {there} {:.2}]", here / there)
+            };
+            result += words;
         }
         result.push('\n');
     }
@@ -161,9 +172,9 @@ mod tests {
     #[test]
     fn a_line_is_its_words_and_its_figures() {
         assert_eq!(
-            line("plain, small   floor   14.8  2.20-2.23  12%  1.5ms, 2,000 ?"),
+            line("plain, small # floor   14.8  2.20-2.23  12%  1.5ms, 2,000 ?"),
             (
-                "plain, small floor # … #% #ms, … ?".to_owned(),
+                "plain, small # floor \0 … \0% \0ms, … ?".to_owned(),
                 vec![14.8, 12.0, 1.5]
             )
         );
@@ -172,17 +183,17 @@ mod tests {
     #[test]
     fn figures_of_the_same_place_are_compared_by_their_medians() {
         let texts = |figures: [u32; 3]| {
-            figures.map(|it| format!("a heading\nusers/s {it}\nusers/s {}\n", 2 * it))
+            figures.map(|it| format!("a heading\nin 7 s: users/s {it}\nusers/s {}\n", 2 * it))
         };
         let mut there = texts([200, 100, 900]);
         assert_eq!(
             compared(&texts([50, 110, 100]), &there),
-            "a heading\nusers/s [100 200 0.50]\nusers/s [200 400 0.50]\n"
+            "a heading\nin 7 s: users/s [100 200 0.50]\nusers/s [200 400 0.50]\n"
         );
-        there[2] = "users/s 7\n".to_owned();
+        there[2] = "in 7 s: users/s 900\n".to_owned();
         assert_eq!(
             compared(&texts([50, 110, 100]), &there),
-            "a heading\nusers/s [100 100 1.00]\nusers/s #: not in each run\n"
+            "a heading\nin 7 s: users/s [100 200 0.50]\nusers/s ?: not in each run\n"
         );
     }
 }
