@@ -6,6 +6,7 @@
 //!                                                      └─► InvalidChange   has its outcome at once
 //! ```
 
+use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ const SPARE_BYTES: usize = 4;
 /// assert_eq!(invalid.violations()[0].to_string(), "tags[0]: 51 bytes, at most 50");
 /// # Ok::<(), imtag_core::InvalidChange>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ChangeRequest {
     operation: ChangeOperation,
     /// The account and then the tags, one behind the other: one allocation for all of a user.
@@ -174,7 +175,7 @@ impl ChangeRequest {
         &self.text[..self.account_end]
     }
 
-    /// The tags, in the order given; none of a clear. Each stands once after the check.
+    /// The tags, in the order given; none of a clear. Each stands once in a [`Change`].
     #[must_use]
     pub fn tags(&self) -> Tags<'_> {
         Tags {
@@ -191,20 +192,20 @@ impl ChangeRequest {
     /// With every violation at once, at the positions in which the tags were given.
     pub fn check(mut self, rules: &Rules) -> Result<Change, InvalidChange> {
         let (distinct, valid) = self.find_violations(rules);
-        // distinct is fewer for tags that stand twice, and for invalid ones
-        if distinct < self.tag_count {
-            self.drop_repeated();
-        }
-        match valid {
-            Ok(()) => Ok(Change(Arc::new(self))),
-            Err(invalid) => Err(InvalidChange {
+        if let Err(invalid) = valid {
+            // as it was given: what is wrong is counted by these positions, here and in a second check
+            return Err(InvalidChange {
                 request: self,
                 invalid,
-            }),
+            });
         }
+        if distinct < self.tag_count {
+            self = self.without_repeated();
+        }
+        Ok(Change(Arc::new(self)))
     }
 
-    /// How many different tags are good, and all that is wrong.
+    /// How many different tags there are, and all that is wrong.
     fn find_violations(&self, rules: &Rules) -> (usize, Result<(), Invalid>) {
         // sorted: the account, then the tags by their positions
         let text = |text, tag| match self.not_utf8.binary_search_by_key(&tag, |it| it.0) {
@@ -227,17 +228,21 @@ impl ChangeRequest {
         (distinct, check.finish())
     }
 
-    fn drop_repeated(&mut self) {
-        let distinct = {
-            let mut seen = Seen::default();
-            let tags = self.tags().enumerate();
-            let firsts = tags.filter(|(index, tag)| seen.before(tag, *index).is_none());
-            ChangeRequest::new(self.operation, self.account(), firsts.map(|(_, tag)| tag))
-        };
-        *self = ChangeRequest {
-            not_utf8: std::mem::take(&mut self.not_utf8),
-            ..distinct
-        };
+    fn without_repeated(&self) -> ChangeRequest {
+        let mut seen = Seen::default();
+        let tags = self.tags().enumerate();
+        let firsts = tags.filter(|(index, tag)| seen.before(tag, *index).is_none());
+        ChangeRequest::new(self.operation, self.account(), firsts.map(|(_, tag)| tag))
+    }
+}
+
+impl fmt::Debug for ChangeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangeRequest")
+            .field("operation", &self.operation)
+            .field("account", &self.account())
+            .field("tags", &self.tags().collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -327,6 +332,20 @@ mod tests {
     }
 
     #[test]
+    fn an_invalid_change_is_as_invalid_when_it_is_checked_again() {
+        let given: [&[u8]; 3] = [b"a", b"a", b"\xff"];
+        let request = ChangeRequest::from_bytes(ChangeOperation::Add, b"u", given);
+        let mut invalid = request.check(&Rules::default()).unwrap_err();
+        for _ in 0..2 {
+            let shown = format!("{:?}", invalid.request());
+            let expected = "ChangeRequest { operation: Add, account: \"u\", tags: [\"a\", \"a\", \"\u{fffd}\"] }";
+            assert_eq!(shown, expected);
+            assert_eq!(invalid.violations()[0].place, Place::ChangeTag(2));
+            invalid = invalid.into_parts().0.check(&Rules::default()).unwrap_err();
+        }
+    }
+
+    #[test]
     fn a_user_gets_as_many_tags_as_it_carries_and_not_one_more() {
         for count in [1, 99, 100] {
             assert!(checked(ChangeRequest::add("u", tags(count))).is_ok());
@@ -353,14 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn a_violation_is_at_the_position_that_the_caller_gave_and_the_change_keeps_each_tag_once() {
+    fn a_violation_is_at_the_position_that_the_caller_gave_and_the_change_is_shown_as_given() {
         let request = ChangeRequest::add("u", ["a", "a", "", "b"]);
         let invalid = request.check(&Rules::default()).unwrap_err();
         assert_eq!(
             invalid.violations()[0].to_string(),
             "tags[2]: empty, at least 1 byte"
         );
-        assert!(invalid.request().tags().eq(["a", "", "b"]));
+        assert!(invalid.request().tags().eq(["a", "a", "", "b"]));
     }
 
     #[test]
