@@ -6,6 +6,7 @@
 //!                                                      └─► InvalidChange   has its outcome at once
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ const SPARE_BYTES: usize = 4;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChangeRequest {
     operation: ChangeOperation,
-    /// The account and then the tags, one behind the other: one allocation for all of a user.
+    /// The account and then the tags, one after the other: one allocation for all of a user.
     text: String,
     account_end: usize,
     /// Where each tag ends. The last one does at the end of the text, and is not here: so a lone tag, as most changes have,
@@ -50,11 +51,13 @@ pub struct ChangeRequest {
 }
 
 /// The tags of a change, in the order given. A clone of it begins at the same tag.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Tags<'c> {
     text: &'c str,
     account_end: usize,
     ends: &'c [usize],
+    /// All of the change.
+    count: usize,
     /// Those that are left.
     positions: Range<usize>,
 }
@@ -104,11 +107,12 @@ impl ChangeRequest {
         tags: impl IntoIterator<Item = &'a [u8]>,
     ) -> ChangeRequest {
         let mut not_utf8 = Vec::new();
-        let mut text = |bytes: &[u8], tag| {
-            if let Err(error) = std::str::from_utf8(bytes) {
+        let mut text = |bytes, tag| match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(error) => {
                 not_utf8.push((tag, error.valid_up_to()));
+                String::from_utf8_lossy(bytes)
             }
-            String::from_utf8_lossy(bytes).into_owned()
         };
         let account = text(account, None);
         let tags = tags.into_iter().enumerate();
@@ -182,6 +186,7 @@ impl ChangeRequest {
             text: &self.text,
             account_end: self.account_end,
             ends: &self.ends,
+            count: self.tag_count,
             positions: 0..self.tag_count,
         }
     }
@@ -241,7 +246,7 @@ impl fmt::Debug for ChangeRequest {
         f.debug_struct("ChangeRequest")
             .field("operation", &self.operation)
             .field("account", &self.account())
-            .field("tags", &self.tags().collect::<Vec<_>>())
+            .field("tags", &self.tags())
             .finish()
     }
 }
@@ -253,6 +258,11 @@ impl<'c> Tags<'c> {
     /// Where the change has fewer tags.
     #[must_use]
     pub fn at(&self, position: usize) -> &'c str {
+        let count = self.count;
+        assert!(
+            position < count,
+            "no tag {position}: the change has {count}"
+        );
         let before = position.checked_sub(1);
         let start = before.map_or(self.account_end, |before| self.ends[before]);
         let end = self.ends.get(position).copied();
@@ -279,6 +289,12 @@ impl<'c> Iterator for Tags<'c> {
 }
 
 impl ExactSizeIterator for Tags<'_> {}
+
+impl fmt::Debug for Tags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
 
 impl Change {
     /// What it was made of, without a copy.

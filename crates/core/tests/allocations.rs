@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use imtag_core::plan::{BatchPolicy, BatchResult, ChangeFailure, Plan};
-use imtag_core::{AddTags, ChangeRequest, Effect, GetTags, Operation, Request, Rules, Scope};
+use imtag_core::{
+    AddTags, ChangeOperation, ChangeRequest, Effect, GetTags, Operation, Request, Rules, Scope,
+};
 
 struct User {
     account: String,
@@ -52,15 +54,22 @@ fn a_request_of_any_size_is_made_in_three_allocations() {
     }
 }
 
-/// However its texts come: they are copied behind each other.
+/// However its texts come, as text or as bytes: they are copied one after the other.
 #[test]
 fn a_change_holds_its_texts_in_one_allocation_and_where_they_end_in_another() {
     for (tags, allocations) in [(0, 1), (1, 1), (2, 2), (10, 2)] {
         let user = &users(1, tags)[0];
-        let mut change = None;
-        let made = measure(|| change = Some(ChangeRequest::add(&user.account, &user.tags)));
-        assert_eq!(made.count_total, allocations, "{tags} tags");
-        assert_eq!(change.map(|it| it.tags().len()), Some(tags));
+        let of_text = || ChangeRequest::add(&user.account, &user.tags);
+        let of_bytes = || {
+            let tags = user.tags.iter().map(String::as_bytes);
+            ChangeRequest::from_bytes(ChangeOperation::Add, user.account.as_bytes(), tags)
+        };
+        for make in [&of_text as &dyn Fn() -> ChangeRequest, &of_bytes] {
+            let mut change = None;
+            let made = measure(|| change = Some(make()));
+            assert_eq!(made.count_total, allocations, "{tags} tags");
+            assert_eq!(change.map(|it| it.tags().len()), Some(tags));
+        }
     }
 }
 
