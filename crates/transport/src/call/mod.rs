@@ -278,6 +278,7 @@ impl<'c> Call<'c> {
             usersig: &usersig.usersig,
             body: self.request.json(),
             wait_scope: &self.wait_scope,
+            started,
             timeout: self.attempt_timeout.or(self.retry.attempt_time(left)),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,

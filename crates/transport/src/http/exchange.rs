@@ -7,7 +7,7 @@ use imtag_core::{Answer, AnswerReader, Identifier, Request, SdkAppId, UserSig};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
-use crate::wait::{WaitScope, deadline_after};
+use crate::wait::{WaitScope, deadline_after, deadline_from};
 
 use super::connect::{Connector, Tls};
 use super::context::Context;
@@ -33,6 +33,8 @@ pub(crate) struct Exchange<'e> {
     pub(crate) body: &'e [u8],
     /// The call's: it bounds the waits before the exchange begins.
     pub(crate) wait_scope: &'e WaitScope,
+    /// When the attempt began.
+    pub(crate) started: Instant,
     /// The time for the exchange itself, from when it begins.
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
@@ -95,11 +97,11 @@ impl Http {
 
     /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
-        let began = Instant::now();
+        let mut now = exchange.started;
         let mut under_way = self.exchanges.enter();
         let mut waited = Duration::ZERO;
         loop {
-            let (exchanged, refused) = self.exchange_once(exchange, waited);
+            let (exchanged, refused) = self.exchange_once(exchange, now, waited);
             if !refused {
                 return exchanged;
             }
@@ -118,23 +120,29 @@ impl Http {
                     };
                 }
             }
+            now = Instant::now();
             if exchange.waits_for_connection {
-                waited = began.elapsed();
+                waited = now.saturating_duration_since(exchange.started);
             }
         }
     }
 
     /// Returns also whether this machine refused the socket.
-    fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
+    fn exchange_once(
+        &self,
+        exchange: &Exchange<'_>,
+        now: Instant,
+        waited: Duration,
+    ) -> (Exchanged, bool) {
         let mut wait_scope = exchange.wait_scope.without_drain();
         wait_scope.deadline += waited;
         if let Some(timeout) = exchange.timeout {
-            wait_scope.deadline = wait_scope.deadline.min(deadline_after(timeout));
+            wait_scope.deadline = wait_scope.deadline.min(deadline_from(now, timeout));
         }
-        let connect_deadline = deadline_after(exchange.connect_timeout);
+        let connect_deadline = deadline_from(now, exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
         let takes_pooled = !exchange.over_new_connection;
-        let pooled = takes_pooled.then(|| self.pool.take()).flatten();
+        let pooled = takes_pooled.then(|| self.pool.take(now)).flatten();
         let (connection, clears) = match pooled {
             None => (self.connector.connect(&mut context), None),
             Some((connection, clears)) => {
@@ -225,12 +233,13 @@ mod tests {
             usersig: &UserSig::new("s").unwrap(),
             body: b"{}",
             wait_scope: &WaitScope::until(deadline_after(Duration::MAX)),
+            started: Instant::now(),
             timeout: Some(Duration::from_millis(5)),
             connect_timeout: Duration::MAX,
             over_new_connection: true,
             waits_for_connection: false,
         });
         assert!(exchanged.result.is_err());
-        assert!(http.pool.take().is_some());
+        assert!(http.pool.take(Instant::now()).is_some());
     }
 }

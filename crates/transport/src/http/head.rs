@@ -13,6 +13,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use memchr::{memchr, memchr_iter};
+
 use crate::error::seconds_of;
 
 use super::body::{Body, NO_HTTP};
@@ -71,7 +73,7 @@ impl HeadReader {
             self.begin += blank.take_while(|byte| b"\r\n".contains(byte)).count();
             let head = &arrived[self.begin..];
             let same = head.iter().zip(b"HTTP/1.").all(|(is, should)| is == should);
-            let line = head.iter().position(|byte| *byte == b'\n');
+            let line = memchr(b'\n', head);
             let line = line.map(|end| StatusLine::read(&head[..end]).ok_or(NO_HTTP));
             let line = line.transpose()?;
             if !same {
@@ -97,7 +99,7 @@ impl HeadReader {
     /// The end of the empty line, if it has come.
     fn end(&mut self, arrived: &[u8]) -> Option<usize> {
         let mut at = self.searched.max(self.begin);
-        while let Some(line) = arrived[at..].iter().position(|byte| *byte == b'\n') {
+        while let Some(line) = memchr(b'\n', &arrived[at..]) {
             at += line + 1;
             match &arrived[at..] {
                 [b'\n', ..] => return Some(at + 1),
@@ -135,7 +137,7 @@ impl Head {
         let mut info = HeadInfo::default();
         let head = unfolded(head);
         for line in head.split(|byte| *byte == b'\n').skip(1) {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            let Some(colon) = memchr(b':', line) else {
                 continue;
             };
             let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
@@ -219,8 +221,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 /// A head whose lines end in `\n` each, where one that goes on in the next line is one.
 fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
-    let is_fold = |bytes: &[u8]| bytes[0] == b'\n' && b" \t".contains(&bytes[1]);
-    if !head.windows(2).any(is_fold) {
+    let is_fold = |line_end: usize| matches!(head.get(line_end + 1), Some(b' ' | b'\t'));
+    if !memchr_iter(b'\n', head).any(is_fold) {
         return Cow::Borrowed(head);
     }
     let mut lines = Vec::with_capacity(head.len());

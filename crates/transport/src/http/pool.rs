@@ -31,15 +31,15 @@ struct State {
 }
 
 impl Pool {
-    /// The connection that has been idle for longest, of those that look alive, and how often the pool was cleared by now.
-    pub(super) fn take(&self) -> Option<(Connection, u64)> {
+    /// The connection that has been idle for longest, of those that look alive `now`, and how often the pool was cleared.
+    pub(super) fn take(&self, now: Instant) -> Option<(Connection, u64)> {
         loop {
             let (since, connection, clears) = {
                 let mut state = self.state.lock();
                 let (since, connection) = state.idle.pop_front()?;
                 (since, connection, state.clears)
             };
-            if since.elapsed() < IDLE_FOR && connection.is_alive() {
+            if now.saturating_duration_since(since) < IDLE_FOR && connection.is_alive() {
                 return Some((connection, clears));
             }
         }
@@ -81,11 +81,11 @@ mod tests {
         for _ in 0..3 {
             pool.put(Connection::to(address));
         }
-        let clears = [(); 2].map(|()| pool.take().unwrap().1);
+        let clears = [(); 2].map(|()| pool.take(Instant::now()).unwrap().1);
         pool.clear(clears[0]);
-        assert!(pool.take().is_none());
+        assert!(pool.take(Instant::now()).is_none());
         pool.put(Connection::to(address));
         pool.clear(clears[1]);
-        assert!(pool.take().is_some());
+        assert!(pool.take(Instant::now()).is_some());
     }
 }

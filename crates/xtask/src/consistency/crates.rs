@@ -49,6 +49,7 @@ const CORE: &[&str] = &[
 
 const TRANSPORT: &[&str] = &[
     // keep sorted
+    "memchr",
     "nix",
     "percent-encoding",
     "rand",
