@@ -49,12 +49,12 @@ pub(crate) struct Entry {
 impl Entry {
     /// The entry of a request, before it is known when it arrived.
     pub(crate) fn new(request: &Request) -> Entry {
-        let query = Query::decode(&request.query);
+        let query = request.query.as_ref().map(Query::redacted);
         let arrived = Arrived {
             route: request.route,
             method: shown_method(&request.method),
             path: shown_path(&request.path),
-            query: query.map(|query| query.redacted()).unwrap_or_default(),
+            query: query.unwrap_or_default(),
             ..Arrived::default()
         };
         Entry {

@@ -10,7 +10,7 @@ use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
 
 use crate::answer::Refusal;
-use crate::query::{shown_method, shown_path};
+use crate::query::{Query, shown_method, shown_path};
 use crate::route::Route;
 
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
@@ -26,7 +26,8 @@ pub(crate) struct Request {
     pub(crate) route: Option<Route>,
     pub(crate) method: String,
     pub(crate) path: String,
-    pub(crate) query: String,
+    /// `None` where it cannot be decoded.
+    pub(crate) query: Option<Query>,
     /// `None` where it is too large.
     body: Option<Bytes>,
     /// Whether it is said to be compressed.
@@ -51,7 +52,7 @@ impl Request {
             route: Route::from_path(path).filter(|_| posted),
             method: parts.method.as_str().to_owned(),
             path: path.to_owned(),
-            query: parts.uri.query().unwrap_or_default().to_owned(),
+            query: Query::decode(parts.uri.query().unwrap_or_default()),
             body,
             encoded,
         })

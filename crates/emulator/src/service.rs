@@ -27,7 +27,6 @@ use crate::fault_json::Order;
 use crate::fault_queue::FaultQueue;
 use crate::identity::App;
 use crate::log::{Arrived, Entry, Log};
-use crate::query::Query;
 use crate::request::Request;
 use crate::rng::Latency;
 use crate::route::{Route, Target};
@@ -216,7 +215,7 @@ impl Service {
     fn check(&self, request: &Request, ticket: &Ticket) -> Result<Route, Refusal> {
         let route = request.route()?;
         let undecoded = || Refusal::new(60002, "the URL's query cannot be decoded");
-        let query = Query::decode(&request.query).ok_or_else(undecoded)?;
+        let query = request.query.as_ref().ok_or_else(undecoded)?;
         let caller = query.credentials(self.settings.rules.strict_random)?;
         self.app.admit(&caller)?;
         if !ticket.within_quota {
