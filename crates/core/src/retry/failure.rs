@@ -63,13 +63,20 @@ impl Failure {
     /// What it means of an attempt that failed like this.
     #[must_use]
     pub fn meaning(self) -> Meaning {
-        let mut meaning = Meaning {
-            effect: Effect::PossiblyApplied,
-            may_arrive_late: true,
-            is_answer: false,
+        let meaning = |effect, may_arrive_late, is_answer| Meaning {
+            effect,
+            may_arrive_late,
+            is_answer,
             refused_as: None,
         };
         match self {
+            Failure::Refused(code) => Meaning {
+                effect: code.effect(),
+                may_arrive_late: code.effect() == Effect::PossiblyApplied
+                    && code.retry() != RetryClass::Never,
+                is_answer: true,
+                refused_as: Some(code.retry()),
+            },
             Failure::Unanswered
             | Failure::Silent
             | Failure::NoSocket
@@ -77,31 +84,17 @@ impl Failure {
             | Failure::NotUnderstood
             | Failure::Page
             | Failure::WrongEndpoint
-            | Failure::Cancelled => {}
-            Failure::Refused(code) => {
-                let is_possible = code.effect() == Effect::PossiblyApplied;
-                meaning.effect = code.effect();
-                meaning.may_arrive_late = is_possible && code.retry() != RetryClass::Never;
-                meaning.is_answer = true;
-                meaning.refused_as = Some(code.retry());
-            }
-            Failure::Unreadable => {
-                meaning.may_arrive_late = false;
-                meaning.is_answer = true;
-            }
-            // the service says so of each account left out; the others are never sent
-            Failure::Partial { .. }
-            | Failure::LeftOut(_)
+            | Failure::Cancelled => meaning(Effect::PossiblyApplied, true, false),
+            Failure::Unreadable => meaning(Effect::PossiblyApplied, false, true),
+            // the service says so of each account left out
+            Failure::Partial { .. } => meaning(Effect::NotApplied, false, true),
+            // the same, or it was never sent
+            Failure::LeftOut(_)
             | Failure::NotSent
             | Failure::NoUserSig
             | Failure::Invalid
-            | Failure::Closed => {
-                meaning.effect = Effect::NotApplied;
-                meaning.may_arrive_late = false;
-                meaning.is_answer = matches!(self, Failure::Partial { .. });
-            }
+            | Failure::Closed => meaning(Effect::NotApplied, false, false),
         }
-        meaning
     }
 
     /// Whether the same call or change may succeed later as it is. Not after an expired UserSig: what could be had of a
@@ -238,7 +231,15 @@ mod tests {
         );
         assert_eq!(says(Partial { retryable: true }), (true, None));
         assert_eq!(says(Unreadable), (true, None));
-        for other in [Unanswered, NotUnderstood, Page, WrongEndpoint, NoUserSig] {
+        let left_out = LeftOut(Code(91000));
+        for other in [
+            Unanswered,
+            NotUnderstood,
+            Page,
+            WrongEndpoint,
+            NoUserSig,
+            left_out,
+        ] {
             assert_eq!(says(other), (false, None), "{other:?}");
         }
     }
