@@ -134,6 +134,13 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Counts a request that took so many attempts, of which so many left this machine.
+    pub(super) fn count_request(&mut self, attempts: u32, sent: u32) {
+        self.requests += u64::from(attempts > 0);
+        self.attempts += u64::from(attempts);
+        self.sent += u64::from(sent);
+    }
+
     /// Changes that have no outcome yet.
     #[must_use]
     pub fn unsettled(&self) -> u64 {

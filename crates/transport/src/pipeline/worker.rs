@@ -72,6 +72,8 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
                 (defect.attempts, defect.sent) = (attempts, attempts);
                 defect.effect = Effect::PossiblyApplied;
             }
+            let progress = &mut state.session(producer).progress;
+            progress.count_request(attempts, attempts);
             let defect = BatchResult::Failed(defect);
             state.plan.settle(batch, defect, may_be_sent, now);
             state.session(producer).workers.is_coming();
@@ -123,9 +125,7 @@ fn record(
         Err(error) => (error.attempts(), error.sent()),
     };
     let its = state.session(session.producer);
-    its.progress.requests += u64::from(attempts > 0);
-    its.progress.attempts += u64::from(attempts);
-    its.progress.sent += u64::from(left);
+    its.progress.count_request(attempts, left);
     let mut end = None;
     let says_nothing = result.as_ref().is_err_and(is_own_wait);
     if session.sending.when_unavailable == WhenUnavailable::GoOn || its.resumes != began.resumes {
