@@ -43,27 +43,27 @@ pub(crate) fn an_answer_counts_whenever_it_comes() {
     assert!(may_begin(&outage));
 }
 
-/// Two calls have failed and wait; of others one is answered, and one fails and leaves. All that wait go on.
+/// Two calls have failed, so others wait with them; of yet others one is answered, and one fails and leaves. The clock
+/// stands still, so no probe comes due: only the answer ends the waits.
 pub(crate) fn an_answer_ends_the_wait_of_all() {
     let outage = outage();
+    let mut failed = [(); 2].map(|()| Place::new(&outage));
+    failed.iter_mut().for_each(fails);
+    assert!(!may_begin(&outage));
     let waits = [(); 2].map(|()| {
         let outage = Arc::clone(&outage);
         thread::spawn(move || {
-            let mut place = Place::new(&outage);
-            fails(&mut place);
             let endless = WaitScope::until(deadline_after(Duration::MAX));
-            place.await_turn(&endless).is_ok()
+            Place::new(&outage).await_turn(&endless).is_ok()
         })
     });
-    Place::new(&outage).answered();
     let leaves = {
         let outage = Arc::clone(&outage);
         thread::spawn(move || fails(&mut Place::new(&outage)))
     };
-    leaves.join().unwrap();
-    let time_stops = crate::wait::sync::let_time_pass();
-    assert!(waits.into_iter().all(|wait| wait.join().unwrap()));
-    time_stops();
     Place::new(&outage).answered();
+    assert!(waits.into_iter().all(|wait| wait.join().unwrap()));
+    leaves.join().unwrap();
+    drop(failed);
     assert!(may_begin(&outage));
 }
