@@ -124,6 +124,20 @@ impl Rules {
             limits: Limits::DOCUMENTED,
         }
     }
+
+    /// True if a request that keeps to `others` keeps to these, too.
+    pub(crate) fn are_no_stricter_than(&self, others: &Rules) -> bool {
+        let (most, others_most) = (&self.limits, &others.limits);
+        // only the timpush paths take accounts of any length, and replace tags
+        let allows_more = self.generation == Generation::Timpush
+            || others.generation == Generation::AllMemberPush
+                && most.account_bytes >= others_most.account_bytes;
+        allows_more
+            && most.users_per_request >= others_most.users_per_request
+            && most.tags_per_user_and_request >= others_most.tags_per_user_and_request
+            && most.tags_per_user >= others_most.tags_per_user
+            && most.tag_bytes >= others_most.tag_bytes
+    }
 }
 
 /// Calls per second of one operation, from 0.001 to 100000 in steps of 0.001: a process's share of the app's quota.
