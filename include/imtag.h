@@ -689,7 +689,8 @@ im_status im_clear_tags(const im_client *client,
  text          each user's account, then its tags, one after the other, with nothing between: of anna with the
                tags vip and new, and of bob without any, annavipnewbob
  text_len      bytes of it: 13
- lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len
+ lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len. Or NULL, with a NUL after each
+               of them in text, where none has a NUL itself
  length_count  how many, the users and all their tags: 4
  tag_counts    how many tags each user has: 2, 0
  user_count    how many users: 2
@@ -738,7 +739,7 @@ im_status im_replace_tags_flat(const im_client *client,
 
  text     the accounts one after the other, with nothing between
  text_len bytes of it
- lengths  the bytes of each account; they add up to text_len
+ lengths  the bytes of each account; they add up to text_len. NULL as in im_add_tag_flat
  */
 im_status im_get_tag_flat(const im_client *client,
                           const char *text,
@@ -1074,7 +1075,7 @@ im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_erro
  first_id      the id of the first change; the others' follow, one by one
  text          each change's account, then its tags, one after the other, with nothing between
  text_len      bytes of it
- lengths       the bytes of each, in the same order; they add up to text_len
+ lengths       the bytes of each, in the same order; they add up to text_len. NULL as in im_add_tag_flat
  length_count  how many: the accounts and all tags
  tag_counts    how many tags each change has
  change_count  how many changes
@@ -1278,7 +1279,7 @@ im_status im_batcher_submit_clear_tags(im_batcher *batcher,
  operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
  text          the account, then the tags, one after the other, with nothing between; copied
  text_len      bytes of it
- lengths       the bytes of each, in the same order; they add up to text_len
+ lengths       the bytes of each, in the same order; they add up to text_len. NULL as in im_add_tag_flat
  length_count  how many: the account and all tags
  timeout_ms    for the change, with its wait for capacity and its retries; UINT64_MAX: the batcher's. 0: IM_TIMEOUT,
                and it is not taken. A caller that no longer waits when it is up calls im_batcher_withdraw

@@ -50,6 +50,12 @@ def test_a_full_batch_arrives_as_it_was_given(client: imtag.Client) -> None:
     assert list(read.users) == list(users)
 
 
+def test_texts_with_nuls_arrive_as_they_were_given(client: imtag.Client) -> None:
+    users = {"a\0": ["\0", "a\0b", "c"], "\0b": ["d"], "c": ["\0\0"]}
+    client.add_tag(users)
+    assert client.get_tag(list(users)).users == users
+
+
 def test_accounts_that_the_answer_does_not_name_are_unanswered(emulator: Emulator, client: imtag.Client) -> None:
     body = '{"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "UserTags": [{"To_Account": "a", "Tags": ["x"]}]}'
     emulator.faults("get", {"kind": "garbage", "body": body})

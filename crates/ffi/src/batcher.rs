@@ -271,7 +271,7 @@ pub unsafe extern "C" fn im_batcher_submit_clear_tags(
 /// operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
 /// text          the account, then the tags, one after the other, with nothing between; copied
 /// text_len      bytes of it
-/// lengths       the bytes of each, in the same order; they add up to text_len
+/// lengths       the bytes of each, in the same order; they add up to text_len. NULL as in im_add_tag_flat
 /// length_count  how many: the account and all tags
 /// timeout_ms    for the change, with its wait for capacity and its retries; UINT64_MAX: the batcher's. 0: IM_TIMEOUT,
 ///               and it is not taken. A caller that no longer waits when it is up calls im_batcher_withdraw

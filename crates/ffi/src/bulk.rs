@@ -18,7 +18,7 @@ use crate::handle::{self, Context, Misuse, borrow, free, read, slice};
 use crate::process::Startable;
 use crate::status::im_status;
 use crate::str::im_str;
-use crate::users::FlatUsers;
+use crate::users::{Bytes, FlatUsers};
 
 /// A bulk run: any number of changes of users' tags, packed into as few requests as possible and sent at the full quota,
 /// by threads of its own. Push changes and poll their outcomes; `im_bulk_finish` waits for all of them. Made by
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn im_bulk_clear_tags(
 /// first_id      the id of the first change; the others' follow, one by one
 /// text          each change's account, then its tags, one after the other, with nothing between
 /// text_len      bytes of it
-/// lengths       the bytes of each, in the same order; they add up to text_len
+/// lengths       the bytes of each, in the same order; they add up to text_len. NULL as in im_add_tag_flat
 /// length_count  how many: the accounts and all tags
 /// tag_counts    how many tags each change has
 /// change_count  how many changes
@@ -278,7 +278,8 @@ pub unsafe extern "C" fn im_bulk_push_flat(
         let operations = operations_of(operations, &users)?;
         let ids = (0..).map(|index| first_id.wrapping_add(index));
         let mut done = 0;
-        for ((id, operation), (account, tags)) in ids.zip(operations).zip(users.iter()) {
+        for ((id, operation), (Bytes(account), tags)) in ids.zip(operations).zip(users.iter()) {
+            let tags = tags.map(|Bytes(tag)| tag);
             bulk.push(id, ChangeRequest::from_bytes(operation, account, tags))?;
             done += 1;
             // SAFETY: NULL or writable.

@@ -170,7 +170,8 @@ pub unsafe extern "C" fn im_clear_tags(
 /// text          each user's account, then its tags, one after the other, with nothing between: of anna with the
 ///               tags vip and new, and of bob without any, annavipnewbob
 /// text_len      bytes of it: 13
-/// lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len
+/// lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len. Or NULL, with a NUL after each
+///               of them in text, where none has a NUL itself
 /// length_count  how many, the users and all their tags: 4
 /// tag_counts    how many tags each user has: 2, 0
 /// user_count    how many users: 2
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn im_replace_tags_flat(
 ///
 /// text     the accounts one after the other, with nothing between
 /// text_len bytes of it
-/// lengths  the bytes of each account; they add up to text_len
+/// lengths  the bytes of each account; they add up to text_len. NULL as in im_add_tag_flat
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_get_tag_flat(
     client: *const im_client,
