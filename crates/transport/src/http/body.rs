@@ -10,6 +10,8 @@
 //!               └───── 0 ─────► Trailers ── an empty line ──► the end
 //! ```
 
+use memchr::memchr2;
+
 /// The longest line between chunks.
 const LINE_BYTES: usize = 16 * 1024;
 
@@ -80,8 +82,12 @@ impl Body {
                 let Some(end) = end else {
                     return Ok(Part::Incomplete);
                 };
+                let line = &arrived[..end];
+                if memchr2(b'\r', b'\n', line).is_some() {
+                    return Err(NO_HTTP); // others may take the line for two
+                }
                 *self = match self {
-                    Body::ChunkSize => match chunk_size(&arrived[..end]).ok_or(NO_HTTP)? {
+                    Body::ChunkSize => match chunk_size(line).ok_or(NO_HTTP)? {
                         0 => Body::Trailers,
                         size => Body::Chunk(size),
                     },
@@ -109,12 +115,13 @@ fn content(left: &mut u64, arrived: &[u8]) -> Part {
 
 /// The size in the line before a chunk. Extensions stand behind a semicolon, and are ignored.
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|byte| *byte == b';').next()?.trim_ascii();
+    let digits = line.split(|byte| *byte == b';').next()?;
+    let digits = std::str::from_utf8(digits).ok()?.trim_matches([' ', '\t']);
     // a sign is none, though Rust would read it
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    u64::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]
@@ -231,6 +238,12 @@ mod tests {
             ("2\r\n{}\r0\r\n\r\n", Err(NO_HTTP)),
             ("2\r\n{}\r\n\r\n0\r\n\r\n", Err(NO_HTTP)),
             ("2\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
+            // a line that may be taken for two
+            ("2\n\r\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
+            ("2;\n\r\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
+            ("2;\r\r\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
+            ("2\r\n{}\r\n0\r\nx: y\n\r\n\r\n", Err(NO_HTTP)),
+            ("\x0c2\r\n{}\r\n0\r\n\r\n", Err(NO_HTTP)),
             (&format!("2;{long}\r\n"), Err(LONG_LINE)),
             (&format!("0\r\nx{long}"), Err(LONG_LINE)),
             // closed early

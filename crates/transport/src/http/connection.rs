@@ -106,10 +106,8 @@ impl Connection {
         match &mut self.tls {
             None => write(&self.stream, request, context)?,
             Some(tls) => {
-                for plain in request {
-                    let encrypted = tls.encrypt(plain);
-                    encrypted.map_err(|error| context.network(error))?;
-                }
+                let encrypted = tls.encrypt(request);
+                encrypted.map_err(|error| context.network(error))?;
                 self.write_records(context)?;
             }
         }
@@ -176,11 +174,15 @@ impl Connection {
 }
 
 impl Tls {
-    fn encrypt(&mut self, mut plain: &[u8]) -> io::Result<()> {
-        while !plain.is_empty() {
+    /// Encrypts both parts, one after the other, in one record if they fit.
+    fn encrypt(&mut self, parts: [&[u8]; 2]) -> io::Result<()> {
+        let mut parts = parts.map(IoSlice::new);
+        let mut left = &mut parts[..];
+        IoSlice::advance_slices(&mut left, 0); // drops empty ones
+        while !left.is_empty() {
             // the session holds a part at a time
-            let taken = self.session.writer().write(plain)?;
-            plain = &plain[taken..];
+            let taken = self.session.writer().write_vectored(left)?;
+            IoSlice::advance_slices(&mut left, taken);
             self.collect_records()?;
         }
         Ok(())
@@ -214,7 +216,7 @@ impl Tls {
     }
 }
 
-/// Writes both parts, one behind the other, in one system call if the socket takes them.
+/// Writes both parts, one after the other, in one system call if the socket takes them.
 fn write(stream: &TcpStream, parts: [&[u8]; 2], context: &mut Context) -> Result<(), Cause> {
     let mut parts = parts.map(IoSlice::new);
     let mut left = &mut parts[..];

@@ -10,7 +10,7 @@ use std::io::Write;
 
 use imtag_core::{Identifier, SdkAppId, UserSig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::endpoint::Endpoint;
 
@@ -67,7 +67,7 @@ impl RequestHead {
     ) {
         let usersig = usersig.expose();
         let parts = path.len() + self.before.len() + usersig.len() + self.after.len();
-        out.zeroize();
+        out.clear(); // it was wiped
         // now, as a vector that grows with the UserSig in it leaves a copy behind
         out.reserve(parts + BETWEEN_BYTES);
         let (before, after) = (&self.before, &self.after);

@@ -1,0 +1,279 @@
+//! Heads of answers, whole and in pieces.
+
+use super::*;
+
+type Read = Result<Option<Head>, &'static str>;
+
+/// What comes of `answer`, whole and byte by byte.
+#[track_caller]
+fn read(answer: &str) -> Read {
+    let at_once = HeadReader::default().read(answer.as_bytes());
+    let mut reader = HeadReader::default();
+    let mut ends = 1..=answer.len();
+    let piecemeal = ends.find_map(|end| reader.read(&answer.as_bytes()[..end]).transpose());
+    assert_eq!(piecemeal.transpose(), at_once);
+    at_once
+}
+
+/// A head of an answer that is kept.
+fn head(status: u16, body: Body, of: &str) -> Read {
+    Ok(Some(Head {
+        status,
+        body,
+        body_begin: of.len(),
+        is_kept: true,
+        info: HeadInfo::default(),
+    }))
+}
+
+/// The body of an answer with these lines, and whether the connection is kept.
+#[track_caller]
+fn body(status_line: &str, lines: &str) -> Result<(Body, bool), &'static str> {
+    let read = read(&format!("{status_line}\r\n{lines}\r\n"))?.unwrap();
+    Ok((read.body, read.is_kept))
+}
+
+#[test]
+fn only_the_lines_that_matter_are_read_of_any_number() {
+    let lines: String = (0..1_000)
+        .map(|n| format!("x-{n}: some value\r\n"))
+        .collect();
+    let text = format!(
+        "HTTP/1.1 200 OK\r\nServer: s\r\n{lines}CONTENT-LENGTH : 2\r\nno colon\r\nempty:\r\n\
+         date: Sun, 29 Nov 2026 10:58:03 GMT\r\nConnection: close\r\n\r\n"
+    );
+    let expected = Head {
+        status: 200,
+        body: Body::Length(2),
+        body_begin: text.len(),
+        is_kept: false,
+        info: HeadInfo {
+            encoding: None,
+            date: Some(Duration::from_secs(1_795_949_883)),
+        },
+    };
+    assert_eq!(read(&text), Ok(Some(expected)));
+    let with_body = HeadReader::default().read(format!("{text}{{}}").as_bytes());
+    assert_eq!(with_body.unwrap().unwrap().body_begin, text.len());
+}
+
+#[test]
+fn a_line_may_be_folded_repeated_and_end_without_a_carriage_return() {
+    let text = "\r\nHTTP/1.1 502 Bad\nX: a\n  b: c\nTransfer-Encoding:\n\tchunked\n\
+                x: a\n\n";
+    assert_eq!(read(text), head(502, Body::ChunkSize, text));
+    let text = "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\n";
+    assert_eq!(read(text), head(200, Body::Length(2), text));
+}
+
+#[test]
+fn interim_answers_are_skipped_and_a_switch_of_protocols_ends_the_connection() {
+    let interim =
+        "HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let text = format!("{interim}HTTP/1.1 204\r\n\r\n");
+    assert_eq!(read(&text), head(204, Body::Length(0), &text));
+    let switch = body("HTTP/1.1 101 Switching", "Content-Length: 2\r\n");
+    assert_eq!(switch, Ok((Body::Length(0), false)));
+}
+
+#[test]
+fn where_the_body_ends_and_whether_the_connection_is_kept() {
+    let (length, chunks) = ("Content-Length: 2\r\n", "Transfer-Encoding: chunked\r\n");
+    let both = &format!("{length}{chunks}");
+    for (status_line, lines, expected, is_kept) in [
+        ("HTTP/1.1 200 OK", length, Body::Length(2), true),
+        (
+            "HTTP/1.1 200",
+            "content-length: 2, 02\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            true,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Content-Length: 18446744073709551615\r\n",
+            Body::Length(u64::MAX),
+            true,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Content-Length: 0\r\n",
+            Body::Length(0),
+            true,
+        ),
+        ("HTTP/1.1 200", "", Body::UntilClose, false),
+        ("HTTP/1.1 200", chunks, Body::ChunkSize, true),
+        (
+            "HTTP/1.1 200",
+            "Transfer-Encoding: gzip, Chunked\r\n",
+            Body::ChunkSize,
+            true,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+            Body::ChunkSize,
+            true,
+        ),
+        // chunks count before a length, and a server that sends both gets no other request
+        ("HTTP/1.1 200", both, Body::ChunkSize, false),
+        // not chunked last: only the server's close ends it
+        (
+            "HTTP/1.1 200",
+            "Transfer-Encoding: chunked, gzip\r\n",
+            Body::UntilClose,
+            false,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Transfer-Encoding: gzip\r\nContent-Length: 2\r\n",
+            Body::UntilClose,
+            false,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Transfer-Encoding: identity\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            false,
+        ),
+        // chunks, as all servers that send this mean it, but not for certain
+        (
+            "HTTP/1.1 200",
+            "Transfer-Encoding: chunked, identity\r\n",
+            Body::ChunkSize,
+            false,
+        ),
+        (
+            "HTTP/1.1 200",
+            &format!("{chunks}{chunks}"),
+            Body::ChunkSize,
+            false,
+        ),
+        // answers without a body, whatever they say
+        ("HTTP/1.1 204 No Content", "", Body::Length(0), true),
+        // which may follow all the same
+        ("HTTP/1.1 204 No Content", length, Body::Length(0), false),
+        ("HTTP/1.1 204 No Content", chunks, Body::Length(0), false),
+        ("HTTP/1.1 304 Not Modified", chunks, Body::Length(0), true),
+        ("HTTP/1.1 302 Found", length, Body::Length(2), true),
+        ("HTTP/1.1 502", length, Body::Length(2), true),
+        // HTTP/1.0 knows no chunks, and closes unless it says otherwise
+        ("HTTP/1.0 200", length, Body::Length(2), false),
+        ("HTTP/1.0 200", "", Body::UntilClose, false),
+        (
+            "HTTP/1.0 200",
+            "Connection: Keep-Alive\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            true,
+        ),
+        (
+            "HTTP/1.0 200",
+            "Connection: keep-alive, close\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            false,
+        ),
+        ("HTTP/1.0 200", chunks, Body::UntilClose, false),
+        (
+            "HTTP/1.0 200",
+            &format!("Connection: keep-alive\r\n{both}"),
+            Body::Length(2),
+            false,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Connection: upgrade, CLOSE\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            false,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Connection: x\r\nconnection: close\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            false,
+        ),
+        (
+            "HTTP/1.1 200",
+            "Connection: closed\r\nContent-Length: 2\r\n",
+            Body::Length(2),
+            true,
+        ),
+    ] {
+        let read = body(status_line, lines);
+        assert_eq!(read, Ok((expected, is_kept)), "{status_line} {lines}");
+    }
+}
+
+#[test]
+fn lengths_that_differ_or_are_no_number_are_refused() {
+    for value in [
+        "1, 2",
+        "1\r\nContent-Length: 2",
+        "+2",
+        "-2",
+        "2 2",
+        "0x2",
+        "2.0",
+        "",
+        "2,",
+        ",2",
+        "x",
+        "18446744073709551616",
+        "2;",
+    ] {
+        for beside in ["", "Transfer-Encoding: chunked\r\n"] {
+            let lines = format!("Content-Length: {value}\r\n{beside}");
+            assert_eq!(body("HTTP/1.1 200 OK", &lines), Err(NO_HTTP), "{lines}");
+        }
+    }
+}
+
+#[test]
+fn an_encoding_is_noted_unless_it_leaves_the_body_as_it_is() {
+    for (lines, encoding) in [
+        ("content-encoding: gzip\r\n", Some("gzip")),
+        ("Content-Encoding: deflate, br\r\n", Some("deflate, br")),
+        ("transfer-encoding: gzip, chunked\r\n", Some("gzip")),
+        ("content-encoding: Identity\r\n", None),
+        ("content-encoding:\r\ntransfer-encoding: chunked\r\n", None),
+        ("x-content-encoding: gzip\r\n", None),
+    ] {
+        let head = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
+        let info = head.unwrap().unwrap().info;
+        assert_eq!(info.encoding.as_deref(), encoding, "{lines}");
+    }
+}
+
+#[test]
+fn what_is_not_http_is_refused_at_once() {
+    for answer in [
+        "SSH-2.0-x",
+        "<",
+        "HTTP/2 200\r\n",
+        "HTTP/1.2 200\r\n",
+        "HTTP/1.x 200\r\n",
+        "HTTP/1.1 ok\r\n",
+        "HTTP/1.1 20\n",
+        "HTTP/1.1 099\n",
+        "HTTP/1.1  200\n",
+        "HTTP/1.1 +20\n",
+        "HTTP/1.1 2000 x\n",
+        "HTTP/1.1 200OK\n",
+    ] {
+        let read = HeadReader::default().read(answer.as_bytes());
+        assert_eq!(read, Err(NO_HTTP), "{answer}");
+    }
+    assert_eq!(read("HTTP/1.1 200 OK\r\nx: y\r\n"), Ok(None));
+}
+
+#[test]
+fn a_head_that_does_not_end_is_too_long() {
+    let line = format!("x: {}\r\n", "y".repeat(1_000));
+    let endless = format!("HTTP/1.1 200 OK\r\n{}", line.repeat(300)).into_bytes();
+    let mut reader = HeadReader::default();
+    let ends = (1..).map(|pieces| pieces * 1_024);
+    let mut read = ends.map(|end| (end, reader.read(&endless[..end])));
+    let refused = read.find(|(_, read)| *read != Ok(None));
+    assert_eq!(refused, Some((HEAD_BYTES + 1_024, Err(TOO_LONG))));
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(20_000);
+    let read = HeadReader::default().read(interim.as_bytes());
+    assert_eq!(read, Err(TOO_LONG));
+}
