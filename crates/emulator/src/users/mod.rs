@@ -275,7 +275,7 @@ mod tests {
             users.set(&account(at), &[]);
         }
         assert!(
-            bytes(&users) < 200 * USERS / 10,
+            bytes(&users) < 120 * USERS / 10,
             "{}",
             bytes(&users) * 10 / USERS
         );
