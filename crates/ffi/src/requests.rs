@@ -17,17 +17,17 @@ use crate::status::im_status;
 use crate::str::im_str;
 use crate::users::{Flat, FlatUsers, Strings, Users, im_user_tags};
 
-/// Sends one request: its operation, how it is made, the form of its arguments, and the arguments that every call has, as
-/// `send! { Add, AddTags::with_rules, Users(users, user_count), (client, call, result, error) }`.
+/// Sends one request: how it is made, the form of its arguments, and the arguments that every call has, as
+/// `send! { AddTags::with_rules, Users(users, user_count), (client, call, result, error) }`.
 macro_rules! send {
-    ($operation:ident, $request:path, $form:ident($($argument:expr),+), ($client:ident, $call:ident, $result:ident, $error:ident)) => {
+    ($request:ident::$make:ident, $form:ident($($argument:expr),+), ($client:ident, $call:ident, $result:ident, $error:ident)) => {
         // SAFETY: each argument is as the function documents it, until it returns.
         unsafe {
             send(
-                Operation::$operation,
+                $request::OPERATION,
                 ($client, $call, $result, $error),
                 || $form::borrow($($argument),+),
-                |rules, arguments| $request(rules, arguments.iter()),
+                |rules, arguments| $request::$make(rules, arguments.iter()),
             )
         }
     };
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn im_add_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send! { Add, AddTags::with_rules, Users(users, user_count), (client, call, result, error) }
+    send! { AddTags::with_rules, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Removes tags: one request, checked first; blocks up to the deadline. Arguments, limits and statuses as im_add_tag.
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn im_remove_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send! { Remove, RemoveTags::with_rules, Users(users, user_count), (client, call, result, error) }
+    send! { RemoveTags::with_rules, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Replaces tags: afterwards each user has these tags and no others, at most 100. Only the timpush paths can do this; on
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn im_replace_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send! { Add, AddTags::replacing, Users(users, user_count), (client, call, result, error) }
+    send! { AddTags::replacing, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Reads tags: one request, checked first; blocks up to the deadline. im_result_users() returns the tags.
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn im_get_tag(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Get, GetTags::with_rules, Strings(accounts, account_count, &"accounts"),
+        GetTags::with_rules, Strings(accounts, account_count, &"accounts"),
         (client, call, result, error)
     }
 }
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn im_clear_tags(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Clear, ClearTags::with_rules, Strings(accounts, account_count, &"accounts"),
+        ClearTags::with_rules, Strings(accounts, account_count, &"accounts"),
         (client, call, result, error)
     }
 }
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn im_add_tag_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Add, AddTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
+        AddTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
     }
 }
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn im_remove_tag_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Remove, RemoveTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
+        RemoveTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
     }
 }
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn im_replace_tags_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Add, AddTags::replacing, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
+        AddTags::replacing, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
     }
 }
@@ -251,7 +251,7 @@ pub unsafe extern "C" fn im_get_tag_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Get, GetTags::with_rules, Flat(text, text_len, lengths, account_count),
+        GetTags::with_rules, Flat(text, text_len, lengths, account_count),
         (client, call, result, error)
     }
 }
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn im_clear_tags_flat(
     error: *mut *mut im_error,
 ) -> im_status {
     send! {
-        Clear, ClearTags::with_rules, Flat(text, text_len, lengths, account_count),
+        ClearTags::with_rules, Flat(text, text_len, lengths, account_count),
         (client, call, result, error)
     }
 }

@@ -38,7 +38,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(super) fn operation(self) -> Operation {
+    pub(super) const fn operation(self) -> Operation {
         match self {
             Form::Add | Form::Replace => Operation::Add,
             Form::Remove => Operation::Remove,

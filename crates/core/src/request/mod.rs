@@ -61,7 +61,7 @@ impl Request for Body<'_> {
 /// Declares a request and its two constructors: `new` by the documented rules, `with_rules` by others.
 macro_rules! request {
     ($(#[$doc:meta])* $request:ident, $form:expr, of users) => {
-        request!($(#[$doc])* $request);
+        request!($(#[$doc])* $request, $form);
 
         impl<'a> $request<'a> {
             /// Makes a request of users and their tags, by the documented limits, for the `all_member_push`
@@ -88,7 +88,7 @@ macro_rules! request {
         }
     };
     ($(#[$doc:meta])* $request:ident, $form:expr, of accounts) => {
-        request!($(#[$doc])* $request);
+        request!($(#[$doc])* $request, $form);
 
         impl<'a> $request<'a> {
             /// Makes a request of accounts, by the documented limits, for the `all_member_push` paths.
@@ -113,10 +113,15 @@ macro_rules! request {
             }
         }
     };
-    ($(#[$doc:meta])* $request:ident) => {
+    ($(#[$doc:meta])* $request:ident, $form:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $request<'a>(pub(crate) Body<'a>);
+
+        impl $request<'_> {
+            /// The operation of each request of this type.
+            pub const OPERATION: Operation = $form.operation();
+        }
 
         impl Request for $request<'_> {
             fn body(&self) -> &Body<'_> {

@@ -41,6 +41,21 @@ fn the_sample_request_of_the_documentation_is_written_to_the_byte() {
 }
 
 #[test]
+fn a_type_of_request_has_one_operation() {
+    use Operation::{Add, Clear, Get, Remove};
+    let user = [("u", ["a"])];
+    let add = AddTags::new(user).unwrap().operation();
+    let replace = AddTags::replacing(&timpush(), user).unwrap().operation();
+    let remove = RemoveTags::new(user).unwrap().operation();
+    let get = GetTags::new(["u"]).unwrap().operation();
+    let clear = ClearTags::new(["u"]).unwrap().operation();
+    assert_eq!([AddTags::OPERATION, add, replace], [Add; 3]);
+    assert_eq!([RemoveTags::OPERATION, remove], [Remove; 2]);
+    assert_eq!([GetTags::OPERATION, get], [Get; 2]);
+    assert_eq!([ClearTags::OPERATION, clear], [Clear; 2]);
+}
+
+#[test]
 fn each_operation_writes_its_own_body() {
     for (written, expected) in [
         (
