@@ -1,9 +1,10 @@
-//! The texts of a list so far: whether the next one has come before, and where. Requests have up to a hundred accounts, users
-//! up to ten tags, so this is asked a thousand times for a full request.
+//! The texts of a list so far: whether the next one has come before, and where. Requests have up to a hundred accounts,
+//! users up to ten tags, so this is asked a thousand times for a full request.
 //!
-//! The first [`FEW`] texts are in an open hash table that lies on the stack, whole, and is cleared by writing 256 bytes. Its hash is
-//! quick and has no key, so texts can be crafted that all have the same one: then each is compared with at most `FEW` others.
-//! Later texts are in a map whose hash has a key. So a list of any length costs time in proportion to its bytes.
+//! The first [`FEW`] texts are in an open hash table that lies on the stack, whole, and is cleared by writing 256 bytes.
+//! Its hash is quick and has no key, so texts can be crafted that all have the same one: then each is compared with at
+//! most `FEW` others. Later texts are in a map whose hash has a key. So a list of any length costs time in proportion to
+//! its bytes.
 
 use std::collections::HashMap;
 

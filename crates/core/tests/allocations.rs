@@ -1,4 +1,5 @@
-//! What a request allocates, from the caller's texts to its JSON, and what a change does. A program of its own, as it counts with another allocator.
+//! What a request allocates, from the caller's texts to its JSON, and what a change does. A program of its own, as it
+//! counts with another allocator.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 

@@ -23,7 +23,7 @@ pub(super) const NO_HTTP: &str = "not an HTTP answer";
 
 /// What of a body comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum AnswerBody {
     /// So many bytes of content. After none, it has ended.
     Length(u64),
     /// Content until the server closes.
@@ -40,7 +40,7 @@ pub(super) enum Body {
 
 /// What the first bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum BodyPart {
     /// So many are content.
     Content(usize),
     /// So many only say where content is.
@@ -51,50 +51,50 @@ pub(super) enum Part {
     End,
 }
 
-impl Body {
+impl AnswerBody {
     /// Takes the next part of what has arrived, or says why it is no body.
-    pub(super) fn take(&mut self, arrived: &[u8]) -> Result<Part, &'static str> {
+    pub(super) fn take(&mut self, arrived: &[u8]) -> Result<BodyPart, &'static str> {
         match self {
-            Body::Length(0) => Ok(Part::End),
-            _ if arrived.is_empty() => Ok(Part::Incomplete),
-            Body::Length(left) => Ok(content(left, arrived)),
-            Body::UntilClose => Ok(Part::Content(arrived.len())),
-            Body::Chunk(left) => {
+            AnswerBody::Length(0) => Ok(BodyPart::End),
+            _ if arrived.is_empty() => Ok(BodyPart::Incomplete),
+            AnswerBody::Length(left) => Ok(content(left, arrived)),
+            AnswerBody::UntilClose => Ok(BodyPart::Content(arrived.len())),
+            AnswerBody::Chunk(left) => {
                 let part = content(left, arrived);
                 if *left == 0 {
-                    *self = Body::ChunkEnd;
+                    *self = AnswerBody::ChunkEnd;
                 }
                 Ok(part)
             }
-            Body::ChunkEnd => match arrived {
+            AnswerBody::ChunkEnd => match arrived {
                 [b'\r', b'\n', ..] => {
-                    *self = Body::ChunkSize;
-                    Ok(Part::Framing(2))
+                    *self = AnswerBody::ChunkSize;
+                    Ok(BodyPart::Framing(2))
                 }
-                [b'\r'] => Ok(Part::Incomplete),
+                [b'\r'] => Ok(BodyPart::Incomplete),
                 _ => Err(NO_HTTP),
             },
-            Body::ChunkSize | Body::Trailers => {
+            AnswerBody::ChunkSize | AnswerBody::Trailers => {
                 let end = arrived.windows(2).position(|bytes| bytes == b"\r\n");
                 if end.unwrap_or(arrived.len()) > LINE_BYTES {
                     return Err(LONG_LINE);
                 }
                 let Some(end) = end else {
-                    return Ok(Part::Incomplete);
+                    return Ok(BodyPart::Incomplete);
                 };
                 let line = &arrived[..end];
                 if memchr2(b'\r', b'\n', line).is_some() {
                     return Err(NO_HTTP); // others may take the line for two
                 }
                 *self = match self {
-                    Body::ChunkSize => match chunk_size(line).ok_or(NO_HTTP)? {
-                        0 => Body::Trailers,
-                        size => Body::Chunk(size),
+                    AnswerBody::ChunkSize => match chunk_size(line).ok_or(NO_HTTP)? {
+                        0 => AnswerBody::Trailers,
+                        size => AnswerBody::Chunk(size),
                     },
-                    _ if end == 0 => Body::Length(0),
-                    _ => Body::Trailers,
+                    _ if end == 0 => AnswerBody::Length(0),
+                    _ => AnswerBody::Trailers,
                 };
-                Ok(Part::Framing(end + 2))
+                Ok(BodyPart::Framing(end + 2))
             }
         }
     }
@@ -102,15 +102,15 @@ impl Body {
     /// True if a body may end here without its end: by its nature, or as servers leave out the empty line after the last
     /// chunk.
     pub(super) fn ends_by_close(self) -> bool {
-        matches!(self, Body::UntilClose | Body::Trailers)
+        matches!(self, AnswerBody::UntilClose | AnswerBody::Trailers)
     }
 }
 
 /// Takes all content that has arrived, of so many bytes that are `left`.
-fn content(left: &mut u64, arrived: &[u8]) -> Part {
+fn content(left: &mut u64, arrived: &[u8]) -> BodyPart {
     let taken = usize::try_from(*left).map_or(arrived.len(), |left| left.min(arrived.len()));
     *left -= taken as u64;
-    Part::Content(taken)
+    BodyPart::Content(taken)
 }
 
 /// The size in the line before a chunk. Extensions stand behind a semicolon, and are ignored.
@@ -131,7 +131,7 @@ mod tests {
     /// The content of a body that arrives in pieces that end there, what follows it, and whether it is whole. A body that
     /// is closed early is `Ok(None)`.
     fn pieces(
-        mut body: Body,
+        mut body: AnswerBody,
         bytes: &str,
         ends: impl Iterator<Item = usize>,
     ) -> Result<Option<(String, String)>, &'static str> {
@@ -140,13 +140,13 @@ mod tests {
             loop {
                 let arrived = &bytes.as_bytes()[at..end.max(at)];
                 match body.take(arrived)? {
-                    Part::Content(length) => {
+                    BodyPart::Content(length) => {
                         content.extend_from_slice(&arrived[..length]);
                         at += length;
                     }
-                    Part::Framing(length) => at += length,
-                    Part::Incomplete => break,
-                    Part::End => {
+                    BodyPart::Framing(length) => at += length,
+                    BodyPart::Incomplete => break,
+                    BodyPart::End => {
                         let content = String::from_utf8(content).unwrap();
                         return Ok(Some((content, bytes[at..].to_owned())));
                     }
@@ -159,7 +159,7 @@ mod tests {
 
     /// What comes of a body, whole, in two pieces and byte by byte.
     #[track_caller]
-    fn read(body: Body, bytes: &str) -> Result<Option<(String, String)>, &'static str> {
+    fn read(body: AnswerBody, bytes: &str) -> Result<Option<(String, String)>, &'static str> {
         let whole = pieces(body, bytes, 0..0);
         let beyond = match &whole {
             Ok(Some((_, beyond))) => beyond.len(),
@@ -177,14 +177,17 @@ mod tests {
     #[test]
     fn a_body_ends_where_its_length_or_the_server_says() {
         let whole = |content: &str, beyond: &str| Ok(Some((content.to_owned(), beyond.to_owned())));
-        assert_eq!(read(Body::Length(0), ""), whole("", ""));
-        assert_eq!(read(Body::Length(0), "HTTP"), whole("", "HTTP"));
-        assert_eq!(read(Body::Length(5), "5\r\n{}"), whole("5\r\n{}", ""));
-        assert_eq!(read(Body::Length(2), "{}HTTP"), whole("{}", "HTTP"));
-        assert_eq!(read(Body::Length(3), "{}"), Ok(None));
-        assert_eq!(read(Body::Length(u64::MAX), "{}"), Ok(None));
-        assert_eq!(read(Body::UntilClose, "5\r\n{}"), whole("5\r\n{}", ""));
-        assert_eq!(read(Body::UntilClose, ""), whole("", ""));
+        assert_eq!(read(AnswerBody::Length(0), ""), whole("", ""));
+        assert_eq!(read(AnswerBody::Length(0), "HTTP"), whole("", "HTTP"));
+        assert_eq!(read(AnswerBody::Length(5), "5\r\n{}"), whole("5\r\n{}", ""));
+        assert_eq!(read(AnswerBody::Length(2), "{}HTTP"), whole("{}", "HTTP"));
+        assert_eq!(read(AnswerBody::Length(3), "{}"), Ok(None));
+        assert_eq!(read(AnswerBody::Length(u64::MAX), "{}"), Ok(None));
+        assert_eq!(
+            read(AnswerBody::UntilClose, "5\r\n{}"),
+            whole("5\r\n{}", "")
+        );
+        assert_eq!(read(AnswerBody::UntilClose, ""), whole("", ""));
     }
 
     #[test]
@@ -216,7 +219,7 @@ mod tests {
             ("2\r\n{}\r\n0\r\nx: y", "{}", ""),
         ] {
             let whole = Ok(Some((content.to_owned(), beyond.to_owned())));
-            assert_eq!(read(Body::ChunkSize, bytes), whole, "{bytes}");
+            assert_eq!(read(AnswerBody::ChunkSize, bytes), whole, "{bytes}");
         }
     }
 
@@ -255,7 +258,7 @@ mod tests {
             ("2\r\n{}\r\n0", Ok(None)),
             ("ffffffffffffffff\r\n{}", Ok(None)),
         ] {
-            assert_eq!(read(Body::ChunkSize, bytes), expected, "{bytes}");
+            assert_eq!(read(AnswerBody::ChunkSize, bytes), expected, "{bytes}");
         }
     }
 
@@ -285,11 +288,11 @@ mod tests {
             let mut ends: Vec<usize> = (0..draw(6)).map(|_| draw(bytes.len())).collect();
             ends.sort_unstable();
             let expected = Ok(Some((content, String::new())));
-            let read = pieces(Body::ChunkSize, &bytes, ends.iter().copied());
+            let read = pieces(AnswerBody::ChunkSize, &bytes, ends.iter().copied());
             assert_eq!(read, expected, "{bytes:?} {ends:?}");
             // cut short anywhere before the last chunk's line, it is not whole
             let cut = draw(bytes.rfind("\r\n0").map_or(1, |at| at + 2));
-            let read = pieces(Body::ChunkSize, &bytes[..cut], 0..0);
+            let read = pieces(AnswerBody::ChunkSize, &bytes[..cut], 0..0);
             assert_ne!(read, expected, "{bytes:?} {cut}");
         }
     }

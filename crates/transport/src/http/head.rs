@@ -17,7 +17,7 @@ use memchr::{memchr, memchr_iter};
 
 use crate::error::seconds_of;
 
-use super::body::{Body, NO_HTTP};
+use super::body::{AnswerBody, NO_HTTP};
 
 /// The most bytes that the heads of one exchange may have, interim ones included: thousands of lines.
 const HEAD_BYTES: usize = 256 * 1024;
@@ -32,7 +32,7 @@ const NO_ENCODING: [&[u8]; 2] = [b"", b"identity"];
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
-    pub(super) body: Body,
+    pub(super) body: AnswerBody,
     /// Where it begins, in what has arrived.
     pub(super) body_begin: usize,
     /// The server takes another request after the body.
@@ -177,14 +177,14 @@ impl Head {
         }
         // HTTP/1.0 knows no transfer codings
         let body = match last_coding_is_chunked {
-            _ if matches!(status, 101 | 204 | 304) => Body::Length(0),
-            Some(true) if !is_http10 => Body::ChunkSize,
-            Some(false) if !is_http10 => Body::UntilClose,
-            _ => length.map_or(Body::UntilClose, Body::Length),
+            _ if matches!(status, 101 | 204 | 304) => AnswerBody::Length(0),
+            Some(true) if !is_http10 => AnswerBody::ChunkSize,
+            Some(false) if !is_http10 => AnswerBody::UntilClose,
+            _ => length.map_or(AnswerBody::UntilClose, AnswerBody::Length),
         };
         is_doubtful |= last_coding_is_chunked.is_some() && (length.is_some() || is_http10);
         is_doubtful |= status == 204 && (length > Some(0) || last_coding_is_chunked.is_some());
-        let closes = closes || (is_http10 && !keeps_alive) || body == Body::UntilClose;
+        let closes = closes || (is_http10 && !keeps_alive) || body == AnswerBody::UntilClose;
         Some(Head {
             status,
             body,

@@ -16,7 +16,7 @@ fn read(answer: &str) -> Read {
 }
 
 /// A head of an answer that is kept.
-fn head(status: u16, body: Body, of: &str) -> Read {
+fn head(status: u16, body: AnswerBody, of: &str) -> Read {
     Ok(Some(Head {
         status,
         body,
@@ -28,7 +28,7 @@ fn head(status: u16, body: Body, of: &str) -> Read {
 
 /// The body of an answer with these lines, and whether the connection is kept.
 #[track_caller]
-fn body(status_line: &str, lines: &str) -> Result<(Body, bool), &'static str> {
+fn body(status_line: &str, lines: &str) -> Result<(AnswerBody, bool), &'static str> {
     let read = read(&format!("{status_line}\r\n{lines}\r\n"))?.unwrap();
     Ok((read.body, read.is_kept))
 }
@@ -44,7 +44,7 @@ fn only_the_lines_that_matter_are_read_of_any_number() {
     );
     let expected = Head {
         status: 200,
-        body: Body::Length(2),
+        body: AnswerBody::Length(2),
         body_begin: text.len(),
         is_kept: false,
         info: HeadInfo {
@@ -61,9 +61,9 @@ fn only_the_lines_that_matter_are_read_of_any_number() {
 fn a_line_may_be_folded_repeated_and_end_without_a_carriage_return() {
     let text = "\r\nHTTP/1.1 502 Bad\nX: a\n  b: c\nTransfer-Encoding:\n\tchunked\n\
                 x: a\n\n";
-    assert_eq!(read(text), head(502, Body::ChunkSize, text));
+    assert_eq!(read(text), head(502, AnswerBody::ChunkSize, text));
     let text = "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\n";
-    assert_eq!(read(text), head(200, Body::Length(2), text));
+    assert_eq!(read(text), head(200, AnswerBody::Length(2), text));
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn interim_answers_are_skipped_and_a_switch_of_protocols_ends_the_connection() {
     let interim =
         "HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
     let text = format!("{interim}HTTP/1.1 204\r\n\r\n");
-    assert_eq!(read(&text), head(204, Body::Length(0), &text));
+    assert_eq!(read(&text), head(204, AnswerBody::Length(0), &text));
     let switch = body("HTTP/1.1 101 Switching", "Content-Length: 2\r\n");
-    assert_eq!(switch, Ok((Body::Length(0), false)));
+    assert_eq!(switch, Ok((AnswerBody::Length(0), false)));
 }
 
 #[test]
@@ -81,119 +81,134 @@ fn where_the_body_ends_and_whether_the_connection_is_kept() {
     let (length, chunks) = ("Content-Length: 2\r\n", "Transfer-Encoding: chunked\r\n");
     let both = &format!("{length}{chunks}");
     for (status_line, lines, expected, is_kept) in [
-        ("HTTP/1.1 200 OK", length, Body::Length(2), true),
+        ("HTTP/1.1 200 OK", length, AnswerBody::Length(2), true),
         (
             "HTTP/1.1 200",
             "content-length: 2, 02\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             true,
         ),
         (
             "HTTP/1.1 200",
             "Content-Length: 18446744073709551615\r\n",
-            Body::Length(u64::MAX),
+            AnswerBody::Length(u64::MAX),
             true,
         ),
         (
             "HTTP/1.1 200",
             "Content-Length: 0\r\n",
-            Body::Length(0),
+            AnswerBody::Length(0),
             true,
         ),
-        ("HTTP/1.1 200", "", Body::UntilClose, false),
-        ("HTTP/1.1 200", chunks, Body::ChunkSize, true),
+        ("HTTP/1.1 200", "", AnswerBody::UntilClose, false),
+        ("HTTP/1.1 200", chunks, AnswerBody::ChunkSize, true),
         (
             "HTTP/1.1 200",
             "Transfer-Encoding: gzip, Chunked\r\n",
-            Body::ChunkSize,
+            AnswerBody::ChunkSize,
             true,
         ),
         (
             "HTTP/1.1 200",
             "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
-            Body::ChunkSize,
+            AnswerBody::ChunkSize,
             true,
         ),
         // chunks count before a length, and a server that sends both gets no other request
-        ("HTTP/1.1 200", both, Body::ChunkSize, false),
+        ("HTTP/1.1 200", both, AnswerBody::ChunkSize, false),
         // not chunked last: only the server's close ends it
         (
             "HTTP/1.1 200",
             "Transfer-Encoding: chunked, gzip\r\n",
-            Body::UntilClose,
+            AnswerBody::UntilClose,
             false,
         ),
         (
             "HTTP/1.1 200",
             "Transfer-Encoding: gzip\r\nContent-Length: 2\r\n",
-            Body::UntilClose,
+            AnswerBody::UntilClose,
             false,
         ),
         (
             "HTTP/1.1 200",
             "Transfer-Encoding: identity\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             false,
         ),
         // chunks, as all servers that send this mean it, but not for certain
         (
             "HTTP/1.1 200",
             "Transfer-Encoding: chunked, identity\r\n",
-            Body::ChunkSize,
+            AnswerBody::ChunkSize,
             false,
         ),
         (
             "HTTP/1.1 200",
             &format!("{chunks}{chunks}"),
-            Body::ChunkSize,
+            AnswerBody::ChunkSize,
             false,
         ),
         // answers without a body, whatever they say
-        ("HTTP/1.1 204 No Content", "", Body::Length(0), true),
+        ("HTTP/1.1 204 No Content", "", AnswerBody::Length(0), true),
         // which may follow all the same
-        ("HTTP/1.1 204 No Content", length, Body::Length(0), false),
-        ("HTTP/1.1 204 No Content", chunks, Body::Length(0), false),
-        ("HTTP/1.1 304 Not Modified", chunks, Body::Length(0), true),
-        ("HTTP/1.1 302 Found", length, Body::Length(2), true),
-        ("HTTP/1.1 502", length, Body::Length(2), true),
+        (
+            "HTTP/1.1 204 No Content",
+            length,
+            AnswerBody::Length(0),
+            false,
+        ),
+        (
+            "HTTP/1.1 204 No Content",
+            chunks,
+            AnswerBody::Length(0),
+            false,
+        ),
+        (
+            "HTTP/1.1 304 Not Modified",
+            chunks,
+            AnswerBody::Length(0),
+            true,
+        ),
+        ("HTTP/1.1 302 Found", length, AnswerBody::Length(2), true),
+        ("HTTP/1.1 502", length, AnswerBody::Length(2), true),
         // HTTP/1.0 knows no chunks, and closes unless it says otherwise
-        ("HTTP/1.0 200", length, Body::Length(2), false),
-        ("HTTP/1.0 200", "", Body::UntilClose, false),
+        ("HTTP/1.0 200", length, AnswerBody::Length(2), false),
+        ("HTTP/1.0 200", "", AnswerBody::UntilClose, false),
         (
             "HTTP/1.0 200",
             "Connection: Keep-Alive\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             true,
         ),
         (
             "HTTP/1.0 200",
             "Connection: keep-alive, close\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             false,
         ),
-        ("HTTP/1.0 200", chunks, Body::UntilClose, false),
+        ("HTTP/1.0 200", chunks, AnswerBody::UntilClose, false),
         (
             "HTTP/1.0 200",
             &format!("Connection: keep-alive\r\n{both}"),
-            Body::Length(2),
+            AnswerBody::Length(2),
             false,
         ),
         (
             "HTTP/1.1 200",
             "Connection: upgrade, CLOSE\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             false,
         ),
         (
             "HTTP/1.1 200",
             "Connection: x\r\nconnection: close\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             false,
         ),
         (
             "HTTP/1.1 200",
             "Connection: closed\r\nContent-Length: 2\r\n",
-            Body::Length(2),
+            AnswerBody::Length(2),
             true,
         ),
     ] {

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use crate::error::Cause;
 
-use super::body::Part;
+use super::body::BodyPart;
 use super::connection::Connection;
 use super::context::Context;
 use super::head::{Head, HeadReader};
@@ -75,18 +75,18 @@ fn read_body(
         let arrived = &connection.arrived[at..];
         let part = body.take(arrived);
         match part.map_err(|reason| not_understood(connection, reason))? {
-            Part::Content(length) => {
+            BodyPart::Content(length) => {
                 if !take(&arrived[..length])? {
                     return Ok(());
                 }
                 at += length;
             }
-            Part::Framing(length) => at += length,
-            Part::End => {
+            BodyPart::Framing(length) => at += length,
+            BodyPart::End => {
                 connection.answered(at, head.is_kept);
                 return Ok(());
             }
-            Part::Incomplete => {
+            BodyPart::Incomplete => {
                 // drop what was read, except the start, which a message may show
                 let shown = at.min(NotUnderstood::SHOWN);
                 connection.arrived.drain(shown..at);

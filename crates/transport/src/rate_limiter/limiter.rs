@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Where nobody waits, a call takes the lock twice: for its permit, and to hand it back. The clock is read before the lock,
-//! so threads may arrive in another order than their moments. An earlier moment is on the safe side: more calls count then.
+//! so threads may arrive in another order than their moments. The quota takes the latest moment that it has seen for an
+//! earlier one, so it never counts fewer calls than there are.
 
 use std::time::{Duration, Instant};
 
