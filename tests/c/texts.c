@@ -108,6 +108,34 @@ static void a_nul_within(void) {
     im_result_free(result);
 }
 
+/* In place of lengths there may be a NUL after each text. Where there are more or fewer of them than texts, the lengths were
+ * forgotten. */
+static void a_nul_after_each(void) {
+    const char *text = "anna\0vip\0new\0bob\0old\0", *accounts = "bob\0anna\0";
+    const size_t tag_counts[] = {2, 1};
+    im_result *result;
+    EXPECT_OK(im_add_tag_flat(client, text, 21, NULL, 5, tag_counts, 2, NULL, NULL, &error), &error);
+    EXPECT_OK(im_get_tag_flat(client, accounts, 9, NULL, 2, NULL, &result, &error), &error);
+    size_t count = 0;
+    const im_user_tags *read = im_result_users(result, &count);
+    CHECK(count == 2);
+    CHECK(same(read[0].account, "bob") && read[0].tag_count == 1 && same(read[0].tags[0], "old"));
+    CHECK(same(read[1].account, "anna") && read[1].tag_count == 2);
+    CHECK(same(read[1].tags[0], "new") && same(read[1].tags[1], "vip"));
+    im_result_free(result);
+
+    EXPECT_MISUSE(im_add_tag_flat(client, text, 20, NULL, 5, tag_counts, 2, NULL, NULL, &error), &error,
+                  "lengths: a NULL pointer with a length of 5: give both or neither");
+    EXPECT_MISUSE(im_add_tag_flat(client, text, 17, NULL, 5, tag_counts, 2, NULL, NULL, &error), &error,
+                  "lengths: a NULL pointer with a length of 5: give both or neither");
+    EXPECT_MISUSE(im_add_tag_flat(client, "annavipnewbobold", 16, NULL, 5, tag_counts, 2, NULL, NULL, &error), &error,
+                  "lengths: a NULL pointer with a length of 5: give both or neither");
+    EXPECT_MISUSE(im_add_tag_flat(client, text, 17, NULL, 4, tag_counts, 2, NULL, NULL, &error), &error,
+                  "tag_counts: 2 users and their tags are not the 4 strings of lengths");
+    EXPECT_MISUSE(im_get_tag_flat(client, accounts, 9, NULL, 1, NULL, NULL, &error), &error,
+                  "lengths: a NULL pointer with a length of 1: give both or neither");
+}
+
 static void users_past_100(void) {
     static char names[101][8];
     static im_user_tags users[101];
@@ -165,6 +193,7 @@ int main(void) {
     CHECK(strcmp(emulator_ask(&emulator, "GET", "/emulator/requests", ""), "{\"requests\":[]}") == 0);
     the_longest();
     a_nul_within();
+    a_nul_after_each();
     users_past_100();
     im_client_free(client);
     emulator_stop(&emulator);

@@ -170,8 +170,8 @@ pub unsafe extern "C" fn im_clear_tags(
 /// text          each user's account, then its tags, one after the other, with nothing between: of anna with the
 ///               tags vip and new, and of bob without any, annavipnewbob
 /// text_len      bytes of it: 13
-/// lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len. Or NULL, with a NUL after each
-///               of them in text, where none has a NUL itself
+/// lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len. Or NULL, where text has a NUL
+///               after each, also after the last, and none within: anna\0vip\0new\0bob\0, with a text_len of 17
 /// length_count  how many, the users and all their tags: 4
 /// tag_counts    how many tags each user has: 2, 0
 /// user_count    how many users: 2

@@ -1,7 +1,7 @@
 //! The users of a request in two forms: structs, for C and C++, and one flat buffer, for bindings. All pointers and lengths
 //! are checked first, so that a bad one is found before anything is read through it.
 
-use std::borrow::Cow;
+use std::cell::Cell;
 use std::ffi::c_char;
 use std::fmt::Display;
 
@@ -103,42 +103,46 @@ fn bytes_of<'a>(string: im_str) -> Bytes<'a> {
     Bytes(unsafe { string.bytes(&"") }.unwrap_or_default())
 }
 
-/// Strings in one buffer, one after the other, and the length of each.
+/// Strings in one buffer, one after the other. Each is found when it is its turn, so that a caller's mistake decides on no
+/// memory.
+#[derive(Clone, Copy)]
 pub(crate) struct Flat<'a> {
     text: &'a [u8],
-    lengths: Cow<'a, [usize]>,
-    /// Bytes after each string that are not its own: 0, or the 1 of a NUL.
-    gap: usize,
+    count: usize,
+    /// The length of each. If there are none, a NUL is after each.
+    lengths: Option<&'a [usize]>,
 }
 
 impl<'a> Flat<'a> {
     /// Without `lengths`, there is a NUL after each string.
     ///
     /// # Safety
-    /// `text` is readable for `text_len` bytes and `lengths`, if it is not NULL, for `length_count` numbers, for `'a`.
+    /// `text` is readable for `text_len` bytes and `lengths`, if it is not NULL, for `count` numbers, for `'a`.
     pub(crate) unsafe fn borrow(
         text: *const c_char,
         text_len: usize,
         lengths: *const usize,
-        length_count: usize,
+        count: usize,
     ) -> Result<Flat<'a>, Misuse> {
         // SAFETY: the caller's promise.
         let text = unsafe { slice(text.cast::<u8>(), text_len, &"text") }?;
-        if lengths.is_null() {
-            if let Some(flat) = Flat::terminated(text, length_count) {
-                return Ok(flat);
-            }
+        if lengths.is_null() && are_terminated(text, count) {
+            return Ok(Flat {
+                text,
+                count,
+                lengths: None,
+            });
         }
         // SAFETY: the caller's promise.
-        let lengths: &[usize] = unsafe { slice(lengths, length_count, &"lengths") }?;
+        let lengths: &[usize] = unsafe { slice(lengths, count, &"lengths") }?;
         let sum = lengths
             .iter()
             .try_fold(0_usize, |sum, length| sum.checked_add(*length));
         match sum {
             Some(sum) if sum == text_len => Ok(Flat {
                 text,
-                lengths: Cow::Borrowed(lengths),
-                gap: 0,
+                count,
+                lengths: Some(lengths),
             }),
             _ => Err(Misuse::new(format!(
                 "lengths: they do not add up to the {text_len} bytes of text"
@@ -146,44 +150,46 @@ impl<'a> Flat<'a> {
         }
     }
 
-    /// If the text is so many strings, each with a NUL after it. Else its lengths were forgotten.
-    fn terminated(text: &'a [u8], count: usize) -> Option<Flat<'a>> {
-        // a count may be false
-        let mut lengths = Vec::with_capacity(count.min(text.len()));
-        let mut start = 0;
-        for nul in memchr::memchr_iter(0, text) {
-            lengths.push(nul - start);
-            start = nul + 1;
-        }
-        (lengths.len() == count && start == text.len()).then_some(Flat {
-            text,
-            lengths: Cow::Owned(lengths),
-            gap: 1,
-        })
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Bytes<'a>> {
-        strings(self.text, &self.lengths, self.gap)
+    pub(crate) fn iter(&self) -> Flat<'a> {
+        *self
     }
 }
 
-/// The strings of a text, of these lengths.
-fn strings<'a>(
-    mut text: &'a [u8],
-    lengths: &[usize],
-    gap: usize,
-) -> impl Iterator<Item = Bytes<'a>> {
-    lengths.iter().map(move |length| {
-        let (string, rest) = text.split_at(length + gap);
-        text = rest;
-        Bytes(&string[..*length])
-    })
+impl<'a> Iterator for Flat<'a> {
+    type Item = Bytes<'a>;
+
+    fn next(&mut self) -> Option<Bytes<'a>> {
+        self.count = self.count.checked_sub(1)?;
+        let (length, after) = match &mut self.lengths {
+            Some(lengths) => {
+                let (first, others) = lengths.split_first()?;
+                *lengths = others;
+                (*first, 0)
+            }
+            None => (memchr::memchr(0, self.text)?, 1),
+        };
+        let (string, rest) = self.text.split_at(length);
+        self.text = &rest[after..];
+        Some(Bytes(string))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.count, Some(self.count))
+    }
+}
+
+/// Whether a text is so many strings with a NUL after each. If not, its lengths were forgotten.
+fn are_terminated(text: &[u8], count: usize) -> bool {
+    let ends = matches!(text.last(), None | Some(0));
+    ends && memchr::memchr_iter(0, text).count() == count
 }
 
 /// Users in one buffer, and how many tags each has.
 pub(crate) struct FlatUsers<'a> {
     flat: Flat<'a>,
     tag_counts: &'a [usize],
+    /// The strings that an iteration has not read yet.
+    unread: Cell<Flat<'a>>,
 }
 
 impl<'a> FlatUsers<'a> {
@@ -204,33 +210,47 @@ impl<'a> FlatUsers<'a> {
         let strings = tag_counts
             .iter()
             .try_fold(tag_counts.len(), |sum, count| sum.checked_add(*count));
-        if strings != Some(flat.lengths.len()) {
+        if strings != Some(flat.count) {
             return Err(Misuse::new(format!(
                 "tag_counts: {} users and their tags are not the {} strings of lengths",
                 tag_counts.len(),
-                flat.lengths.len()
+                flat.count
             )));
         }
-        Ok(FlatUsers { flat, tag_counts })
+        Ok(FlatUsers {
+            flat,
+            tag_counts,
+            unread: Cell::new(flat),
+        })
     }
 
     pub(crate) fn tag_counts(&self) -> &'a [usize] {
         self.tag_counts
     }
 
+    /// The tags of a user are read before the next user is asked for, by one iteration at a time. So each string is looked
+    /// for once: to find where a user ends, and then its tags, would be to look twice.
     pub(crate) fn iter(
         &self,
     ) -> impl Iterator<Item = (Bytes<'a>, impl Iterator<Item = Bytes<'a>>)> {
-        let Flat { text, lengths, gap } = &self.flat;
-        let (mut text, mut lengths, gap) = (*text, lengths.as_ref(), *gap);
+        self.unread.set(self.flat);
+        let mut left = self.flat.count;
         self.tag_counts.iter().map(move |tags| {
-            let (its, others) = lengths.split_at(tags + 1);
-            let bytes = its.iter().map(|length| length + gap).sum();
-            let (own, rest) = text.split_at(bytes);
-            (lengths, text) = (others, rest);
-            let (account, tags) = own.split_at(its[0] + gap);
-            (Bytes(&account[..its[0]]), strings(tags, &its[1..], gap))
+            while self.unread.get().count > left {
+                self.next_string();
+            }
+            left -= tags + 1;
+            let account = self.next_string();
+            (account, (0..*tags).map(|_| self.next_string()))
         })
+    }
+
+    fn next_string(&self) -> Bytes<'a> {
+        let mut unread = self.unread.get();
+        let string = unread.next();
+        self.unread.set(unread);
+        // `borrow` found as many as the users have
+        string.unwrap_or(Bytes(&[]))
     }
 }
 
@@ -282,6 +302,50 @@ mod tests {
         assert_eq!(read("\0\0a\0\0\0", None, 5, &[1, 2]).unwrap(), users);
         assert_eq!(read("\0", None, 1, &[0]).unwrap(), [user("", &[])]);
         assert_eq!(read("", None, 0, &[]).unwrap(), []);
+    }
+
+    #[test]
+    fn strings_own_no_memory_and_say_how_many_they_are() {
+        assert!(!std::mem::needs_drop::<FlatUsers>());
+        let lengths: [usize; 3] = [4, 3, 0];
+        for (text, lengths) in [
+            ("annavip", lengths.as_ptr()),
+            ("anna\0vip\0\0", std::ptr::null()),
+        ] {
+            // SAFETY: arrays of this frame.
+            let flat = unsafe { Flat::borrow(text.as_ptr().cast(), text.len(), lengths, 3) };
+            let mut strings = flat.ok().unwrap().iter();
+            for (left, string) in [(3, "anna"), (2, "vip"), (1, "")] {
+                assert_eq!(strings.size_hint(), (left, Some(left)));
+                assert_eq!(strings.next(), Some(Bytes(string.as_bytes())));
+            }
+            assert_eq!((strings.size_hint(), strings.next()), ((0, Some(0)), None));
+        }
+    }
+
+    #[test]
+    fn a_user_whose_tags_are_not_read_leaves_the_next_its_own() {
+        for (text, lengths) in [
+            ("annavipnewbobold", [4_usize, 3, 3, 3, 3].as_ptr()),
+            ("anna\0vip\0new\0bob\0old\0", std::ptr::null()),
+        ] {
+            let (text, text_len) = (text.as_ptr().cast(), text.len());
+            // SAFETY: constants.
+            let users =
+                unsafe { FlatUsers::borrow(text, text_len, lengths, 5, [2, 1].as_ptr(), 2) };
+            let users = users.ok().unwrap();
+            for read in [0, 1, 2] {
+                let mut users = users.iter();
+                let (_, tags) = users.next().unwrap();
+                assert_eq!(tags.size_hint(), (2, Some(2)));
+                assert_eq!(tags.take(read).count(), read);
+                let (bob, tags) = users.next().unwrap();
+                assert_eq!(
+                    (bob, Vec::from_iter(tags)),
+                    (Bytes(b"bob"), vec![Bytes(b"old")])
+                );
+            }
+        }
     }
 
     /// So a NULL that was not meant is found, as it is for a text without NULs.
