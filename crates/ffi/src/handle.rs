@@ -77,25 +77,44 @@ const MOST: usize = 1 << 30;
 ///
 /// # Safety
 /// `first` is readable for `count` elements for `'a`, and not written meanwhile.
+#[inline]
 pub(crate) unsafe fn slice<'a, T>(
     first: *const T,
     count: usize,
     place: &dyn Display,
 ) -> Result<&'a [T], Misuse> {
-    if count == 0 {
-        return Ok(&[]);
+    let is_possible = count <= MOST && count.checked_mul(size_of::<T>()).is_some();
+    if count > 0 && !(is_possible && !first.is_null() && first.is_aligned()) {
+        return Err(misuse_of(first.is_null(), count, is_possible, place));
     }
-    let fault = if count > MOST || count.checked_mul(size_of::<T>()).is_none() {
+    // SAFETY: just checked; that it is readable is the caller's promise.
+    Ok(unsafe { checked_slice(first, count) })
+}
+
+/// What is wrong with a pointer to so many elements. Apart, as a request has a thousand strings with nothing wrong.
+#[cold]
+fn misuse_of(is_null: bool, count: usize, is_possible: bool, place: &dyn Display) -> Misuse {
+    let fault = if !is_possible {
         format!("a length of {count}, more than any request has: was it set?")
-    } else if first.is_null() {
+    } else if is_null {
         format!("a NULL pointer with a length of {count}: give both or neither")
-    } else if !first.is_aligned() {
-        "a pointer that is not aligned for its type".to_owned()
     } else {
-        // SAFETY: not NULL, aligned, and of a size below `isize::MAX`; that it is readable is the caller's promise.
-        return Ok(unsafe { std::slice::from_raw_parts(first, count) });
+        "a pointer that is not aligned for its type".to_owned()
     };
-    Err(Misuse::new(format!("{place}: {fault}")))
+    Misuse::new(format!("{place}: {fault}"))
+}
+
+/// Borrows what [`slice`] found nothing wrong with, maybe before.
+///
+/// # Safety
+/// As [`slice`], which checked the same pointer and count.
+#[inline]
+pub(crate) unsafe fn checked_slice<'a, T>(first: *const T, count: usize) -> &'a [T] {
+    if count == 0 {
+        return &[];
+    }
+    // SAFETY: not NULL, aligned, and of a size below `isize::MAX`, as `slice` checked; readable by the caller's promise.
+    unsafe { std::slice::from_raw_parts(first, count) }
 }
 
 /// Borrows a handle.

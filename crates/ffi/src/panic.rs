@@ -24,7 +24,7 @@ pub(crate) fn guarded<T>(otherwise: T, act: impl FnOnce() -> T) -> T {
 pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     // no `Once`: a fork in the middle of it would leave the child one that never ends
     static HOOKED: AtomicBool = AtomicBool::new(false);
-    // looked at first, as to swap takes longer than all else that a boundary does
+    // looked at first, as threads that swap are in each other's way
     if !HOOKED.load(Ordering::Relaxed) && !HOOKED.swap(true, Ordering::Relaxed) {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {

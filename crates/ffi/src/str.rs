@@ -5,7 +5,6 @@ use std::ffi::{CStr, CString, c_char};
 use std::fmt::Display;
 
 use crate::handle::{Misuse, slice};
-use crate::panic::guarded;
 
 /// A string: `len` bytes from `data` on, UTF-8, without a NUL at the end. The empty string may have a NULL `data`.
 #[repr(C)]
@@ -44,6 +43,7 @@ impl im_str {
     ///
     /// # Safety
     /// `data` is readable for `len` bytes for `'a`.
+    #[inline]
     pub(crate) unsafe fn bytes<'a>(self, place: &dyn Display) -> Result<&'a [u8], Misuse> {
         // SAFETY: the caller's promise.
         unsafe { slice(self.data.cast::<u8>(), self.len, place) }
@@ -71,14 +71,12 @@ impl im_str {
 /// text  borrowed: the string points to it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_str_from(text: *const c_char) -> im_str {
-    guarded(im_str::EMPTY, || {
-        if text.is_null() {
-            return im_str::EMPTY;
-        }
-        // SAFETY: not NULL; that it ends with a NUL is the caller's promise.
-        let len = unsafe { CStr::from_ptr(text) }.count_bytes();
-        im_str { data: text, len }
-    })
+    if text.is_null() {
+        return im_str::EMPTY;
+    }
+    // SAFETY: not NULL; that it ends with a NUL is the caller's promise.
+    let len = unsafe { CStr::from_ptr(text) }.count_bytes();
+    im_str { data: text, len }
 }
 
 /// A text for C, with a NUL at its end. A NUL within it becomes the two characters `\0`.
