@@ -21,6 +21,12 @@ pub(crate) fn keep_number() {
 /// A zero that is a zero again in each forked child. It is there as long as this process, as the library is.
 #[cfg(target_os = "linux")]
 fn wiped_on_fork() -> Option<&'static AtomicU32> {
+    zero_with_advice(libc::MADV_WIPEONFORK)
+}
+
+/// A zero on a page of its own, with this advice to the kernel; none where it does not know the advice.
+#[cfg(target_os = "linux")]
+fn zero_with_advice(advice: libc::c_int) -> Option<&'static AtomicU32> {
     // the kernel rounds it up to a page
     const BYTES: usize = size_of::<AtomicU32>();
     let (access, private) = (
@@ -35,7 +41,7 @@ fn wiped_on_fork() -> Option<&'static AtomicU32> {
     // SAFETY: it is this function's own page.
     let advise = |advice| unsafe { libc::madvise(page, BYTES, advice) };
     // an emulated kernel may take any advice and follow none
-    if advise(-1) == 0 || advise(libc::MADV_WIPEONFORK) != 0 {
+    if advise(-1) == 0 || advise(advice) != 0 {
         // SAFETY: nothing refers to it.
         unsafe { libc::munmap(page, BYTES) };
         return None;
@@ -159,21 +165,43 @@ impl<O: Clone, T> Startable<O, T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_forked_child_finds_no_number_and_its_parent_keeps_its_own() {
-        let kept = wiped_on_fork().expect("Linux 4.14 or later");
-        assert_eq!(kept.load(Ordering::Relaxed), 0);
-        kept.store(7, Ordering::Relaxed);
+    /// What a forked child finds.
+    fn in_child(finds: impl FnOnce() -> bool) -> bool {
         // SAFETY: the child calls nothing but what a signal handler may.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let code = i32::from(kept.load(Ordering::Relaxed) != 0);
+            let code = i32::from(finds());
             // SAFETY: it ends the child.
             unsafe { libc::_exit(code) };
         }
         let mut status = -1;
         // SAFETY: the child of this test.
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert_eq!((status, kept.load(Ordering::Relaxed)), (0, 7));
+        assert!(libc::WIFEXITED(status), "{status}");
+        libc::WEXITSTATUS(status) == 1
+    }
+
+    #[test]
+    fn a_forked_child_finds_no_number_and_its_parent_keeps_its_own() {
+        let kept = wiped_on_fork().expect("Linux 4.14 or later");
+        assert_eq!(kept.load(Ordering::Relaxed), 0);
+        kept.store(7, Ordering::Relaxed);
+        assert!(in_child(|| kept.load(Ordering::Relaxed) == 0));
+        assert_eq!(kept.load(Ordering::Relaxed), 7);
+    }
+
+    #[test]
+    fn no_number_is_kept_where_the_kernel_does_not_know_the_advice() {
+        assert!(zero_with_advice(9_999).is_none());
+    }
+
+    #[test]
+    fn a_forked_child_is_another_process_with_and_without_a_number_that_is_kept() {
+        let owner = OwnerProcess::current();
+        for _ in 0..2 {
+            assert!(in_child(|| !owner.is_current()));
+            assert!(owner.is_current());
+            keep_number();
+        }
     }
 }

@@ -16,7 +16,8 @@ static KEPT: OnceLock<&'static AtomicU32> = OnceLock::new();
 
 /// Keeps this process' number in `kept` from now on: to know it takes no system call then, of which a call would need one
 /// or more. `kept` is 0 now, and the system sets it to 0 in each child that it forks, before the child runs: so it must lie
-/// in memory that the kernel wipes on fork. To be called once in a process: a child whose parent was forked in the middle of
+/// in memory that the kernel wipes on fork. A child that shares its parent's memory (`vfork`, `CLONE_VM`) shares the number
+/// as well, and counts as its parent. To be called once in a process: a child whose parent was forked in the middle of
 /// it asks the system, and a second call there would not return.
 pub fn keep_process_id(kept: &'static AtomicU32) {
     let _ = KEPT.set(kept);
@@ -40,7 +41,8 @@ pub fn process_id() -> u32 {
 /// would write to, and locks that a thread of the parent held and that no thread of the child releases. So a child makes
 /// its own state, and neither touches nor drops its parent's.
 ///
-/// The PID tells processes apart. A child that gets its parent's number in a new PID namespace is not noticed.
+/// The PID tells processes apart. A child with the PID of a process that it descends from is not noticed: of one that has
+/// ended, or in a new PID namespace.
 pub(crate) struct PerProcess<T> {
     first: OnceLock<Box<Node<T>>>,
 }
