@@ -51,9 +51,9 @@ pub(super) struct Account<E> {
 /// The text of an account.
 #[derive(Debug)]
 enum Text {
-    /// That of the item for which it was made.
+    /// That of one of its changes, or gets.
     Shared(Item),
-    /// The text alone, as it may be remembered long after its changes.
+    /// The text alone, as it may be remembered long after its changes. It stays so.
     Alone(Box<str>),
 }
 
@@ -141,6 +141,11 @@ impl<E> Account<E> {
         }
     }
 
+    /// Shares the text of an item of its own.
+    pub(super) fn share_text(&mut self, item: &Item) {
+        self.text = Text::Shared(item.clone());
+    }
+
     /// Lets go of the item that its text is shared with.
     pub(super) fn keep_text_alone(&mut self) {
         if let Text::Shared(item) = &self.text {
@@ -187,6 +192,13 @@ impl<E> Account<E> {
         let same = own.clone().find(|it| it.operation == operation);
         let same = same.or_else(|| own.clone().find(|it| it.failure.scope() == Scope::Account));
         same.map(|it| &it.failure)
+    }
+}
+
+#[cfg(test)]
+impl<E> Account<E> {
+    pub(super) fn has_text_alone(&self) -> bool {
+        matches!(self.text, Text::Alone(_))
     }
 }
 

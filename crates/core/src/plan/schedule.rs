@@ -37,8 +37,11 @@ pub struct Plan<R, E> {
     /// The accounts of changes by their texts, for what is pushed. A table and no map, as an account holds its text and the
     /// hash of it: an account is hashed once, when it is pushed, and neither hashed nor compared when it is forgotten.
     pub(super) names: HashTable<AccountId>,
-    /// Callers choose the accounts: nobody is to know which of them have one hash.
+    /// The hash has a key, as callers choose the accounts.
     pub(super) hash_key: RandomState,
+    /// The bits of a hash that are used: few in the model, so that many accounts have one hash.
+    #[cfg(test)]
+    pub(super) hash_mask: u64,
     /// Accounts without changes that have a late window, by its end: then they are forgotten.
     pub(super) remembered: BTreeSet<(Duration, AccountId)>,
     /// Accounts that failed a request, by when that is forgotten.
@@ -79,6 +82,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             accounts: Arena::new(),
             names: HashTable::new(),
             hash_key: RandomState::new(),
+            #[cfg(test)]
+            hash_mask: u64::MAX,
             remembered: BTreeSet::new(),
             suspects: VecDeque::new(),
             producers: Arena::new(),
@@ -345,7 +350,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
-    /// The changes of a producer that have their outcomes, in the order in which these became known.
+    /// The changes of a producer that have their outcomes, in the order in which these became known. The plan forgets all
+    /// of them at once: what is left in the iterator is dropped with it.
+    #[must_use = "the outcomes that are not taken from it are dropped"]
     pub fn take_settled(
         &mut self,
         producer: ProducerId,

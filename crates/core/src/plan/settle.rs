@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::Rejected;
+use super::accounts::{Entry, Rejected};
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::outcome::{BatchResult, ChangeFailure, Settled};
@@ -352,8 +352,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Settles the changes of a slot that have no other one, and activates the account's next change.
     fn close_slot(&mut self, slot: &Slot, now: Duration) {
-        self.close_parts(slot);
+        // before its changes are settled: the last of them leave the account to be forgotten
         self.accounts[slot.account].under_way -= 1;
+        self.close_parts(slot);
         self.activate(slot.account, now);
     }
 
@@ -403,9 +404,24 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let account = entry.account;
         self.count_off(id);
         self.drop_unsent(id);
-        self.changes.remove(id.0);
+        self.remove(id);
         self.activate(account, now);
         true
+    }
+
+    /// Removes a change that is over. Its account shares its text no longer, as that would keep all texts of the change for
+    /// as long as others of the account come.
+    fn remove(&mut self, id: ChangeId) -> Option<Entry<R, E>> {
+        let entry = self.changes.remove(id.0)?;
+        let account = &mut self.accounts[entry.account];
+        if std::ptr::eq(account.text(), entry.item.account()) {
+            match account.waiting.first() {
+                Some(next) => account.share_text(&self.changes[next.0].item),
+                None if account.under_way > 0 => account.keep_text_alone(),
+                None => {} // it is activated next, which forgets it or keeps its text alone
+            }
+        }
+        Some(entry)
     }
 
     /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
@@ -436,7 +452,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             return;
         }
         self.count_off(id);
-        let Some(mut entry) = self.changes.remove(id.0) else {
+        let Some(mut entry) = self.remove(id) else {
             return;
         };
         entry.undone.sort_unstable();

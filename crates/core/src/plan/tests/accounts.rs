@@ -1,5 +1,7 @@
 //! What holds for the changes of one account.
 
+use std::sync::{Arc, Weak};
+
 use super::*;
 
 #[test]
@@ -192,5 +194,42 @@ fn a_late_window_wakes_only_the_producer_whose_change_waits_for_it() {
     let batch = rig.take_by(other);
     rig.done(batch);
     assert_eq!(rig.outcomes_by(other), ["1 done"]);
+    rig.is_empty();
+}
+
+/// Pushes a get, and returns its text for as long as something holds it.
+fn push_get(rig: &mut Rig, deadline: Duration) -> (ChangeId, Weak<str>) {
+    let query = get("u");
+    let text = Arc::downgrade(&query.clone().into_account());
+    (rig.push_until(query, deadline), text)
+}
+
+#[test]
+fn an_account_keeps_no_text_of_what_is_over_while_others_of_it_wait_or_are_under_way() {
+    let mut rig = Rig::new();
+    rig.flush();
+    // it has its outcome
+    let (_, text) = push_get(&mut rig, Duration::MAX);
+    let batch = rig.take();
+    let (next, next_text) = push_get(&mut rig, Duration::MAX);
+    rig.done(batch);
+    assert_eq!(rig.outcomes(), ["0 read None"]);
+    assert!(text.upgrade().is_none());
+    // it is withdrawn
+    let (_, text) = push_get(&mut rig, ms(2_000));
+    assert!(rig.plan.withdraw(next, rig.now));
+    assert!(next_text.upgrade().is_none());
+    // its time is up, and one that shares its slot is to be sent again
+    rig.push(get("u"));
+    let batch = rig.take();
+    rig.settle(batch, postponed(Effect::NotRead));
+    rig.plan.pause(rig.producer);
+    rig.now = ms(2_000);
+    rig.waits();
+    assert_eq!(rig.outcomes(), ["2 Expired not read []"]);
+    assert!(text.upgrade().is_none());
+    rig.plan.resume(rig.producer);
+    rig.does(["get u:"]);
+    assert_eq!(rig.outcomes(), ["3 read None"]);
     rig.is_empty();
 }

@@ -128,6 +128,7 @@ impl World {
         let mut rules = Rules::default();
         rules.limits.users_per_request = USERS_PER_REQUEST;
         let mut plan = Plan::new(rules);
+        plan.hash_mask = 3;
         let producers = POLICIES.map(|policy| plan.open(policy)).to_vec();
         World {
             plan,

@@ -99,8 +99,17 @@ impl World {
                 None => &plan.names,
                 Some(producer) => &plan.producers[producer.0].read_names,
             };
-            let found = names.find(account_queue.hash, |it| *it == id);
+            let text = account_queue.text();
+            assert_eq!(account_queue.hash, plan.hash(text));
+            let found = names.find(account_queue.hash, |it| plan.accounts[*it].text() == text);
             assert_eq!(found, Some(&id));
+            let of_reader = plan.accounts.iter();
+            let of_reader = of_reader.filter(|it| it.1.reader == account_queue.reader);
+            assert_eq!(names.len(), of_reader.count());
+            // texts are shared with nothing that is over
+            let mut own = plan.changes.iter().map(|it| &it.1.item);
+            let shares = own.any(|item| std::ptr::eq(item.account(), text));
+            assert!(shares || account_queue.has_text_alone());
             // a producer's gets wait for nothing but each other
             let reads = |producer, operation| match account_queue.reader {
                 None => operation != Operation::Get,
