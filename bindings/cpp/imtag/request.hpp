@@ -12,6 +12,7 @@
 #if __cplusplus > 201703L
 #include <ranges>
 #endif
+#include <stdexcept>
 #include <tuple>
 #include <vector>
 
@@ -193,12 +194,21 @@ constexpr bool users_last() {
         return outlives_user<std::tuple_element_t<0, User>, std::tuple_element_t<1, User>>();
 }
 
+template <class Range, class = void>
+inline constexpr bool has_size = false;
+template <class Range>
+inline constexpr bool has_size<Range, std::void_t<decltype(std::size(std::declval<Range&>()))>> = true;
+
 template <class Range>
 std::size_t count(Range& range) {
-    std::size_t counted = 0;
-    for (auto at = std::begin(range); at != std::end(range); ++at)
-        ++counted;
-    return counted;
+    if constexpr (has_size<Range>) {
+        return static_cast<std::size_t>(std::size(range));
+    } else {
+        std::size_t counted = 0;
+        for (auto at = std::begin(range); at != std::end(range); ++at)
+            ++counted;
+        return counted;
+    }
 }
 
 /// The memory of a request: 2 KiB of the stack first.
@@ -231,28 +241,22 @@ public:
         for (const auto& user : users)
             tags += count(tags_of(user));
         users_.reserve(count(users));
-        tags_.reserve(tags);
-        for (const auto& user : users)
-            add(to_str(account_of(user)), tags_of(user));
-        // only now, as growing would have moved the array
-        const im_str* next = tags_.data();
-        for (im_user_tags& user : users_) {
-            user.tags = next;
-            next += user.tag_count;
+        tags_.resize(tags);
+        im_str* next = tags_.data();
+        for (const auto& user : users) {
+            const im_str* const first = next;
+            for (const auto& tag : tags_of(user)) {
+                if (next == tags_.data() + tags)
+                    throw std::logic_error("imtag: the users have more tags than when they were counted");
+                *next++ = to_str(tag);
+            }
+            users_.push_back({to_str(account_of(user)), first, static_cast<std::size_t>(next - first)});
         }
     }
 
     const std::pmr::vector<im_user_tags>& users() const noexcept { return users_; }
 
 private:
-    template <class Tags>
-    void add(str account, const Tags& tags) {
-        const std::size_t before = tags_.size();
-        for (const auto& tag : tags)
-            tags_.push_back(to_str(tag));
-        users_.push_back({account, nullptr, tags_.size() - before});
-    }
-
     std::pmr::vector<im_user_tags> users_;
     std::pmr::vector<im_str> tags_;
 };

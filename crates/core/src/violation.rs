@@ -248,18 +248,30 @@ impl<'a, 'l> Check<'a, 'l> {
         let (mut given, mut distinct) = (0, 0);
         for (index, text) in texts.into_iter().enumerate() {
             given += 1;
-            match tag(text, self.rules) {
+            match self.next_tag(text.text(), index) {
                 Err(problem) => self.found(place(index), problem),
-                Ok(tag) if self.tags.before(tag.0, index).is_none() => {
+                Ok(Some(tag)) => {
                     distinct += 1;
                     if self.violations.is_empty() && too_many(distinct).is_none() {
                         keep(tag);
                     }
                 }
-                Ok(_) => {}
+                Ok(None) => {}
             }
         }
         self.list(list, given, too_many(distinct));
+    }
+
+    /// Checks the next tag of a user. `None`: the user has it already. It is never inlined, and so as fast as this crate is
+    /// built to be, also for a caller that is built for size.
+    #[inline(never)]
+    fn next_tag(
+        &mut self,
+        text: Result<&'a str, usize>,
+        index: usize,
+    ) -> Result<Option<Tag<'a>>, Problem> {
+        let tag = bounded(text, self.rules.limits.tag_bytes).map(Tag)?;
+        Ok(self.tags.before(tag.0, index).is_none().then_some(tag))
     }
 
     /// Checks the number of a list's elements: at least one, and not too many.
@@ -291,7 +303,8 @@ impl<'a> Tag<'a> {
     /// # Errors
     /// With the one violation there is.
     pub fn new(text: impl Text<'a>, rules: &Rules) -> Result<Tag<'a>, Invalid> {
-        tag(text, rules).map_err(|problem| lone(Place::LoneTag, problem))
+        let tag = bounded(text.text(), rules.limits.tag_bytes).map(Tag);
+        tag.map_err(|problem| lone(Place::LoneTag, problem))
     }
 }
 
@@ -306,15 +319,11 @@ fn account<'a>(text: impl Text<'a>, rules: &Rules) -> Result<Account<'a>, Proble
         Generation::AllMemberPush => rules.limits.account_bytes,
         Generation::Timpush => usize::MAX,
     };
-    bounded(text, most).map(Account)
+    bounded(text.text(), most).map(Account)
 }
 
-fn tag<'a>(text: impl Text<'a>, rules: &Rules) -> Result<Tag<'a>, Problem> {
-    bounded(text, rules.limits.tag_bytes).map(Tag)
-}
-
-fn bounded<'a>(text: impl Text<'a>, most: usize) -> Result<&'a str, Problem> {
-    let text = text.text().map_err(|valid| Problem::NotUtf8 { valid })?;
+fn bounded(text: Result<&str, usize>, most: usize) -> Result<&str, Problem> {
+    let text = text.map_err(|valid| Problem::NotUtf8 { valid })?;
     #[cfg(debug_assertions)]
     counted::count(text);
     match text.len() {

@@ -18,7 +18,7 @@ use crate::handle::{self, Context, Misuse, borrow, free, read, slice};
 use crate::process::Startable;
 use crate::status::im_status;
 use crate::str::im_str;
-use crate::users::{Bytes, FlatUsers};
+use crate::users::FlatUsers;
 
 /// A bulk run: any number of changes of users' tags, packed into as few requests as possible and sent at the full quota,
 /// by threads of its own. Push changes and poll their outcomes; `im_bulk_finish` waits for all of them. Made by
@@ -278,8 +278,7 @@ pub unsafe extern "C" fn im_bulk_push_flat(
         let operations = operations_of(operations, &users)?;
         let ids = (0..).map(|index| first_id.wrapping_add(index));
         let mut done = 0;
-        for ((id, operation), (Bytes(account), tags)) in ids.zip(operations).zip(users.iter()) {
-            let tags = tags.map(|Bytes(tag)| tag);
+        for ((id, operation), (account, tags)) in ids.zip(operations).zip(users.iter()) {
             bulk.push(id, ChangeRequest::from_bytes(operation, account, tags))?;
             done += 1;
             // SAFETY: NULL or writable.

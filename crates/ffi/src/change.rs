@@ -7,7 +7,7 @@ use imtag_core::{ChangeOperation, ChangeRequest};
 
 use crate::handle::Misuse;
 use crate::str::im_str;
-use crate::users::{Bytes, Flat, Strings};
+use crate::users::{Flat, Strings};
 
 /// What a change does: one of `IM_ADD` to `IM_CLEAR`.
 pub type im_operation = i32;
@@ -59,7 +59,7 @@ pub(crate) unsafe fn copy_args(
     let account = unsafe { account.bytes(&"account") }?;
     // SAFETY: the same.
     let tags = unsafe { Strings::borrow(tags, tag_count, &"tags") }?;
-    let tags = tags.iter().map(|Bytes(tag)| tag);
+    let tags = tags.iter();
     Ok(ChangeRequest::from_bytes(operation, account, tags))
 }
 
@@ -74,7 +74,7 @@ pub(crate) unsafe fn copy_flat_args(
 ) -> Result<ChangeRequest, Misuse> {
     // SAFETY: the caller's promise.
     let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
-    let mut strings = flat.iter().map(|Bytes(string)| string);
+    let mut strings = flat.iter();
     let Some(account) = strings.next() else {
         return Err(Misuse::new("lengths: none, where an account has one"));
     };

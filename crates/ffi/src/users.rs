@@ -5,8 +5,6 @@ use std::cell::Cell;
 use std::ffi::c_char;
 use std::fmt::Display;
 
-use imtag_core::Text;
-
 use crate::handle::{Misuse, checked_slice, slice};
 use crate::str::im_str;
 
@@ -20,22 +18,6 @@ pub struct im_user_tags {
     pub tags: *const im_str,
     /// How many tags.
     pub tag_count: usize,
-}
-
-/// A string of the caller, which should be UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Text<'a> for Bytes<'a> {
-    fn text(self) -> Result<&'a str, usize> {
-        if self.0.is_ascii() {
-            // Most strings are, and to see it takes 3.6 ns for one of 20 bytes, where a whole check takes 5.2: with a
-            // thousand tags, 3 % of a call.
-            // SAFETY: ASCII is UTF-8.
-            return Ok(unsafe { std::str::from_utf8_unchecked(self.0) });
-        }
-        self.0.text()
-    }
 }
 
 /// Strings, each checked: what they point to is readable for `'a`.
@@ -59,7 +41,7 @@ impl<'a> Strings<'a> {
         Ok(Strings(strings))
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = Bytes<'a>> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         self.0.iter().map(|string| bytes_of(*string))
     }
 }
@@ -87,9 +69,7 @@ impl<'a> Users<'a> {
         Ok(Users(users))
     }
 
-    pub(crate) fn iter(
-        &self,
-    ) -> impl Iterator<Item = (Bytes<'a>, impl Iterator<Item = Bytes<'a>>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)> {
         self.0.iter().map(|user| {
             // SAFETY: `borrow` checked it, for `'a`.
             let tags = unsafe { checked_slice(user.tags, user.tag_count) };
@@ -99,9 +79,9 @@ impl<'a> Users<'a> {
 }
 
 /// The bytes of a string that was checked.
-fn bytes_of<'a>(string: im_str) -> Bytes<'a> {
+fn bytes_of<'a>(string: im_str) -> &'a [u8] {
     // SAFETY: only called by `Strings` and `Users`, whose `borrow` checked it for the lifetime that they ask for.
-    Bytes(unsafe { checked_slice(string.data.cast(), string.len) })
+    unsafe { checked_slice(string.data.cast(), string.len) }
 }
 
 /// Strings in one buffer, one after the other. Each is found when it is its turn, so that a caller's mistake decides on no
@@ -157,9 +137,9 @@ impl<'a> Flat<'a> {
 }
 
 impl<'a> Iterator for Flat<'a> {
-    type Item = Bytes<'a>;
+    type Item = &'a [u8];
 
-    fn next(&mut self) -> Option<Bytes<'a>> {
+    fn next(&mut self) -> Option<&'a [u8]> {
         self.count = self.count.checked_sub(1)?;
         let (length, after) = match &mut self.lengths {
             Some(lengths) => {
@@ -171,7 +151,7 @@ impl<'a> Iterator for Flat<'a> {
         };
         let (string, rest) = self.text.split_at(length);
         self.text = &rest[after..];
-        Some(Bytes(string))
+        Some(string)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -231,9 +211,7 @@ impl<'a> FlatUsers<'a> {
 
     /// The tags of a user are read before the next user is asked for, by one iteration at a time. So each string is looked
     /// for once: to find where a user ends, and then its tags, would be to look twice.
-    pub(crate) fn iter(
-        &self,
-    ) -> impl Iterator<Item = (Bytes<'a>, impl Iterator<Item = Bytes<'a>>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)> {
         self.unread.set(self.flat);
         let mut left = self.flat.count;
         self.tag_counts.iter().map(move |tags| {
@@ -246,12 +224,12 @@ impl<'a> FlatUsers<'a> {
         })
     }
 
-    fn next_string(&self) -> Bytes<'a> {
+    fn next_string(&self) -> &'a [u8] {
         let mut unread = self.unread.get();
         let string = unread.next();
         self.unread.set(unread);
         // `borrow` found as many as the users have
-        string.unwrap_or(Bytes(&[]))
+        string.unwrap_or_default()
     }
 }
 
@@ -271,7 +249,7 @@ mod tests {
             let (tag_counts, users) = (tag_counts.as_ptr(), tag_counts.len());
             FlatUsers::borrow(text, text_len, lengths, count, tag_counts, users)
         };
-        let string = |bytes: Bytes| bytes.text().unwrap().to_owned();
+        let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let users = users.map_err(|misuse| misuse.what().to_owned())?;
         let read = users.iter();
         let read = read.map(|(account, tags)| (string(account), tags.map(string).collect()));
@@ -318,7 +296,7 @@ mod tests {
             let mut strings = flat.ok().unwrap().iter();
             for (left, string) in [(3, "anna"), (2, "vip"), (1, "")] {
                 assert_eq!(strings.size_hint(), (left, Some(left)));
-                assert_eq!(strings.next(), Some(Bytes(string.as_bytes())));
+                assert_eq!(strings.next(), Some(string.as_bytes()));
             }
             assert_eq!((strings.size_hint(), strings.next()), ((0, Some(0)), None));
         }
@@ -343,7 +321,7 @@ mod tests {
                 let (bob, tags) = users.next().unwrap();
                 assert_eq!(
                     (bob, Vec::from_iter(tags)),
-                    (Bytes(b"bob"), vec![Bytes(b"old")])
+                    (b"bob".as_slice(), vec![b"old".as_slice()])
                 );
             }
         }
@@ -364,19 +342,6 @@ mod tests {
                 read(text, None, count, &[count - 1]).unwrap_err(),
                 format!("lengths: a NULL pointer with a length of {count}: give both or neither"),
             );
-        }
-    }
-
-    /// The short cut of `Bytes` against the plain check.
-    #[test]
-    fn bytes_are_text_where_they_are_utf8() {
-        let mut bytes: Vec<u8> = Vec::new();
-        for byte in (0..=255).chain("é北😀".bytes()).chain(0..=255) {
-            bytes.push(byte);
-            for start in bytes.len().saturating_sub(40)..bytes.len() {
-                let part = &bytes[start..];
-                assert_eq!(Bytes(part).text(), part.text());
-            }
         }
     }
 }
