@@ -81,7 +81,8 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Of all bytes, eight at a time; the last eight may begin among those before. Its highest bits are the best.
+/// Of all bytes, eight at a time; the last eight may begin among those before. Its highest bits depend on all bytes, so the
+/// table uses these.
 fn hash(bytes: &[u8]) -> u64 {
     /// Odd, and without a pattern in its bits: the fraction of the golden ratio.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -94,7 +95,7 @@ fn hash(bytes: &[u8]) -> u64 {
         return add(0, word);
     };
     let mut hash = length;
-    let mut rest = &bytes[..bytes.len() - 1];
+    let mut rest = &bytes[..bytes.len() - 1]; // without the end, so that the last eight are not read here
     while let Some((word, after)) = rest.split_first_chunk() {
         hash = add(hash, u64::from_le_bytes(*word));
         rest = after;

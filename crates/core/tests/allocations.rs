@@ -43,9 +43,9 @@ fn a_request_of_any_size_is_made_in_three_allocations() {
     for (count, tags, allocations, spare) in [
         (1, 1, 2, 436),
         (1, 10, 2, 229),
-        (10, 1, 3, 525),
-        (10, 3, 3, 525),
-        (100, 10, 3, 525),
+        (10, 1, 3, 561),
+        (10, 3, 3, 561),
+        (100, 10, 3, 921),
     ] {
         assert_eq!(
             allocated(&users(count, tags)),
@@ -80,6 +80,16 @@ fn a_request_of_unlike_users_costs_few_allocations_more() {
     let mut unlike = users(100, 10);
     unlike[0].tags.truncate(1);
     assert_eq!(allocated(&unlike).0, 6);
+}
+
+/// Programs number their users without zeros before the number, so the first is the shortest.
+#[test]
+fn a_request_of_users_a_little_longer_than_the_first_costs_no_allocation_more() {
+    let mut numbered = users(100, 10);
+    for (at, user) in numbered.iter_mut().enumerate() {
+        user.account = format!("user{}", at + 1);
+    }
+    assert_eq!(allocated(&numbered).0, 3);
 }
 
 #[test]

@@ -143,7 +143,8 @@ impl<'a> Body<'a> {
         draft.finish(rules)
     }
 
-    /// By rules that are stricter somewhere, the tags are read back from the JSON: a client's requests are made by its own.
+    /// Rules that are stricter somewhere need the tags, which are read back from the JSON. That takes time, and is rare:
+    /// programs make requests by the rules of the client that sends them.
     pub(super) fn check(&self, rules: &Rules) -> Result<(), Invalid> {
         if rules.are_no_stricter_than(&self.rules) {
             return Ok(());
@@ -175,8 +176,10 @@ struct Draft<'a> {
 
 /// Accounts that memory is reserved for before they are given: what the caller says of their number is only believed so far.
 const EXPECTED: usize = 128;
-/// And so many bytes of JSON, which is that many users with ten tags of 50 bytes.
+/// And so many bytes of JSON: a full request with tags of 50 bytes each.
 const EXPECTED_BYTES: usize = 64 * 1024;
+/// What each user may be longer than the first, such as `user100` after `user1`.
+const SPARE_BYTES: usize = 4;
 /// What the first user is written into, which few outgrow.
 const FIRST_USER: usize = 512;
 
@@ -217,11 +220,11 @@ impl<'a> Draft<'a> {
         json::item(&mut self.json, tag.0);
     }
 
-    /// Reserves what all others need if they are like the first, which is written. So users of one size cost one
-    /// allocation more than the first.
+    /// Reserves what all others need if they are about as long as the first, which is written. So they cost one allocation
+    /// more than the first.
     fn reserve_rest(&mut self) {
         let first = self.json.len() - self.form.start().len();
-        let others = first * self.expected.saturating_sub(1);
+        let others = (first + SPARE_BYTES) * self.expected.saturating_sub(1);
         let end = r#"],"Replace":1}"#.len();
         self.json.reserve_exact(others.min(EXPECTED_BYTES) + end);
     }

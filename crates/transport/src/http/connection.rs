@@ -3,7 +3,7 @@
 //!
 //! A request leaves in one `sendmsg`, its head and its body from where they are, with the end of the handshake before it.
 //! Each carries MSG_NOSIGNAL, so a closed peer does not kill the process. An answer is awaited before it is read: it is
-//! never there yet, so a read before the wait would be one system call more.
+//! hardly ever there yet, so a read before the wait would be one system call more.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
