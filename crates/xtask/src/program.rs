@@ -24,10 +24,11 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     Err(format!("{program}: {}: {}", output.status, complaint.trim()).into())
 }
 
-/// Runs a command whose output goes to the terminal as it is.
+/// Runs a command whose output goes to the terminal as it is. The command itself is told on standard error, as what it prints
+/// may be for a program to read.
 pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     let written = as_typed(command);
-    println!("{written}");
+    eprintln!("{written}");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{written}: {status}").into()),
@@ -92,6 +93,14 @@ mod tests {
             let error = error.unwrap().to_string();
             assert!(error.starts_with(start), "{error}");
         }
+    }
+
+    #[test]
+    fn standard_output_is_left_to_what_a_command_prints() {
+        let source = include_str!("program.rs");
+        let (code, _) = source.split_once("mod tests").unwrap();
+        assert!(!code.replace("eprintln!", "").contains("println!"));
+        assert!(code.contains("eprintln!(\"{written}\")"));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl VirtualEnv {
     }
 
     fn make(&self) -> Result<(), Error> {
-        println!("making {}", self.folder.display());
+        eprintln!("making {}", self.folder.display());
         let mut python = Command::new("python3");
         python.args(["-m", "venv", "--clear"]).arg(&self.folder);
         output(&mut python).map_err(|why| {

@@ -1,6 +1,7 @@
 //! What the checks need beside Rust: looked for first, installed where it is missing, safe to repeat. What cannot be had
 //! is [`Missing`], with the reason.
 
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -159,10 +160,11 @@ pub(super) fn succeeds(command: &mut Command) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Runs an installer, whose output goes to the terminal.
+/// Runs an installer. All that it prints goes to standard error, as a task may print what a program reads.
 fn install(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    match command.stdin(Stdio::null()).status() {
+    let command = command.stdin(Stdio::null()).stdout(io::stderr());
+    match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{program} failed to install it ({status})")),
         Err(error) => Err(format!(
