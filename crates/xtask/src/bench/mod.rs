@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what can only be measured, each beside a peer that is measured in the same run, as machines
-//! differ and are seldom idle. No test asserts a figure of these. Which there are is a table.
+//! differ and are seldom idle. No test asserts a figure of these. Which there are is a table. None installs anything on the
+//! system: what a machine lacks has no row, and is named.
 
 mod against;
 mod bad_accounts;

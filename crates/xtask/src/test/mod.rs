@@ -81,6 +81,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
     if !environment::is_made() {
         return crate::failed(&environment::enter(&asked.words, asked.long));
     }
+    tools::install_what_is_missing();
     asked.long = environment::is_long();
     let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
     let mut summary = Summary {

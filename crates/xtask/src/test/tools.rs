@@ -1,13 +1,22 @@
-//! What the checks need beside Rust: looked for first, installed where it is missing, safe to repeat. What cannot be had
-//! is [`Missing`], with the reason.
+//! What the checks need beside Rust: looked for first, safe to repeat. `cargo xtask test` installs what is missing; any other
+//! task, such as a benchmark, only looks. What is not there is [`Missing`], with the reason.
 
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
 use crate::cargo::cargo;
 use crate::program::Missing;
+
+/// True in a task that is told to install what this machine lacks.
+static INSTALLS: AtomicBool = AtomicBool::new(false);
+
+/// From now on, what is missing is installed.
+pub(super) fn install_what_is_missing() {
+    INSTALLS.store(true, Ordering::Relaxed);
+}
 
 /// A component of the Rust toolchain, which brings the cargo command of another name.
 pub(super) fn component(name: &str, command: &str) -> Result<(), Error> {
@@ -120,7 +129,7 @@ pub(crate) fn program(name: &str, package: &str) -> Result<(), Error> {
     need(name, Command::new(name).arg("--version"), package)
 }
 
-/// Installs a package of Debian where `probe` fails.
+/// Installs a package of Debian where `probe` fails, if this task installs.
 fn need(name: &str, probe: &mut Command, package: &str) -> Result<(), Error> {
     if succeeds(probe) {
         return Ok(());
@@ -132,7 +141,7 @@ fn debian_package(name: &str) -> Result<(), String> {
     if !Path::new("/etc/debian_version").exists() {
         return Err("it is not installed; install it with the system's package manager".to_owned());
     }
-    if !rustix::process::geteuid().is_root() {
+    if !INSTALLS.load(Ordering::Relaxed) || !rustix::process::geteuid().is_root() {
         return Err(format!(
             "it is not installed; run `sudo apt-get install {name}`"
         ));
@@ -184,6 +193,31 @@ mod tests {
         assert!(missing.starts_with(expected), "{missing}");
         let failing = install(&mut Command::new("false")).unwrap_err();
         assert_eq!(failing, "false failed to install it (exit status: 1)");
+    }
+
+    #[test]
+    fn a_task_that_is_not_told_to_install_names_what_is_missing() {
+        let missing = need(
+            "go",
+            &mut Command::new("no-such-command"),
+            "no-such-package",
+        );
+        let why = missing.unwrap_err().to_string();
+        assert!(why.starts_with("go: it is not installed; "), "{why}");
+    }
+
+    #[test]
+    fn only_the_tests_install() {
+        let call = ["install_what", "is_missing();"].join("_");
+        let sources = [
+            include_str!("mod.rs"),
+            include_str!("../bench/mod.rs"),
+            include_str!("../main.rs"),
+        ];
+        assert_eq!(
+            sources.map(|source| source.matches(&call).count()),
+            [1, 0, 0]
+        );
     }
 
     #[test]
