@@ -3,9 +3,11 @@
 //! rounds takes the other commit into them instead, as machines change faster than it ends.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use super::median;
@@ -17,19 +19,28 @@ use crate::program::{output, run as run_command};
 /// How often each runs.
 const RUNS: usize = 3;
 
-/// Another commit, with a target folder inside. It is removed when this is dropped.
+/// Another commit, with a target folder inside. It is removed when this is dropped; what a run leaves that is interrupted or
+/// killed, the next one removes at its start.
 pub(super) struct Worktree {
     folder: TempDir,
+    /// Held to the end, so that no run removes what another one uses. The system lets it go with the process.
+    _lock: File,
 }
+
+/// How the names of these folders start.
+const PREFIX: &str = "against-";
 
 impl Worktree {
     pub(super) fn new(revision: &str) -> Result<Worktree, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("against-")
-            .tempdir_in(build::target()?)?;
-        let worktree = Worktree { folder };
-        output(&mut git(&["prune"]))?; // what a run left that was killed
-        let mut add = git(&["add", "--quiet", "--detach"]);
+        let target = build::target()?;
+        let lock = alone(&target)?;
+        remove_left(&root(), &target)?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(target)?;
+        let worktree = Worktree {
+            folder,
+            _lock: lock,
+        };
+        let mut add = git(&root(), &["add", "--quiet", "--detach"]);
         output(add.arg(worktree.path()).arg(revision))?;
         Ok(worktree)
     }
@@ -48,14 +59,41 @@ impl Worktree {
 
 impl Drop for Worktree {
     fn drop(&mut self) {
-        // what is left of one that cannot be removed is pruned the next time
-        let _ = output(git(&["remove", "--force"]).arg(self.path()));
+        // one that cannot be removed is tried again by the next run
+        let _ = output(git(&root(), &["remove", "--force"]).arg(self.path()));
     }
 }
 
-fn git(arguments: &[&str]) -> Command {
+/// Refuses a second run in the same target folder.
+fn alone(target: &Path) -> Result<File, Error> {
+    let lock = File::create(target.join("against.lock"))?;
+    let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+    locked.map_err(|error| format!("another --against runs in {}: {error}", target.display()))?;
+    Ok(lock)
+}
+
+/// Removes what interrupted runs left: their folders, and Git's entries of them.
+fn remove_left(repository: &Path, target: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(target)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.to_string_lossy().starts_with(PREFIX) || !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let folder = entry.path();
+        // twice, as one that was never finished is locked; Git may know nothing of it, and the folder goes all the same
+        let mut remove = git(repository, &["remove", "--force", "--force"]);
+        let _ = output(remove.arg(folder.join("tree")));
+        fs::remove_dir_all(&folder)
+            .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+    }
+    output(&mut git(repository, &["prune"]))?;
+    Ok(())
+}
+
+fn git(repository: &Path, arguments: &[&str]) -> Command {
     let mut git = Command::new("git");
-    git.current_dir(root()).arg("worktree").args(arguments);
+    git.current_dir(repository).arg("worktree").args(arguments);
     git
 }
 
@@ -168,6 +206,45 @@ fn compared(here: &[String], there: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_interrupted_run_left_is_removed_with_its_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let run = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            output(git.current_dir(folder).args(arguments)).unwrap()
+        };
+        run(&["init", "--quiet"]);
+        run(&["config", "user.name", "a"]);
+        run(&["config", "user.email", "a@localhost"]);
+        run(&["config", "commit.gpgsign", "false"]);
+        run(&["commit", "--quiet", "--allow-empty", "--message", "a"]);
+        let target = folder.join("target");
+        for left in ["against-a", "against-b"] {
+            let tree = target.join(left).join("tree");
+            let tree = tree.to_str().unwrap();
+            run(&["worktree", "add", "--quiet", "--detach", tree]);
+        }
+        // as Git locks one that it has not finished
+        run(&["worktree", "lock", "target/against-b/tree"]);
+        for left in ["against-c", "release"] {
+            fs::create_dir(target.join(left)).unwrap();
+        }
+        fs::write(target.join("against-c/file"), "").unwrap();
+        remove_left(folder, &target).unwrap();
+        let kept: Vec<_> = fs::read_dir(&target).unwrap().collect();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert_eq!(run(&["worktree", "list"]).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_second_run_in_the_same_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = alone(folder.path()).unwrap();
+        let second = alone(folder.path()).unwrap_err().to_string();
+        assert!(second.starts_with("another --against runs in "), "{second}");
+    }
 
     #[test]
     fn a_line_is_its_words_and_its_figures() {
