@@ -55,7 +55,7 @@ const BAD: [Bad; 4] = [
 ];
 
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let time = seconds(arguments, 6, 600)?;
+    let time = seconds(arguments, 6)?;
     let mut rates = BAD.map(|_| Vec::new());
     for _ in 0..ROUNDS {
         for (bad, rates) in BAD.iter().zip(&mut rates) {

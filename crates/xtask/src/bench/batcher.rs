@@ -37,7 +37,7 @@ struct Calls {
 }
 
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let time = seconds(arguments, 15, 600)?;
+    let time = seconds(arguments, 15)?;
     let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
     let batcher = scene.client.batcher().start();
     let before = threads::of_the_client()?;

@@ -16,7 +16,7 @@ const CHANGES: u64 = 2_000;
 const UNTIL_REST: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let time = seconds(arguments, 10, 600)?;
+    let time = seconds(arguments, 10)?;
     let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
     let change = |at: u64| ChangeRequest::add(format!("user{at:08}"), ["vip"]);
     let bulk = scene.client.bulk().start();

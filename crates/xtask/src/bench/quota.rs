@@ -21,7 +21,7 @@ const LOOP: Duration = Duration::from_secs(10);
 /// Between two looks at what is under way.
 const LOOK: Duration = Duration::from_millis(5);
 /// For whose arrivals the emulator's memory is long enough.
-const SECONDS_AT_MOST: u64 = 90;
+pub(super) const SECONDS_AT_MOST: u64 = 90;
 
 /// What came of a bulk run.
 struct Run {
@@ -39,7 +39,7 @@ struct Run {
 }
 
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let time = seconds(arguments, 60, SECONDS_AT_MOST)?;
+    let time = seconds(arguments, 60)?;
     let windows = [Window::Sliding, Window::Calendar];
     let before = threads::of_the_client()?;
     let [sliding, calendar] = thread::scope(|scope| {

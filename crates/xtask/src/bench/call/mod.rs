@@ -110,11 +110,7 @@ fn options(mut arguments: lexopt::Parser) -> Result<Options, Error> {
             other => return Err(other.unexpected().into()),
         }
     }
-    if ["dist", "release"].contains(&options.profile.as_str()) {
-        Ok(options)
-    } else {
-        Err(format!("--profile {}: dist or release", options.profile).into())
-    }
+    Ok(options)
 }
 
 /// All that is measured on one core.
