@@ -165,7 +165,7 @@ const BENCHES: &[Bench] = &[
             BenchOption {
                 name: "big",
                 takes: Takes::Nothing,
-                about: "with files of gigabytes, too",
+                about: "with ten times the rows, too",
             },
         ],
         run: import::run,

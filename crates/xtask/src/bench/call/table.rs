@@ -112,21 +112,24 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn print(&self) {
         println!(
-            "microseconds a call, or a user of a bulk run; built by the profile {}; × is over floor in the same round, with\n\
-             the least and the most of all rounds, of what stands before it; the last column is over what people use without it",
+            "Microseconds a call, or a user of a bulk run; built by the profile {}. p50, p99 and CPU are medians of all rounds.\n\
+             × is the figure that \"of\" names, divided by that of floor in the same round: the median, and as \"spread\" the\n\
+             least and the most of all rounds. \"peer ×\" is the same over the client that it names: what\n\
+             people use without this library, or the other commit's.\n\
+             ? is not counted for this client on this machine.",
             self.profile
         );
         println!(
-            "{:<21} {:<12} {:>7} {:>7} {:>7} {:>8} {:>4} {:>5} {:>10} {:>6} {:>7} {:>7} {:>6} {:>8}",
+            "{:<21} {:<12} {:>7} {:>7} {:>7} {:>8} {:>4} {:>5} {:>10} {:>6} {:>7} {:>7} {:>6} {:>8}  peer ×",
             "",
             "",
             "p50",
             "p99",
             "CPU",
             "a second",
-            "",
+            "of",
             "×",
-            "",
+            "spread",
             "CPU ×",
             "allocs",
             "bytes",
