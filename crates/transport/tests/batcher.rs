@@ -6,15 +6,11 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{
-    Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Client, Credentials, Effect,
-    Operation, SuppliedUserSig, UserSig,
-};
+use imtag_transport::{Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Effect, Operation};
 use support::*;
 
 #[test]
@@ -268,16 +264,7 @@ fn each_user_of_a_request_that_ends_by_a_panic_has_an_outcome_that_says_if_it_wa
         let emulator = emulator();
         // the service calls the first UserSig expired: a second is asked for
         emulator.fault(Operation::Add, Fault::code(70001));
-        let calls = AtomicU32::new(0);
-        let credentials = Credentials::callback(move || {
-            let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
-            assert_ne!(call, panics_in, "the host's");
-            let usersig = UserSig::new("s").unwrap();
-            let valid_for = None;
-            Ok(SuppliedUserSig { usersig, valid_for })
-        });
-        let client = Client::builder(1_400_000_000, "administrator", credentials);
-        let client = client.endpoint(emulator.endpoint()).build().unwrap();
+        let client = client_whose_usersigs_panic(&emulator, panics_in);
         let batcher = lingering(&client);
         for id in 0..3 {
             batcher.submit(id, user(id)).unwrap();

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    BulkOptions, CancelToken, Cause, ChangeRequest, Client, Completion, Credentials, Effect,
-    Generation, Operation, RunError, Scope, SecretKey, Summary, SuppliedUserSig, UserSig,
+    BulkOptions, CancelToken, Cause, ChangeRequest, Client, Completion, Effect, Generation,
+    Operation, RunError, Scope, SecretKey, Summary,
 };
 use support::*;
 
@@ -344,16 +344,7 @@ fn a_request_that_ends_by_a_panic_counts_with_its_attempts() {
         let emulator = emulator();
         // the service calls the first UserSig expired: a second is asked for
         emulator.fault(Operation::Add, Fault::code(70001));
-        let calls = AtomicUsize::new(0);
-        let credentials = Credentials::callback(move || {
-            let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
-            assert_ne!(call, panics_in, "the host's");
-            let usersig = UserSig::new("s").unwrap();
-            let valid_for = None;
-            Ok(SuppliedUserSig { usersig, valid_for })
-        });
-        let client = Client::builder(1_400_000_000, "administrator", credentials);
-        let client = client.endpoint(emulator.endpoint()).build().unwrap();
+        let client = client_whose_usersigs_panic(&emulator, panics_in);
         let progress = client.bulk().run((0..3).map(user)).finish().progress;
         assert_eq!((progress.taken, progress.failed), (3, 3));
         let counted = (progress.requests, progress.attempts, progress.sent);

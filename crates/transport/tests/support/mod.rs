@@ -10,13 +10,14 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::Emulator;
 use imtag_transport::{
     AddTags, Batcher, BatcherCompletion, CallOptions, Cause, ChangeRequest, Client, ClientBuilder,
-    Completion, Error, GetTags, RetryPolicy, SecretKey,
+    Completion, Credentials, Error, GetTags, RetryPolicy, SecretKey, SuppliedUserSig, UserSig,
 };
 use tempfile::NamedTempFile;
 
@@ -52,7 +53,21 @@ pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
         })
 }
 
-/// One that speaks TLS, with a certificate of its own CA.
+/// A client whose host panics when it is asked for a UserSig the `panics_in`th time.
+pub(crate) fn client_whose_usersigs_panic(emulator: &Emulator, panics_in: usize) -> Client {
+    let calls = AtomicUsize::new(0);
+    let credentials = Credentials::callback(move || {
+        let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
+        assert_ne!(call, panics_in, "the host's");
+        let usersig = UserSig::new("s").unwrap();
+        let valid_for = None;
+        Ok(SuppliedUserSig { usersig, valid_for })
+    });
+    let client = Client::builder(1_400_000_000, "administrator", credentials);
+    client.endpoint(emulator.endpoint()).build().unwrap()
+}
+
+/// An emulator that speaks TLS, with a certificate of its own CA.
 pub(crate) fn tls_emulator() -> Emulator {
     service().tls(true).start().unwrap()
 }
