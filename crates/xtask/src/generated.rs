@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
 
 use crate::Error;
 use crate::cargo::root;
@@ -31,42 +30,33 @@ pub(crate) fn only_check(mut arguments: lexopt::Parser) -> Result<bool, Error> {
 }
 
 impl Generated {
-    /// Writes the file, or only says what is wrong with it.
+    /// Writes the file where it is not fresh, or only says what is wrong with it.
     pub(crate) fn write_or_check(&self, only_check: bool) -> Result<(), Error> {
+        let found = self.check();
         if only_check {
-            self.check()
+            return found;
+        }
+        let done = if found.is_ok() {
+            "is fresh"
         } else {
-            self.write()
-        }
-    }
-
-    /// Writes the file; one that is fresh is left as it is.
-    pub(crate) fn write(&self) -> Result<(), Error> {
-        if self.check().is_ok() {
-            println!("{} is fresh", self.path);
-            return Ok(());
-        }
-        fs::write(self.file(), &self.content)
-            .map_err(|error| format!("cannot write {}: {error}", self.path))?;
-        println!("wrote {}", self.path);
+            fs::write(root().join(self.path), &self.content)
+                .map_err(|error| format!("cannot write {}: {error}", self.path))?;
+            "is written"
+        };
+        println!("{} {done}", self.path);
         Ok(())
     }
 
     /// Says what is wrong with the file, and which command fixes it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let (path, command) = (self.path, self.command);
-        match fs::read(self.file()) {
-            Ok(found) if found == self.content => Ok(()),
-            Ok(_) => Err(format!("{path} is stale: run `{command}`").into()),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(format!("{path} is missing: run `{command}`").into())
-            }
-            Err(error) => Err(format!("cannot read {path}: {error}").into()),
-        }
-    }
-
-    fn file(&self) -> PathBuf {
-        root().join(self.path)
+        let fault = match fs::read(root().join(path)) {
+            Ok(found) if found == self.content => return Ok(()),
+            Ok(_) => "stale",
+            Err(error) if error.kind() == ErrorKind::NotFound => "missing",
+            Err(error) => return Err(format!("cannot read {path}: {error}").into()),
+        };
+        Err(format!("{path} is {fault}: run `{command}`").into())
     }
 }
 
@@ -76,18 +66,14 @@ mod tests {
 
     #[test]
     fn a_stale_or_missing_file_is_named_with_the_command_that_fixes_it() {
-        let generated = |path| Generated {
-            path,
-            command: "cargo xtask this",
-            content: b"other".to_vec(),
-        };
-        assert_eq!(
-            generated("Cargo.toml").check().unwrap_err().to_string(),
-            "Cargo.toml is stale: run `cargo xtask this`"
-        );
-        assert_eq!(
-            generated("no such file").check().unwrap_err().to_string(),
-            "no such file is missing: run `cargo xtask this`"
-        );
+        for (path, fault) in [("Cargo.toml", "stale"), ("no such file", "missing")] {
+            let generated = Generated {
+                path,
+                command: "cargo xtask this",
+                content: b"other".to_vec(),
+            };
+            let error = generated.check().unwrap_err().to_string();
+            assert_eq!(error, format!("{path} is {fault}: run `cargo xtask this`"));
+        }
     }
 }

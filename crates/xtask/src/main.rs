@@ -32,19 +32,27 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 const HELP: &str = "\
 Usage: cargo xtask TASK
 
-  bench NAME         measure what no test can assert, beside a peer; --help has the names
-  chaos OPTIONS      import a million users while everything goes wrong, and compare; --help has the options
-  conformance        play the cases of tests/conformance in every language; with --help: in some
-  dist               build what is shipped to machines without Rust into target/artefacts: it takes minutes
-  errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
-  header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
-  install --prefix DIR  build the libraries and install them; --help has more options
-  lock [--upgrade]   write the locks of what is installed from PyPI
-  quota              simulate the quota rule, and print what it reaches as a table
-  sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
-  test [--long] [STEP …]  run every check there is, or those whose name holds one of the words; what cannot run is
-                     skipped by name, and with CI=true a failure; --help has the steps
-  tsan [FILTER …]    run transport's tests under ThreadSanitizer: minutes, and 2 GiB of disk
+  bench NAME          measure what no test can assert, beside a peer
+  chaos               import a million users while everything goes wrong, and
+                      compare
+  conformance         play the cases of tests/conformance in every language
+  dist                build what is shipped to machines without Rust into
+                      target/artefacts: it takes minutes
+  errors [--check]    write docs/errors.md from the error catalogue, or say
+                      whether it is stale
+  header [--check]    write include/imtag.h from the crate ffi, or say whether
+                      it is stale
+  install --prefix DIR  build the libraries and install them
+  lock [--upgrade]    write the locks of what is installed from PyPI
+  quota               simulate the quota rule, and print what it reaches
+  sample              write a sample CSV file
+  test [--long] [STEP …]  run every check there is, or those whose name holds
+                      one of the words; what cannot run is skipped by name,
+                      and with CI=true a failure
+  tsan [FILTER …]     run transport's tests under ThreadSanitizer: minutes, and
+                      2 GiB of disk
+
+`cargo xtask TASK --help` has the options of one that has more.
 ";
 
 fn main() -> ExitCode {

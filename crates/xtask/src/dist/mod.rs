@@ -65,8 +65,8 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         cache: target.join("artefacts-cache"),
     };
 
-    let libraries = zig.libraries()?;
-    let program = zig.command_line()?;
+    let libraries = zig.built("imtag-ffi")?.libraries()?;
+    let program = zig.built("imtag-cli")?.file("imtag")?;
     smoke_test::is_linked_as_meant(&libraries.shared)?;
     for file in [&libraries.shared, &program] {
         smoke_test::runs_on_old_systems(file)?;

@@ -47,14 +47,13 @@ impl PathRemapping {
     /// Fails where a file names a place of this machine.
     pub(super) fn are_not_in(&self, file: &Path) -> Result<(), Error> {
         let bytes = fs::read(file)?;
-        for (place, _) in &self.0 {
-            if let Some(found) = named(&bytes, &format!("{}/", place.display())) {
-                return Err(
-                    format!("{} names a place of this machine: {found}", file.display()).into(),
-                );
-            }
-        }
-        Ok(())
+        let mut found = self.0.iter().filter_map(|(place, _)| {
+            let place = format!("{}/", place.display());
+            named(&bytes, &place)
+        });
+        found.next().map_or(Ok(()), |found| {
+            Err(format!("{} names a place of this machine: {found}", file.display()).into())
+        })
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn panics_are_caught(zig: &Zig, packed: &Path, folder: &Path) -> Resu
     fs::write(other.join("Cargo.toml"), OTHER)?;
     let lock = "version = 4\n[[package]]\nname = \"other\"\nversion = \"0.0.0\"\n";
     fs::write(other.join("Cargo.lock"), lock)?;
-    let mut build = zig.cargo_zigbuild("zigbuild");
+    let mut build = zig.cargo_zigbuild();
     build.arg("--manifest-path").arg(other.join("Cargo.toml"));
     output(build.arg("--target-dir").arg(other.join("target")))?;
     let library: PathBuf = ["target", &super::zig::target(), "dist"].iter().collect();

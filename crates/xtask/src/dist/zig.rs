@@ -6,7 +6,7 @@ use std::process::Command;
 use super::path_remapping::PathRemapping;
 use crate::Error;
 use crate::cargo::clean;
-use crate::install::build::{self, Built, Libraries};
+use crate::install::build::Built;
 use crate::install::elf::Glibc;
 use crate::pypi::VirtualEnv;
 
@@ -21,26 +21,27 @@ pub(super) struct Zig<'a> {
 }
 
 impl Zig<'_> {
-    pub(super) fn libraries(&self) -> Result<Libraries, Error> {
-        let mut command = self.cargo_zigbuild("rustc");
-        command.args(["-p", "imtag-ffi"]);
-        build::libraries_by(command)
+    /// What is built of a package.
+    pub(super) fn built(&self, package: &str) -> Result<Built, Error> {
+        let mut command = self.cargo_zigbuild();
+        command.args(["--package", package]);
+        Built::new(command)
     }
 
-    /// The command line.
-    pub(super) fn command_line(&self) -> Result<PathBuf, Error> {
-        let mut command = self.cargo_zigbuild("zigbuild");
-        command.args(["-p", "imtag-cli", "--message-format", "json"]);
-        Built::new(command)?.file("imtag")
-    }
-
-    /// A task of cargo-zigbuild, for this platform with the old glibc.
-    pub(super) fn cargo_zigbuild(&self, task: &str) -> Command {
+    /// A build by cargo-zigbuild, for this platform with the old glibc.
+    pub(super) fn cargo_zigbuild(&self) -> Command {
         let mut command = self.tools.program("cargo-zigbuild");
         clean(&mut command);
         let (major, minor) = GLIBC;
         let target = format!("{}.{major}.{minor}", target());
-        command.args([task, "--locked", "--profile", "dist", "--target", &target]);
+        command.args([
+            "zigbuild",
+            "--locked",
+            "--profile",
+            "dist",
+            "--target",
+            &target,
+        ]);
         command.env("CARGO_ENCODED_RUSTFLAGS", self.remapping.rustflags());
         command.env("CARGO_ZIGBUILD_CACHE_DIR", &self.cache);
         command.env("ZIG_GLOBAL_CACHE_DIR", self.cache.join("zig"));

@@ -7,7 +7,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use super::elf;
 use crate::Error;
@@ -20,12 +19,11 @@ pub(crate) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathB
     if newer(&archive, &[built, &made_by]) {
         return Ok(archive);
     }
-    let work = folder.join(std::process::id().to_string()); // others may do the same at the same time
-    fs::create_dir_all(&work)?;
-    let done = make(built, &elf::exported(shared)?, &work)
-        .and_then(|packed| Ok(fs::rename(packed, &archive)?));
-    fs::remove_dir_all(&work)?;
-    done.map(|()| archive)
+    fs::create_dir_all(folder)?;
+    let work = tempfile::tempdir_in(folder)?; // others may do the same at the same time
+    let packed = make(built, &elf::exported(shared)?, work.path())?;
+    fs::rename(packed, &archive)?;
+    Ok(archive)
 }
 
 fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
@@ -47,11 +45,12 @@ fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
 
 /// True if a file is there and younger than all that it is made of.
 fn newer(file: &Path, than: &[&Path]) -> bool {
-    let changed = |path: &Path| -> Option<SystemTime> { fs::metadata(path).ok()?.modified().ok() };
-    changed(file).is_some_and(|made| {
-        let younger = |of: &&Path| changed(of).is_some_and(|time| time < made);
-        than.iter().all(younger)
-    })
+    let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified());
+    let Ok(made) = changed(file) else {
+        return false;
+    };
+    than.iter()
+        .all(|of| changed(of).is_ok_and(|time| time < made))
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
 
 /// The libraries and headers of the working copy, quickly built and installed for tests of the languages: the prefix.
 pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
-    in_target(&build::for_tests()?.libraries_for_tests()?, "prefix")
+    in_target(&build::for_tests()?.libraries()?, "prefix")
 }
 
 /// The same in an optimised profile: for benchmarks.

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use tempfile::Builder;
+
 /// What is in a file.
 pub(crate) enum Content {
     /// A copy of a file, with these permissions.
@@ -29,7 +31,12 @@ impl Content {
 /// in the way.
 pub(crate) fn write_atomic(path: &Path, content: &Content) -> Result<bool, String> {
     let done = match content {
-        Content::Copy(source, mode) => copy(path, source, *mode),
+        Content::Copy(source, mode) => fs::read(source)
+            .map_err(|error| {
+                let source = source.display();
+                io::Error::new(error.kind(), format!("cannot read {source}: {error}"))
+            })
+            .and_then(|bytes| write(path, &bytes, *mode)),
         Content::Link(to) => link(path, to),
         Content::Text(text) => write(path, text.as_bytes(), 0o644),
     };
@@ -38,24 +45,19 @@ pub(crate) fn write_atomic(path: &Path, content: &Content) -> Result<bool, Strin
 
 /// Says what stands in the way of writing into a folder, before there is something to write.
 pub(crate) fn can_write(folder: &Path) -> Result<(), String> {
-    let probe = folder.join(format!(".imtag.{}", std::process::id()));
-    write_atomic(&probe, &Content::Text(String::new()))?;
-    fs::remove_file(&probe).map_err(|error| format!("cannot remove {}: {error}", probe.display()))
-}
-
-fn copy(path: &Path, source: &Path, mode: u32) -> io::Result<bool> {
-    let bytes = fs::read(source).map_err(|error| {
-        let source = source.display();
-        io::Error::new(error.kind(), format!("cannot read {source}: {error}"))
-    })?;
-    write(path, &bytes, mode)
+    let probed = fs::create_dir_all(folder).and_then(|()| Builder::new().tempfile_in(folder));
+    probed
+        .map(drop)
+        .map_err(|error| format!("cannot write {}: {error}", folder.display()))
 }
 
 fn link(path: &Path, to: &str) -> io::Result<bool> {
     if fs::read_link(path).is_ok_and(|there| there == Path::new(to)) {
         return Ok(false);
     }
-    replace(path, |new| symlink(to, new))
+    let new = Builder::new().make_in(folder(path)?, |new| symlink(to, new))?;
+    new.persist(path)?;
+    Ok(true)
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
@@ -63,25 +65,18 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
     if is_file && fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
-    replace(path, |new| {
-        fs::write(new, bytes)?;
-        fs::set_permissions(new, Permissions::from_mode(mode))
-    })
+    let new = Builder::new().tempfile_in(folder(path)?)?;
+    fs::write(&new, bytes)?;
+    fs::set_permissions(&new, Permissions::from_mode(mode))?;
+    new.persist(path)?;
+    Ok(true)
 }
 
-/// Makes a file beside `path`, then gives it that name.
-fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<bool> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let _ = fs::remove_file(&new); // of a run that was killed, whose number came round again
-    let done = make(&new).and_then(|()| fs::rename(&new, path));
-    if done.is_err() {
-        let _ = fs::remove_file(&new); // the error that counts is the one above
-    }
-    done.map(|()| true)
+/// The folder that a file lies in, made if it is not there.
+fn folder(path: &Path) -> io::Result<&Path> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)?;
+    Ok(folder)
 }
 
 #[cfg(test)]
@@ -92,18 +87,23 @@ mod tests {
     fn what_is_written_twice_is_there_once_with_nothing_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let (source, to) = (folder.path().join("source"), folder.path().join("to"));
-        fs::write(&source, "one").unwrap();
+        for (text, is_new) in [("one", true), ("one", false), ("three", true)] {
+            fs::write(&source, text).unwrap();
+            assert_eq!(
+                write_atomic(&to.join("copy"), &Content::program(&source)),
+                Ok(is_new)
+            );
+            assert_eq!(fs::read_to_string(to.join("copy")).unwrap(), text);
+        }
         for is_new in [true, false] {
             for (name, content) in [
-                ("copy", Content::program(&source)),
                 ("link", Content::Link("copy".into())),
                 ("text", Content::Text("two".into())),
             ] {
                 assert_eq!(write_atomic(&to.join(name), &content), Ok(is_new));
             }
         }
-        assert_eq!(fs::read(to.join("link")).unwrap(), b"one");
-        assert_eq!(fs::read(to.join("text")).unwrap(), b"two");
+        assert_eq!(fs::read(to.join("link")).unwrap(), b"three");
         let permissions = fs::metadata(to.join("copy")).unwrap().permissions();
         assert_eq!(permissions.mode() & 0o777, 0o755);
         can_write(&to).unwrap();
@@ -111,36 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changed_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let (source, to) = (folder.path().join("source"), folder.path().join("to"));
-        for text in ["one", "three", "seven"] {
-            fs::write(&source, text).unwrap();
-            write_atomic(&to, &Content::file(&source)).unwrap();
-            assert_eq!(fs::read_to_string(&to).unwrap(), text);
-        }
-    }
-
-    #[test]
     fn what_cannot_be_written_or_read_is_named() {
-        let text = Content::Text("x".into());
-        let missing = Content::file(Path::new("/no/such"));
-        for (done, expected) in [
-            (
-                can_write(Path::new("/dev/null/lib")).err(),
-                "cannot write /dev/null/lib/.imtag.",
-            ),
-            (
-                write_atomic(Path::new("/dev/null/x"), &text).err(),
-                "cannot write /dev/null/x: ",
-            ),
-            (
-                write_atomic(Path::new("/tmp/x"), &missing).err(),
-                "cannot write /tmp/x: cannot read /no/such: ",
-            ),
-        ] {
-            let error = done.unwrap();
-            assert!(error.starts_with(expected), "{error}");
+        let missing = write_atomic(Path::new("/tmp/x"), &Content::file(Path::new("/no/such")));
+        let errors = [can_write(Path::new("/dev/null/lib")), missing.map(drop)];
+        let starts = [
+            "cannot write /dev/null/lib: ",
+            "cannot write /tmp/x: cannot read /no/such: ",
+        ];
+        for (error, start) in errors.into_iter().zip(starts) {
+            let error = error.unwrap_err();
+            assert!(error.starts_with(start), "{error}");
         }
     }
 }

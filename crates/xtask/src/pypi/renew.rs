@@ -1,7 +1,5 @@
 //! `cargo xtask lock`: writes the locks anew from what is asked for in `requirements/*.in`.
 
-use std::process::Command;
-
 use super::VirtualEnv;
 use super::lock::{BUILD, LOCK, LOCKS, folder};
 use crate::Error;
@@ -35,28 +33,22 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     }
     let tools = VirtualEnv::locked(LOCK, build::target()?.join("lock"))?;
     for name in LOCKS {
-        let mut uv = compiled(&tools, name);
+        let mut uv = tools.program("uv");
+        uv.current_dir(folder()).args(["pip", "compile", "--quiet"]);
+        uv.args(["--no-config", "--universal", "--generate-hashes"]);
+        uv.args(["--python-version", PYTHON, "--fork-strategy", "fewest"]);
+        uv.args([
+            "--no-annotate",
+            "--custom-compile-command",
+            "cargo xtask lock",
+        ]);
+        uv.arg(format!("{name}.in"));
+        uv.args(["--output-file", &format!("{name}.txt")]);
+        if name != BUILD && name != LOCK {
+            uv.args(["--constraint", &format!("{BUILD}.txt")]);
+        }
         output(uv.args(upgrade.then_some("--upgrade")))?;
         println!("wrote {}", folder().join(format!("{name}.txt")).display());
     }
     Ok(())
-}
-
-/// A lock, with the versions of the first.
-fn compiled(tools: &VirtualEnv, name: &str) -> Command {
-    let mut uv = tools.program("uv");
-    uv.current_dir(folder()).args(["pip", "compile", "--quiet"]);
-    uv.args(["--no-config", "--universal", "--generate-hashes"]);
-    uv.args(["--python-version", PYTHON, "--fork-strategy", "fewest"]);
-    uv.args([
-        "--no-annotate",
-        "--custom-compile-command",
-        "cargo xtask lock",
-    ]);
-    uv.arg(format!("{name}.in"));
-    uv.args(["--output-file", &format!("{name}.txt")]);
-    if name != BUILD && name != LOCK {
-        uv.args(["--constraint", &format!("{BUILD}.txt")]);
-    }
-    uv
 }

@@ -36,15 +36,11 @@ const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitize
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     let filters: Vec<_> = arguments.raw_args()?.collect();
-    if let Some(option) = filters
-        .iter()
-        .find(|it| it.as_encoded_bytes().starts_with(b"-"))
-    {
-        return Err(format!(
-            "{}: no option; cargo xtask tsan [FILTER …] runs the tests whose names hold one of the words",
-            option.to_string_lossy()
-        )
-        .into());
+    let is_option = |it: &&std::ffi::OsString| it.as_encoded_bytes().starts_with(b"-");
+    if let Some(option) = filters.iter().find(is_option) {
+        let option = option.to_string_lossy();
+        let how = "cargo xtask tsan [FILTER …] runs the tests whose names hold one of the words";
+        return Err(format!("{option}: no option; {how}").into());
     }
     let folder = Metadata::read(&[])?.target_directory.join("tsan");
     let reports = folder.join("reports");

@@ -126,7 +126,7 @@ pub(super) fn add_other(
 /// The build of the clients in Rust.
 fn build(profile: &str) -> Command {
     let mut build = cargo(["build", "--quiet", "-p", "bench-clients", "--bins"]);
-    build.args(["--profile", profile, "--message-format", "json"]);
+    build.args(["--profile", profile]);
     build
 }
 
