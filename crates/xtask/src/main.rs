@@ -2,32 +2,25 @@
 //! 1 failed. A task is a file or a folder of its name.
 
 mod bench;
-mod cargo;
 mod chaos;
 mod conformance;
 #[cfg(test)]
 mod consistency;
-mod cost;
 mod dist;
 mod errors;
 mod generated;
 mod header;
 mod install;
-mod metadata;
-mod parallel;
-mod program;
 mod pypi;
 mod quota;
 mod random;
 mod sample;
-mod scene;
 mod test;
 mod tsan;
 
 use std::process::ExitCode;
 
-/// Why a task failed, in a sentence for the terminal.
-type Error = Box<dyn std::error::Error + Send + Sync>;
+use imtag_checks::{Error, cargo, cost, metadata, parallel, program, scene};
 
 const HELP: &str = "\
 Usage: cargo xtask TASK

@@ -14,8 +14,12 @@ use crate::metadata::{Dependency, Metadata, Package};
 use crate::program::output;
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 7] = [
+const OURS: [(&str, &[&str]); 8] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
+    (
+        "imtag-checks",
+        &["imtag-core", "imtag-emulator", "imtag-transport"],
+    ),
     (
         "imtag-cli",
         &["imtag-core", "imtag-emulator", "imtag-transport"],
@@ -26,7 +30,12 @@ const OURS: [(&str, &[&str]); 7] = [
     ("imtag-transport", &["imtag-core"]),
     (
         "xtask",
-        &["imtag-core", "imtag-emulator", "imtag-transport"],
+        &[
+            "imtag-checks",
+            "imtag-core",
+            "imtag-emulator",
+            "imtag-transport",
+        ],
     ),
 ];
 

@@ -18,13 +18,13 @@ pub(crate) mod python;
 mod readme;
 mod steps;
 mod summary;
-pub(crate) mod tools;
 
 use std::process::ExitCode;
 
 use lexopt::Arg;
 
 use crate::cost::Start;
+pub(crate) use imtag_checks::tools;
 use steps::{LONG, STEPS};
 use summary::{Summary, word};
 

@@ -10,26 +10,26 @@ use nix::sys::time::TimeValLike;
 
 /// What has passed since a start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cost {
-    pub(crate) time: Duration,
-    pub(crate) cpu: Duration,
+pub struct Cost {
+    pub time: Duration,
+    pub cpu: Duration,
 }
 
 /// A start.
-pub(crate) struct Start {
+pub struct Start {
     time: Instant,
     cpu: Duration,
 }
 
 impl Start {
-    pub(crate) fn now() -> Start {
+    pub fn now() -> Start {
         Start {
             time: Instant::now(),
             cpu: cpu(),
         }
     }
 
-    pub(crate) fn until_now(&self) -> Cost {
+    pub fn until_now(&self) -> Cost {
         Cost {
             time: self.time.elapsed(),
             cpu: cpu().saturating_sub(self.cpu),

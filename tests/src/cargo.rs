@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The root of the repository.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().nth(2);
-    root.expect("this crate lies two folders below the root")
-        .to_owned()
+    let root = here.parent();
+    root.expect("this crate lies below the root").to_owned()
 }
 
 /// What of Cargo looks for dependencies, and takes those of Cargo.lock only.
@@ -20,7 +19,7 @@ const LOCKED: [&str; 9] = [
 ];
 
 /// `cargo` with a task and its `arguments`, not started yet.
-pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+pub fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(&arguments[..1]);
@@ -31,7 +30,7 @@ pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 }
 
 /// Makes a command start as Cargo's do: at the root, without what is about this package.
-pub(crate) fn clean(command: &mut Command) {
+pub fn clean(command: &mut Command) {
     command.current_dir(root());
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_package(name)) {
         command.env_remove(name);
@@ -39,7 +38,7 @@ pub(crate) fn clean(command: &mut Command) {
 }
 
 /// True if Cargo set a variable about this package.
-pub(crate) fn is_of_this_package(variable: &OsStr) -> bool {
+pub fn is_of_this_package(variable: &OsStr) -> bool {
     const PREFIXES: [&str; 4] = [
         "CARGO_BIN_",
         "CARGO_CRATE_",

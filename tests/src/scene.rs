@@ -10,22 +10,22 @@ use imtag_transport::Client;
 use crate::Error;
 
 /// The app's key. No real app has it.
-pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-pub(crate) const SDKAPPID: u32 = 1_400_000_000;
-pub(crate) const IDENTIFIER: &str = "administrator";
+pub const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub const SDKAPPID: u32 = 1_400_000_000;
+pub const IDENTIFIER: &str = "administrator";
 
 /// The documented quota.
-pub(crate) const CALLS_PER_SECOND: u32 = 100;
+pub const CALLS_PER_SECOND: u32 = 100;
 /// As far away as a service is.
-pub(crate) const LATENCY: Duration = Duration::from_millis(50);
+pub const LATENCY: Duration = Duration::from_millis(50);
 
 /// An emulator of the app, not started yet.
-pub(crate) fn emulator() -> Result<Builder, Error> {
+pub fn emulator() -> Result<Builder, Error> {
     Ok(Emulator::builder().secret_key(SecretKey::new(KEY)?))
 }
 
 /// Makes `command` a client of the app, by the settings that the command line and the benchmarks read.
-pub(crate) fn set(command: &mut Command, endpoint: &str) {
+pub fn set(command: &mut Command, endpoint: &str) {
     command
         .env("IMTAG_SDKAPPID", SDKAPPID.to_string())
         .env("IMTAG_IDENTIFIER", IDENTIFIER)
@@ -34,18 +34,18 @@ pub(crate) fn set(command: &mut Command, endpoint: &str) {
 }
 
 /// An emulator that is as far away as a service, and a client for it.
-pub(crate) struct Scene {
-    pub(crate) emulator: Emulator,
-    pub(crate) client: Client,
+pub struct Scene {
+    pub emulator: Emulator,
+    pub client: Client,
 }
 
 impl Scene {
-    pub(crate) fn new(window: Window, jitter: Duration) -> Result<Scene, Error> {
+    pub fn new(window: Window, jitter: Duration) -> Result<Scene, Error> {
         Scene::with(emulator()?.window(window).jitter(jitter), CALLS_PER_SECOND)
     }
 
     /// Of an emulator with its own settings, and a quota for both sides.
-    pub(crate) fn with(emulator: Builder, calls_per_second: u32) -> Result<Scene, Error> {
+    pub fn with(emulator: Builder, calls_per_second: u32) -> Result<Scene, Error> {
         let emulator = emulator.latency(LATENCY).calls_per_second(calls_per_second);
         let emulator = emulator.start()?;
         let client = Client::builder(SDKAPPID, IDENTIFIER, SecretKey::new(KEY)?)
@@ -56,13 +56,13 @@ impl Scene {
     }
 
     /// What arrived of requests that add tags.
-    pub(crate) fn adds(&self) -> RouteStats {
+    pub fn adds(&self) -> RouteStats {
         let add = (Operation::Add, Generation::AllMemberPush);
         self.emulator.stats().route(add)
     }
 
     /// Requests that were answered with this code.
-    pub(crate) fn answered(&self, code: i32) -> u64 {
+    pub fn answered(&self, code: i32) -> u64 {
         self.emulator.stats().code(code)
     }
 }

@@ -14,12 +14,12 @@ use crate::program::Missing;
 static INSTALLS: AtomicBool = AtomicBool::new(false);
 
 /// From now on, what is missing is installed.
-pub(super) fn install_what_is_missing() {
+pub fn install_what_is_missing() {
     INSTALLS.store(true, Ordering::Relaxed);
 }
 
 /// A component of the Rust toolchain, which brings the cargo command of another name.
-pub(super) fn component(name: &str, command: &str) -> Result<(), Error> {
+pub fn component(name: &str, command: &str) -> Result<(), Error> {
     if succeeds(&mut cargo([command, "--version"])) {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub(super) fn component(name: &str, command: &str) -> Result<(), Error> {
 }
 
 /// strace, which must also be allowed to trace: the client's system calls are counted by it.
-pub(super) fn strace() -> Result<(), Error> {
+pub fn strace() -> Result<(), Error> {
     if cfg!(not(target_os = "linux")) {
         return Err(Missing("it is for Linux only".to_owned()).into());
     }
@@ -43,7 +43,7 @@ pub(super) fn strace() -> Result<(), Error> {
 }
 
 /// A compiler for C++, CMake, GoogleTest, and JSON for the conformance runner.
-pub(crate) fn cpp() -> Result<(), Error> {
+pub fn cpp() -> Result<(), Error> {
     program("g++", "g++")?;
     program("cmake", "cmake")?;
     header("g++", "c++", "gtest/gtest.h", "libgtest-dev")?;
@@ -51,7 +51,7 @@ pub(crate) fn cpp() -> Result<(), Error> {
 }
 
 /// Python from 3.9 on, with what makes virtual environments.
-pub(crate) fn python() -> Result<(), Error> {
+pub fn python() -> Result<(), Error> {
     let has = |code: &str, package: &str| {
         let mut python = Command::new("python3");
         need(package, python.args(["-c", code]), package)
@@ -69,7 +69,7 @@ pub(crate) fn python() -> Result<(), Error> {
 const GO: (u32, u32) = (1, 22);
 
 /// Go, a compiler for what is C in it, and what tells it where the library lies.
-pub(crate) fn go() -> Result<(), Error> {
+pub fn go() -> Result<(), Error> {
     program("gcc", "gcc")?;
     program("pkg-config", "pkg-config")?;
     any_go()?;
@@ -87,12 +87,12 @@ pub(crate) fn go() -> Result<(), Error> {
 }
 
 /// Go of any version.
-pub(super) fn any_go() -> Result<(), Error> {
+pub fn any_go() -> Result<(), Error> {
     need("go", Command::new("go").arg("version"), "golang-go")
 }
 
 /// Java with its compiler, which a runtime alone has not.
-pub(super) fn java() -> Result<(), Error> {
+pub fn java() -> Result<(), Error> {
     ["java", "javac", "keytool"].iter().try_for_each(|name| {
         let mut program = Command::new(name);
         need(name, program.arg("-help"), "default-jdk-headless")
@@ -100,7 +100,7 @@ pub(super) fn java() -> Result<(), Error> {
 }
 
 /// PHP with its curl.
-pub(super) fn php() -> Result<(), Error> {
+pub fn php() -> Result<(), Error> {
     program("php", "php-cli")?;
     let has_curl = ["-r", "exit(function_exists('curl_init') ? 0 : 1);"];
     need("php's curl", Command::new("php").args(has_curl), "php-curl")
@@ -115,7 +115,7 @@ fn go_version(says: &str) -> Option<(u32, u32)> {
 }
 
 /// A header of C, which a package of Debian brings.
-pub(crate) fn c_header(name: &str, package: &str) -> Result<(), Error> {
+pub fn c_header(name: &str, package: &str) -> Result<(), Error> {
     header("gcc", "c", name, package)
 }
 
@@ -125,7 +125,7 @@ fn header(compiler: &str, language: &str, name: &str, package: &str) -> Result<(
 }
 
 /// A program, which a package of Debian brings.
-pub(crate) fn program(name: &str, package: &str) -> Result<(), Error> {
+pub fn program(name: &str, package: &str) -> Result<(), Error> {
     need(name, Command::new(name).arg("--version"), package)
 }
 
@@ -163,7 +163,7 @@ fn debian_package(name: &str) -> Result<(), String> {
 }
 
 /// True if a command can be started and succeeds; what it prints is dropped.
-pub(super) fn succeeds(command: &mut Command) -> bool {
+pub fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
     let status = quiet.stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
@@ -210,9 +210,9 @@ mod tests {
     fn only_the_tests_install() {
         let call = ["install_what", "is_missing();"].join("_");
         let sources = [
-            include_str!("mod.rs"),
-            include_str!("../bench/mod.rs"),
-            include_str!("../main.rs"),
+            include_str!("../../crates/xtask/src/test/mod.rs"),
+            include_str!("../../crates/xtask/src/bench/mod.rs"),
+            include_str!("../../crates/xtask/src/main.rs"),
         ];
         assert_eq!(
             sources.map(|source| source.matches(&call).count()),

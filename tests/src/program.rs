@@ -8,10 +8,10 @@ use crate::Error;
 /// What this machine lacks. A check that needs it is skipped.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Missing(pub(crate) String);
+pub struct Missing(pub String);
 
 /// What `command` prints. The error has what it complained of.
-pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
+pub fn output(command: &mut Command) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program} cannot be started: {error}"))?;
@@ -26,7 +26,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
 
 /// Runs a command whose output goes to the terminal as it is. The command itself is told on standard error, as what it prints
 /// may be for a program to read.
-pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
+pub fn run(command: &mut Command) -> Result<(), Error> {
     let written = as_typed(command);
     eprintln!("{written}");
     match command.status() {
@@ -37,7 +37,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
 }
 
 /// The command as a person would type it.
-pub(crate) fn as_typed(command: &Command) -> String {
+pub fn as_typed(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args());
@@ -47,10 +47,10 @@ pub(crate) fn as_typed(command: &Command) -> String {
 
 /// A program that runs beside this one. It is killed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Running(pub(crate) Child);
+pub struct Running(pub Child);
 
 impl Running {
-    pub(crate) fn start(command: &mut Command) -> Result<Running, Error> {
+    pub fn start(command: &mut Command) -> Result<Running, Error> {
         let program = command.get_program().to_string_lossy().into_owned();
         let started = command.spawn().map(Running);
         started.map_err(|error| format!("cannot start {program}: {error}").into())

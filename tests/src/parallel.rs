@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Does all of it; what comes of it, in the order of the items.
-pub(crate) fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let waiting = Mutex::new(items.into_iter().enumerate());
     let worker = || {
         let mut done = Vec::new();

@@ -10,48 +10,48 @@ use crate::cargo::cargo;
 use crate::program::output;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Metadata {
-    pub(crate) packages: Vec<Package>,
+pub struct Metadata {
+    pub packages: Vec<Package>,
     #[serde(default)]
-    pub(crate) target_directory: PathBuf,
+    pub target_directory: PathBuf,
     resolve: Option<Resolve>,
 }
 
 /// A package. What its manifest does not say is `None`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Package {
+pub struct Package {
     id: String,
-    pub(crate) name: String,
-    pub(crate) version: String,
+    pub name: String,
+    pub version: String,
     /// `None` for the crates of this repository.
-    pub(crate) source: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) license: Option<String>,
-    pub(crate) readme: Option<String>,
-    pub(crate) repository: Option<String>,
-    pub(crate) rust_version: Option<String>,
-    pub(crate) manifest_path: PathBuf,
+    pub source: Option<String>,
+    pub description: Option<String>,
+    pub license: Option<String>,
+    pub readme: Option<String>,
+    pub repository: Option<String>,
+    pub rust_version: Option<String>,
+    pub manifest_path: PathBuf,
     /// The registries to publish to, `None` for any.
-    pub(crate) publish: Option<Vec<String>>,
-    pub(crate) dependencies: Vec<Dependency>,
+    pub publish: Option<Vec<String>>,
+    pub dependencies: Vec<Dependency>,
     /// What each feature turns on: other features, `dep:NAME`, `NAME/feature`.
-    pub(crate) features: BTreeMap<String, Vec<String>>,
+    pub features: BTreeMap<String, Vec<String>>,
     targets: Vec<Target>,
 }
 
 /// What a package says that it depends on.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Dependency {
-    pub(crate) name: String,
+pub struct Dependency {
+    pub name: String,
     /// The versions that would do.
-    pub(crate) req: String,
+    pub req: String,
     /// Of a crate of this repository.
-    pub(crate) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
     /// `build` or `dev`; `None` for what is built in.
-    pub(crate) kind: Option<String>,
-    pub(crate) optional: bool,
+    pub kind: Option<String>,
+    pub optional: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,20 +82,20 @@ struct DependencyKind {
 }
 
 impl Metadata {
-    pub(crate) fn read(options: &[&str]) -> Result<Metadata, Error> {
+    pub fn read(options: &[&str]) -> Result<Metadata, Error> {
         let mut command = cargo(["metadata", "--format-version", "1"]);
         Ok(serde_json::from_str(&output(command.args(options))?)?)
     }
 
     /// The crates of this repository.
-    pub(crate) fn ours(&self) -> impl Iterator<Item = &Package> {
+    pub fn ours(&self) -> impl Iterator<Item = &Package> {
         self.packages
             .iter()
             .filter(|package| package.source.is_none())
     }
 
     /// What crates of ours are built of, by dependencies that `follows` takes from a package by their kind; themselves too.
-    pub(crate) fn parts(
+    pub fn parts(
         &self,
         ours: &[&str],
         follows: impl Fn(&Package, Option<&str>) -> bool,
@@ -125,7 +125,7 @@ impl Metadata {
 
 impl Package {
     /// True if it runs in the compiler, and is in no artefact.
-    pub(crate) fn is_macro(&self) -> bool {
+    pub fn is_macro(&self) -> bool {
         let mut kinds = self.targets.iter().flat_map(|target| &target.kind);
         kinds.any(|kind| kind == "proc-macro")
     }
