@@ -4,9 +4,8 @@
 //! free, except those of core on our own crates.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::OnceLock;
-
-use toml::Table;
 
 use super::{assert_none, read};
 use crate::cargo::cargo;
@@ -73,13 +72,14 @@ const TRANSPORT: &[&str] = &[
 /// What others install, and so may build with the oldest Rust.
 const SHIPPED: [&str; 4] = ["imtag-cli", "imtag-core", "imtag-ffi", "imtag-transport"];
 
-/// The only crate that may hold unsafe code.
-const UNSAFE: &str = "imtag-ffi";
-
 /// Read once for all checks.
 fn workspace() -> &'static Metadata {
     static WORKSPACE: OnceLock<Metadata> = OnceLock::new();
     WORKSPACE.get_or_init(|| Metadata::read(&[]).unwrap())
+}
+
+fn is_of_tests(dependency: &Dependency) -> bool {
+    dependency.kind.as_deref() == Some("dev")
 }
 
 #[test]
@@ -87,48 +87,127 @@ fn our_crates_depend_on_each_other_one_way_and_the_libraries_on_nothing_beyond_t
     assert_none(workspace().ours().flat_map(not_allowed).collect());
 }
 
+fn not_allowed(package: &Package) -> Vec<String> {
+    let name = package.name.as_str();
+    let list =
+        |lists: &[(&str, &'static [&str])]| lists.iter().find(|it| it.0 == name).map(|it| it.1);
+    let Some(ours) = list(&OURS) else {
+        return vec![format!(
+            "{name} is a new crate: say in {} what it may depend on",
+            file!()
+        )];
+    };
+    let of_others = list(&LIBRARIES);
+    let faults = package.dependencies.iter().filter_map(|dependency| {
+        let other = dependency.name.as_str();
+        let is_ours = dependency.path.is_some();
+        let is_free = is_of_tests(dependency) && !(is_ours && name == "imtag-core");
+        let allowed = if is_ours { Some(ours) } else { of_others };
+        let is_allowed = is_free || allowed.is_none_or(|list| list.contains(&other));
+        (!is_allowed).then(|| format!("{name} may not depend on {other}"))
+    });
+    faults.collect()
+}
+
 #[test]
 fn the_command_line_can_be_built_without_the_emulator_and_has_it_by_default() {
     let cli = workspace()
         .ours()
-        .find(|package| package.name == "imtag-cli");
-    assert_none(emulator_not_by_default(cli.unwrap()));
+        .find(|it| it.name == "imtag-cli")
+        .unwrap();
+    let is_emulator = |it: &&Dependency| it.name == "imtag-emulator" && !is_of_tests(it);
+    let emulator = cli.dependencies.iter().find(is_emulator).unwrap();
+    assert!(emulator.optional);
+    assert!(cli.features["default"].contains(&"emulator".to_owned()));
+    assert!(cli.features["emulator"].contains(&"dep:imtag-emulator".to_owned()));
 }
 
 #[test]
 fn every_crate_has_the_version_of_the_workspace_and_asks_for_it() {
-    let faults = workspace()
-        .ours()
-        .flat_map(|package| other_versions(package, env!("CARGO_PKG_VERSION")));
-    assert_none(faults.collect());
+    let version = env!("CARGO_PKG_VERSION");
+    let mut faults = Vec::new();
+    for Package {
+        name,
+        version: its,
+        dependencies,
+        ..
+    } in workspace().ours()
+    {
+        if its != version {
+            faults.push(format!("{name} is not {version}"));
+        }
+        let ours = dependencies
+            .iter()
+            .filter(|it| it.path.is_some() && !is_of_tests(it));
+        for Dependency {
+            name: other, req, ..
+        } in ours
+        {
+            if *req != format!("^{version}") {
+                faults.push(format!("{name} asks for {other} {req}, not {version}"));
+            }
+        }
+    }
+    assert_none(faults);
 }
 
 #[test]
 fn nothing_that_is_shipped_needs_a_newer_rust_than_stated() {
-    assert_none(too_new(workspace(), env!("CARGO_PKG_RUST_VERSION")));
+    let parts = workspace().parts(&SHIPPED, |_, kind| kind != Some("dev"));
+    assert!(parts.len() > 100, "only {}", parts.len());
+    let faults = parts.into_iter().filter_map(|part| {
+        let needs = part.rust_version.as_ref()?;
+        let is_too_new = numbers(needs) > numbers(env!("CARGO_PKG_RUST_VERSION"));
+        is_too_new.then(|| format!("{} needs Rust {needs}", part.name))
+    });
+    assert_none(faults.collect());
 }
 
-#[test]
-fn every_crate_but_the_c_interface_forbids_unsafe_code() {
-    // not forbidden, as ffi must be able to allow it; that no other crate does is held by ffi.rs
-    let lints = &read("Cargo.toml").parse::<Table>().unwrap()["workspace"]["lints"];
-    assert_eq!(lints["rust"]["unsafe_code"].as_str(), Some("deny"));
+/// A version as numbers that can be compared: `1.85` is `1.85.0`.
+fn numbers(version: &str) -> [u32; 3] {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap());
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
 
-    let held_to_it = workspace().ours().filter(|package| package.name != UNSAFE);
-    let lax = held_to_it.filter(|package| {
-        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
-        !takes_the_lints(&manifest.parse().unwrap())
+/// Not forbidden, as ffi must be able to allow it; that no other crate does is held by ffi.rs.
+#[test]
+fn every_crate_takes_the_lints_of_the_workspace_which_deny_unsafe_code() {
+    assert!(read("Cargo.toml").contains("\nunsafe_code = \"deny\""));
+    let lax = workspace().ours().filter(|package| {
+        let manifest = fs::read_to_string(&package.manifest_path).unwrap();
+        !manifest.contains("\n[lints]\nworkspace = true\n")
     });
-    let fault = |package: &Package| format!("{}: no `[lints] workspace = true`", package.name);
-    assert_none(lax.map(fault).collect());
+    assert_none(
+        lax.map(|it| format!("{}: no `[lints] workspace = true`", it.name))
+            .collect(),
+    );
 }
 
 #[test]
 fn every_published_crate_says_what_it_is_and_under_which_licence() {
-    let published = workspace()
-        .ours()
-        .filter(|package| package.publish.is_none());
-    assert_none(published.flat_map(unsaid).collect());
+    let mut faults = Vec::new();
+    for package in workspace().ours().filter(|it| it.publish.is_none()) {
+        let name = &package.name;
+        for (field, value) in [
+            ("description", &package.description),
+            ("license", &package.license),
+            ("readme", &package.readme),
+            ("repository", &package.repository),
+            ("rust_version", &package.rust_version),
+        ] {
+            if value.as_ref().is_none_or(String::is_empty) {
+                faults.push(format!("{name}: no {field}"));
+            }
+        }
+        let readme = package.manifest_path.with_file_name("README.md");
+        let readme = fs::read_to_string(readme).unwrap_or_default();
+        if !readme.starts_with(&format!("# {name}\n")) || readme.lines().count() < 3 {
+            faults.push(format!(
+                "{name}: no README.md that opens with `# {name}` and says more"
+            ));
+        }
+    }
+    assert_none(faults);
 }
 
 /// Cargo builds a dependency anew for each set of features. This crate, which is built first and alone, asks for those
@@ -151,258 +230,53 @@ fn what_this_crate_needs_is_built_with_the_features_that_all_tests_have() {
     );
 }
 
-fn is_of_tests(dependency: &Dependency) -> bool {
-    dependency.kind.as_deref() == Some("dev")
-}
-
-fn not_allowed(
-    Package {
-        name, dependencies, ..
-    }: &Package,
-) -> Vec<String> {
-    let Some((_, ours)) = OURS.iter().find(|(crate_, _)| crate_ == name) else {
-        let here = file!();
-        return vec![format!(
-            "{name} is a new crate: say in {here} what it may depend on"
-        )];
+#[test]
+fn a_dependency_against_the_direction_or_not_on_the_list_is_named() {
+    let dependency = |name: &str, kind: Option<&str>, is_ours: bool| Dependency {
+        name: name.to_owned(),
+        kind: kind.map(str::to_owned),
+        path: is_ours.then(|| "crates/x".into()),
+        ..Dependency::default()
     };
-    let library = LIBRARIES.iter().find(|(library, _)| library == name);
-    let mut faults = Vec::new();
-    for dependency in dependencies {
-        let other = dependency.name.as_str();
-        let is_ours = dependency.path.is_some();
-        if is_of_tests(dependency) && !(is_ours && name == "imtag-core") {
-            continue;
-        }
-        if is_ours && !ours.contains(&other) {
-            faults.push(format!("{name} may not depend on {other}"));
-        }
-        if !is_ours && library.is_some_and(|(_, list)| !list.contains(&other)) {
-            faults.push(format!(
-                "{name} depends on {other}, which is not on its list"
-            ));
-        }
-    }
-    faults
-}
-
-fn emulator_not_by_default(cli: &Package) -> Vec<String> {
-    let is_emulator = |it: &&Dependency| it.name == "imtag-emulator" && !is_of_tests(it);
-    let Some(emulator) = cli.dependencies.iter().find(is_emulator) else {
-        return Vec::new();
-    };
-    let mut faults = Vec::new();
-    if !emulator.optional {
-        faults.push("imtag-cli: the dependency on imtag-emulator is not optional".to_owned());
-    }
-    if !turned_on(cli, "default").contains(&"dep:imtag-emulator") {
-        faults.push("imtag-cli: no default feature turns on dep:imtag-emulator".to_owned());
-    }
-    faults
-}
-
-/// All that a feature turns on, by way of other features too.
-fn turned_on<'p>(package: &'p Package, feature: &'p str) -> Vec<&'p str> {
-    let mut all = vec![feature];
-    let mut looked_at = 0;
-    while let Some(&name) = all.get(looked_at) {
-        looked_at += 1;
-        for more in package.features.get(name).into_iter().flatten() {
-            if !all.contains(&more.as_str()) {
-                all.push(more);
-            }
-        }
-    }
-    all
-}
-
-fn other_versions(package: &Package, version: &str) -> Vec<String> {
-    let name = &package.name;
-    let mut faults = Vec::new();
-    if package.version != version {
-        faults.push(format!("{name} is not {version}"));
-    }
-    let ours = package
-        .dependencies
-        .iter()
-        .filter(|it| it.path.is_some() && !is_of_tests(it));
-    for Dependency {
-        name: other, req, ..
-    } in ours
-    {
-        if *req != format!("^{version}") {
-            faults.push(format!("{name} asks for {other} {req}, not {version}"));
-        }
-    }
-    faults
-}
-
-/// What is built into what is shipped, or builds it, and asks for a newer Rust.
-fn too_new(metadata: &Metadata, minimum: &str) -> Vec<String> {
-    let parts = metadata.parts(&SHIPPED, |_, kind| kind != Some("dev"));
-    let stated = parts
-        .into_iter()
-        .filter_map(|it| Some((&it.name, it.rust_version.as_ref()?)));
-    let too_new = stated.filter(|(_, version)| numbers(version) > numbers(minimum));
-    too_new
-        .map(|(name, version)| format!("{name} needs Rust {version}"))
-        .collect()
-}
-
-/// A version as numbers that can be compared: `1.85` is `1.85.0`.
-fn numbers(version: &str) -> [u32; 3] {
-    let mut parts = version.split('.').map(|part| part.parse().unwrap());
-    std::array::from_fn(|_| parts.next().unwrap_or(0))
-}
-
-fn takes_the_lints(manifest: &Table) -> bool {
-    let lints = manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"));
-    lints.and_then(toml::Value::as_bool) == Some(true)
-}
-
-fn unsaid(package: &Package) -> Vec<String> {
-    let name = &package.name;
-    let fields = [
-        ("description", &package.description),
-        ("license", &package.license),
-        ("readme", &package.readme),
-        ("repository", &package.repository),
-        ("rust_version", &package.rust_version),
-    ];
-    let unset = fields
-        .iter()
-        .filter(|(_, value)| value.as_ref().is_none_or(String::is_empty));
-    let mut faults: Vec<_> = unset
-        .map(|(field, _)| format!("{name}: no {field}"))
-        .collect();
-    let readme = package.manifest_path.with_file_name("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap_or_default();
-    if !readme.starts_with(&format!("# {name}\n")) || readme.lines().count() < 3 {
-        faults.push(format!(
-            "{name}: no README.md that opens with `# {name}` and says more"
-        ));
-    }
-    faults
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn package(name: &str, dependencies: &[Value]) -> Package {
-        let features = json!({ "default": ["more"], "more": ["color"], "color": [] });
-        let package = json!({
-            "name": name, "version": "0.0.9", "source": null, "dependencies": dependencies, "features": features
-        });
-        serde_json::from_value(package).unwrap()
-    }
-
-    fn ours(name: &str, kind: Option<&str>) -> Value {
-        json!({ "name": name, "kind": kind, "path": "crates/x", "req": "^0.0.9" })
-    }
-
-    fn outside(name: &str, kind: Option<&str>) -> Value {
-        json!({ "name": name, "kind": kind, "path": null, "req": "^1" })
-    }
-
-    #[test]
-    fn a_dependency_against_the_direction_or_not_on_the_list_is_named() {
-        for (name, dependencies, expected) in [
-            (
-                "imtag-transport",
-                [
-                    ours("imtag-emulator", None),
-                    ours("imtag-cli", Some("build")),
-                ],
-                "imtag-transport may not depend on imtag-emulator; imtag-transport may not depend on imtag-cli",
-            ),
-            (
-                "imtag-transport",
-                [
-                    ours("imtag-emulator", Some("dev")),
-                    ours("imtag-core", None),
-                ],
-                "",
-            ),
-            (
-                "imtag-core",
-                [
-                    ours("imtag-emulator", Some("dev")),
-                    outside("proptest", Some("dev")),
-                ],
-                "imtag-core may not depend on imtag-emulator",
-            ),
-            (
-                "imtag-core",
-                [outside("tokio", None), outside("cc", Some("build"))],
-                "imtag-core depends on tokio, which is not on its list; imtag-core depends on cc, which is not on its list",
-            ),
-            (
-                "imtag-core",
-                [outside("sha2", None), outside("serde", None)],
-                "",
-            ),
-        ] {
-            assert_eq!(
-                not_allowed(&package(name, &dependencies)).join("; "),
-                expected
-            );
-        }
-        let new = not_allowed(&package("imtag-new", &[]));
-        assert!(new[0].starts_with("imtag-new is a new crate"));
-    }
-
-    #[test]
-    fn an_emulator_that_cannot_be_left_out_or_is_not_there_by_default_is_named() {
-        let cli = package("imtag-cli", &[ours("imtag-emulator", None)]);
-        assert_eq!(emulator_not_by_default(&cli).len(), 2);
-        assert_eq!(turned_on(&cli, "default"), ["default", "more", "color"]);
-    }
-
-    #[test]
-    fn another_version_is_named_wherever_it_stands() {
-        let asked = [
-            ours("imtag-core", None),
-            outside("serde", None),
-            ours("imtag-emulator", Some("dev")),
-        ];
-        assert_eq!(
-            other_versions(&package("imtag-cli", &asked), "0.1.0"),
-            [
-                "imtag-cli is not 0.1.0",
-                "imtag-cli asks for imtag-core ^0.0.9, not 0.1.0"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_crate_deep_in_the_graph_that_needs_a_newer_rust_is_named() {
-        let package = |id: &str, source: Option<&str>, rust_version: &str| json!({ "id": id, "name": id, "source": source, "rust_version": rust_version });
-        let node = |id: &str, to: &str, kind: Option<&str>| json!({ "id": id, "deps": [{ "pkg": to, "dep_kinds": [{ "kind": kind }] }] });
-        let leaf = |id: &str| json!({ "id": id, "deps": [] });
-        for (kind, expected) in [
-            (None, &["far needs Rust 1.86"][..]),
-            (Some("build"), &["far needs Rust 1.86"]),
-            (Some("dev"), &[]),
-        ] {
-            let metadata = json!({
-                "packages": [package("imtag-core", None, "1.85"), package("near", Some("r"), "1.85.0"), package("far", Some("r"), "1.86")],
-                "resolve": { "nodes": [node("imtag-core", "near", None), node("near", "far", kind), leaf("far")] },
-            });
-            let metadata = serde_json::from_value(metadata).unwrap();
-            assert_eq!(too_new(&metadata, "1.85"), expected);
-        }
-    }
-
-    #[test]
-    fn lints_of_a_crate_s_own_are_not_the_workspace_s() {
-        let takes = |text: &str| takes_the_lints(&text.parse().unwrap());
-        assert!(takes("[lints]\nworkspace = true"));
-        assert!(!takes("[lints.rust]\nunsafe_code = 'allow'"));
-        assert!(!takes("[package]\nname = 'a'"));
+    for (name, it, is_allowed) in [
+        (
+            "imtag-transport",
+            dependency("imtag-emulator", None, true),
+            false,
+        ),
+        (
+            "imtag-transport",
+            dependency("imtag-cli", Some("build"), true),
+            false,
+        ),
+        (
+            "imtag-transport",
+            dependency("imtag-emulator", Some("dev"), true),
+            true,
+        ),
+        (
+            "imtag-transport",
+            dependency("imtag-core", None, true),
+            true,
+        ),
+        (
+            "imtag-core",
+            dependency("imtag-emulator", Some("dev"), true),
+            false,
+        ),
+        (
+            "imtag-core",
+            dependency("proptest", Some("dev"), false),
+            true,
+        ),
+        ("imtag-core", dependency("tokio", None, false), false),
+        ("imtag-core", dependency("cc", Some("build"), false), false),
+        ("imtag-core", dependency("sha2", None, false), true),
+        ("imtag-cli", dependency("clap", None, false), true),
+        ("imtag-new", dependency("serde", None, false), false),
+    ] {
+        let mut package = Package::default();
+        (package.name, package.dependencies) = (name.to_owned(), vec![it]);
+        assert_eq!(not_allowed(&package).is_empty(), is_allowed, "{package:?}");
     }
 }

@@ -5,7 +5,9 @@ mod crates;
 mod ffi;
 mod imports;
 mod installers;
+mod layers;
 mod papers;
+mod source;
 mod text;
 
 use std::fs;
