@@ -94,7 +94,7 @@ pub(crate) fn read(
     limits: ReadLimits,
 ) -> Result<ReadFile, CommandError> {
     let input = Input::open(path, limits.memory)?;
-    let file = input.name.clone();
+    let file = input.lines.name.clone();
     let digesting = input.digesting.clone();
     let shown = Progress::of_reading(input.bytes);
     let mut bad_rows = BadRows::new(&limits.folder);

@@ -1,20 +1,27 @@
 //! The columns of a CSV file, as its header names them: which there are, and in which order. Any other first line is
-//! refused, since a file that is read in the wrong way tags the wrong users.
+//! refused, since a file that is read in the wrong way tags the wrong users. By them a record becomes a row.
+//!
+//! A record of several lines is a bad row. Hardly anybody means a tag with a line end; a quote that is not closed makes
+//! one record of what follows, which would tag a user wrongly and silently leave others out. So is a header that comes
+//! again.
 
-use super::csv::Record;
-use super::file::{FileProblem, start_of_line};
+use imtag_core::{ChangeOperation, Rules};
+
+use super::csv::Records;
 use super::odd;
+use super::problem::{FileProblem, start_of_line};
+use super::row::{Row, Tags, too_long};
 
 /// Where the fields of a row stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Columns {
-    pub(crate) count: usize,
-    pub(crate) account: usize,
-    pub(crate) tags: usize,
+    count: usize,
+    account: usize,
+    tags: usize,
     /// Without it all rows add.
-    pub(crate) op: Option<usize>,
+    op: Option<usize>,
     /// True for `tags`: a field holds all tags of its row. False for `tag`: a field is one tag.
-    pub(crate) separated: bool,
+    separated: bool,
 }
 
 /// What programs write between fields in place of the comma.
@@ -30,11 +37,13 @@ const OTHER_DELIMITERS: [(char, &str); 6] = [
 const NAMES: [&str; 4] = ["account", "tag", "tags", "op"];
 
 impl Columns {
-    pub(crate) fn from_header(header: &Record<'_>) -> Result<Columns, FileProblem> {
+    /// The columns that the record, the first of its file, names.
+    pub(crate) fn from_header(header: &Records) -> Result<Columns, FileProblem> {
         let names: Vec<&str> = header.iter().collect();
         let line = names.join(",");
+        let form = &header.form;
         let is_sound =
-            header.fault.is_none() && header.last_line.is_none() && header.fields == names.len();
+            form.fault.is_none() && header.last_line.is_none() && form.fields == names.len();
         if let Some(columns) = Columns::from_names(&names).filter(|_| is_sound) {
             return Ok(columns);
         }
@@ -60,22 +69,85 @@ impl Columns {
         })
     }
 
-    /// True if a row is the header again, as where files were put together.
+    /// What the record says, or what is wrong with it and what to do.
     ///
     /// # Errors
-    /// With the header that it is, if that has other columns or another order: the rows after it would be read in the
-    /// wrong way. A field that stands where accounts do and is called `account` heads a column, whatever the other
-    /// fields are called.
-    pub(crate) fn is_repeated_by(&self, row: &Record<'_>) -> Result<bool, String> {
+    /// With the header that it is, if it is one of other columns or another order: the rows after it would be read in
+    /// the wrong way.
+    #[inline]
+    pub(crate) fn row<'r>(
+        &self,
+        record: &'r Records,
+        rules: &Rules,
+    ) -> Result<Result<Row<'r>, String>, String> {
+        Ok(if self.is_repeated_by(record)? {
+            Err("the header again, as where files were put together (leave it out; a user or a tag of that name goes in NDJSON)".to_owned())
+        } else {
+            self.parse(record, rules)
+        })
+    }
+
+    fn parse<'r>(&self, record: &'r Records, rules: &Rules) -> Result<Row<'r>, String> {
+        let form = &record.form;
+        if let Some(last) = record.last_line {
+            return Err(several_lines(record.line, last));
+        }
+        if let Some(fault) = form.fault {
+            return Err(format!("{}: {}", self.name(fault.field), fault.what));
+        }
+        if form.too_long {
+            return Err(too_long());
+        }
+        let op = self.op.map_or("", |column| record.field(column));
+        let is_complete = form.fields == self.count
+            // only the tag is left out, which a clear does not have
+            || (op == ChangeOperation::Clear.name() && form.fields == self.tags && self.count == self.tags + 1);
+        if !is_complete {
+            let dos_end = odd::dos_end(record.field(0));
+            return Err(dos_end.unwrap_or_else(|| self.wrong_fields(record)));
+        }
+        let tags = record.field(self.tags);
+        let tags = if self.separated {
+            Tags::Separated(tags)
+        } else {
+            Tags::One(tags)
+        };
+        let may_be_odd = record.lines.may_be_odd;
+        Row::new(record.field(self.account), op, tags, rules, may_be_odd)
+    }
+
+    fn wrong_fields(&self, record: &Records) -> String {
+        let (fields, expected) = (record.form.fields, self.count);
+        let noun = if fields == 1 { "field" } else { "fields" };
+        let rest_is_empty = || record.iter().skip(expected).all(str::is_empty);
+        let in_quotes = fields == 1 && record.field(0).matches(',').count() + 1 == expected;
+        let remedy = match expected.saturating_sub(fields) {
+            _ if in_quotes => "leave out the quotes around the whole row",
+            0 if rest_is_empty() => "leave out the commas at its end",
+            // as `cat` leaves it where a file has no last line end
+            0 if fields == 2 * expected - 1 => {
+                "put a field that holds a comma in quotes; or, if two rows stand here, break the line between them"
+            }
+            0 => "put a field that holds a comma in quotes",
+            1 => "add the other",
+            _ => "add the others",
+        };
+        let names = self.names();
+        format!("{fields} {noun}, not {expected} ({names}): {remedy}")
+    }
+
+    /// True if a record is the header again. A field that stands where accounts do and is called `account` heads a
+    /// column, whatever the other fields are called.
+    fn is_repeated_by(&self, record: &Records) -> Result<bool, String> {
         let is_account =
             |name: &str| may_be_column(name) && bare(name).eq_ignore_ascii_case("account");
-        let heads = is_account(row.field(self.account));
-        let is_short = || may_be_column(row.field(0)) && row.fields <= self.count.max(3);
-        let may_head = heads || (is_short() && row.iter().any(is_account));
+        let heads = is_account(record.field(self.account));
+        let is_short = || may_be_column(record.field(0)) && record.form.fields <= self.count.max(3);
+        let may_head = heads || (is_short() && record.iter().any(is_account));
         if !may_head {
             return Ok(false);
         }
-        let names: Vec<String> = row.iter().map(plain).collect();
+        let names: Vec<String> = record.iter().map(plain).collect();
         match Columns::from_names(&names) {
             Some(columns) if columns == *self => Ok(true),
             None if !heads => Ok(false),
@@ -99,7 +171,7 @@ impl Columns {
     }
 
     /// What a column is called; one beyond the header has only a number.
-    pub(crate) fn name(&self, column: usize) -> String {
+    fn name(&self, column: usize) -> String {
         let name = if column >= self.count {
             return format!("field {}", column + 1);
         } else if column == self.account {
@@ -115,7 +187,7 @@ impl Columns {
     }
 
     /// The columns in their order: `account, op and tag`.
-    pub(crate) fn names(&self) -> String {
+    fn names(&self) -> String {
         let names: Vec<_> = (0..self.count).map(|column| self.name(column)).collect();
         let (last, others) = names.split_last().expect("there are two columns at least");
         format!("{} and {last}", others.join(", "))
@@ -143,6 +215,13 @@ fn is_header_with(delimiter: char, line: &str) -> bool {
     let line = line.replace('"', "");
     let names: Vec<String> = line.split(delimiter).map(plain).collect();
     Columns::from_names(&names).is_some()
+}
+
+fn several_lines(first: u64, last: u64) -> String {
+    format!(
+        "lines {first} to {last} are one row, as a quote is probably not closed: close it, or leave out the line end \
+         that a field holds"
+    )
 }
 
 /// What is wrong with the names of the columns, of which one at least is right.
@@ -176,17 +255,16 @@ fn problem(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::input::csv::Records;
-    use crate::import::input::lines::Lines;
+    use crate::import::input::lines::tests::lines_by;
 
-    fn with_record<T>(text: &str, take: impl FnOnce(&Record<'_>) -> T) -> T {
-        let from = Box::new(std::io::Cursor::new(text.to_owned().into_bytes()));
-        let mut records = Records::new(Lines::new(from));
-        take(&records.next().unwrap().unwrap())
+    fn record(text: &str) -> Records {
+        let mut records = Records::new(lines_by(usize::MAX, text.as_bytes()));
+        assert!(records.next().unwrap());
+        records
     }
 
     fn columns(header: &str) -> Result<Columns, FileProblem> {
-        with_record(header, Columns::from_header)
+        Columns::from_header(&record(header))
     }
 
     fn refusal(header: &str) -> String {
@@ -293,7 +371,7 @@ account,tag,op,a,b,c,d,e,f,g => the column "a" is none of
     fn a_header_that_comes_again_is_known_and_one_of_other_columns_is_told_apart() {
         let repeats = |header: &str, row: &str| {
             let columns = columns(header).unwrap();
-            with_record(row, |row| columns.is_repeated_by(row))
+            columns.is_repeated_by(&record(row))
         };
         for row in [
             "account,tag",

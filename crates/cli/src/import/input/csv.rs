@@ -17,40 +17,58 @@
 //! A line end ends the record in all states but Quoted.
 //!
 //! Nearly all records are a line in which quotes stand only around whole fields. These are found in place, without a
-//! copy; the states above read the others byte by byte.
+//! copy; the states above read the others.
 //!
 //! A record has a bound; what is longer is read past and reported as too long. So a forgotten quote takes no memory,
 //! however much of the file it swallows. A quote that is still open at the end of the file ends the import, as nobody
 //! knows which of the lines it swallowed are rows.
 
-use std::mem;
-
-use memchr::memchr2;
-
-use super::file::FileProblem;
 use super::lines::{Lines, ROW_BYTES};
+use super::problem::{FileError, FileProblem};
 
 /// Fields whose places are kept: more than any header has columns. Fields beyond them are only counted.
 const FIELDS: usize = 8;
 
-/// Where a field starts and ends in the text of its record.
-type Span = (usize, usize);
-
-/// The records of a file.
+/// The records of a file, and the one that it is at.
 pub(crate) struct Records {
-    lines: Lines,
-    /// A record that is not read in place: one with a quote inside a field, or in two buffers.
+    pub(super) lines: Lines,
+    /// The line that the record starts on.
+    pub(super) line: u64,
+    /// The line that it ends on, if a field holds a line end.
+    pub(super) last_line: Option<u64>,
+    pub(super) form: Form,
+}
+
+/// How the fields of a record lie in its text.
+#[derive(Default)]
+pub(crate) struct Form {
+    /// How many there are.
+    pub(super) fields: usize,
+    /// The first of them.
+    pub(super) fault: Option<Fault>,
+    /// True if the record is over the bound. Its fields are lost then.
+    pub(super) too_long: bool,
+    /// Where each starts and ends.
+    spans: [(usize, usize); FIELDS],
+    /// True if the text is that of the line.
+    is_in_place: bool,
     text: String,
-    spans: [Span; FIELDS],
+    /// What the next character continues, and where its field starts.
+    state: State,
+    field_start: usize,
+    /// The line of the last quote that opened.
+    quote_line: u64,
+    /// True if a field holds more than white space.
+    is_filled: bool,
 }
 
 /// What breaks the form of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The field that it stands in, counted from 0.
-    pub(crate) field: usize,
+    pub(super) field: usize,
     /// What it is, and what to do.
-    pub(crate) what: &'static str,
+    pub(super) what: &'static str,
 }
 
 const QUOTE_INSIDE: &str = "a quote inside a field that has none around it (put the field in quotes, and double those in it)";
@@ -58,44 +76,6 @@ const BLANK_BEFORE_QUOTE: &str = "a blank before its quote (leave it out; or put
 const TEXT_AFTER_QUOTE: &str =
     "text after its closing quote (put the whole field in quotes, and double those in it)";
 
-/// A record that has been read.
-pub(crate) struct Record<'r> {
-    /// The line that it starts on.
-    pub(crate) line: u64,
-    /// How many fields it has.
-    pub(crate) fields: usize,
-    /// The line that it ends on, if a field holds a line end.
-    pub(crate) last_line: Option<u64>,
-    /// True if it is over the bound. Its fields are lost then.
-    pub(crate) too_long: bool,
-    /// The first of them.
-    pub(crate) fault: Option<Fault>,
-    /// True if it may hold an odd character: see [`Lines::has_odd`].
-    pub(crate) may_be_odd: bool,
-    /// True if its fields hold only white space, as the rows of commas that spreadsheets leave: it counts as a blank
-    /// line.
-    pub(crate) is_blank: bool,
-    text: &'r str,
-    spans: &'r [Span; FIELDS],
-}
-
-impl<'r> Record<'r> {
-    /// A field; empty if there is none.
-    pub(crate) fn field(&self, at: usize) -> &'r str {
-        if at >= self.fields.min(FIELDS) {
-            return "";
-        }
-        let (start, end) = self.spans[at];
-        self.text.get(start..end).unwrap_or_default()
-    }
-
-    /// The fields, as far as they are kept.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &'r str> + '_ {
-        (0..self.fields.min(FIELDS)).map(|at| self.field(at))
-    }
-}
-
-/// What the next byte of a record continues.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum State {
     #[default]
@@ -105,189 +85,154 @@ enum State {
     Closed,
 }
 
-/// A record that is read byte by byte.
-#[derive(Default)]
-struct Assembly {
-    state: State,
-    text: Vec<u8>,
-    spans: [Span; FIELDS],
-    fields: usize,
-    /// True if a field holds more than white space.
-    is_filled: bool,
-    field_start: usize,
-    fault: Option<Fault>,
-    too_long: bool,
-    /// The line of the next byte, and that of the last opening quote.
-    line: u64,
-    quote_line: u64,
-    after_cr: bool,
-}
-
 impl Records {
     pub(crate) fn new(lines: Lines) -> Records {
         Records {
             lines,
-            text: String::new(),
-            spans: [(0, 0); FIELDS],
+            line: 0,
+            last_line: None,
+            form: Form::default(),
         }
     }
 
-    /// The next record; `None` at the end of the file.
+    /// Goes to the next record; false at the end of the file. Records whose fields hold only white space, as the rows of
+    /// commas that spreadsheets leave, count as blank lines, and are passed over.
     ///
     /// # Errors
     /// If the file cannot be read on, is no text, or ends within quotes.
-    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, FileProblem> {
-        if !self.lines.pass_line_ends()? {
-            return Ok(None);
+    pub(crate) fn next(&mut self) -> Result<bool, FileError> {
+        while self.lines.next()? {
+            self.line = self.lines.number;
+            self.last_line = None;
+            let is_found = !self.lines.is_cut && self.form.find(self.lines.text().as_bytes());
+            if !is_found {
+                self.put_together()?;
+            }
+            if self.form.is_filled || self.form.too_long || self.form.fault.is_some() {
+                return Ok(true);
+            }
         }
-        let ahead = self.lines.ahead()?.as_bytes();
-        let Some(length) = memchr2(b'\n', b'\r', ahead) else {
-            return self.assemble().map(Some);
-        };
-        let Some((fields, is_blank)) = in_place(&ahead[..length], &mut self.spans) else {
-            return self.assemble().map(Some);
-        };
-        let line = self.lines.line();
-        self.lines.pass(length);
-        Ok(Some(Record {
-            line,
-            fields,
-            last_line: None,
-            too_long: false,
-            fault: None,
-            may_be_odd: self.lines.has_odd(),
-            is_blank,
-            text: self.lines.behind(length),
-            spans: &self.spans,
-        }))
+        Ok(false)
     }
 
-    fn assemble(&mut self) -> Result<Record<'_>, FileProblem> {
-        let first = self.lines.line();
-        let mut text = mem::take(&mut self.text).into_bytes();
-        text.clear();
-        let mut assembly = Assembly {
-            text,
-            line: first,
-            ..Assembly::default()
+    /// A field; empty if there is none.
+    #[inline]
+    pub(crate) fn field(&self, at: usize) -> &str {
+        let form = &self.form;
+        if at >= form.fields.min(FIELDS) {
+            return "";
+        }
+        let text = if form.is_in_place {
+            self.lines.text()
+        } else {
+            &form.text
         };
+        let (start, end) = form.spans[at];
+        text.get(start..end).unwrap_or_default()
+    }
+
+    /// The fields, as far as they are kept.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.form.fields.min(FIELDS)).map(|at| self.field(at))
+    }
+
+    /// Reads a record by its states, over as many lines as its quotes hold.
+    #[cold]
+    fn put_together(&mut self) -> Result<(), FileError> {
+        let text = std::mem::take(&mut self.form.text);
+        self.form = Form::default();
+        self.form.text = text;
+        self.form.text.clear();
         loop {
-            let ahead = self.lines.ahead()?.as_bytes();
-            let end = assembly.take(ahead);
-            let at_end = ahead.is_empty();
-            let passed = end.unwrap_or(ahead.len());
-            if assembly.line == first {
-                self.lines.pass(passed);
+            self.form.take(self.lines.text(), self.lines.number);
+            if self.lines.is_cut {
+                self.form.too_long = true;
+            } else if self.form.state == State::Quoted {
+                self.form.push('\n');
             } else {
-                self.lines.pass_any(passed);
-            }
-            if at_end && assembly.state == State::Quoted {
-                let line = assembly.quote_line;
-                return Err(FileProblem::OpenQuote { line });
-            }
-            if at_end || end.is_some() {
                 break;
             }
+            if !self.lines.next()? {
+                let line = self.form.quote_line;
+                return Err(self.lines.refused(FileProblem::OpenQuote { line }));
+            }
         }
-        assembly.end_field();
-        // one over the bound may end within a character, and is not looked at
-        self.text = String::from_utf8(assembly.text).unwrap_or_default();
-        self.spans = assembly.spans;
-        let Assembly {
-            line,
-            fault,
-            too_long,
-            ..
-        } = assembly;
-        Ok(Record {
-            line: first,
-            fields: assembly.fields,
-            last_line: (line > first).then_some(line),
-            too_long,
-            fault,
-            may_be_odd: self.lines.has_odd(),
-            is_blank: !assembly.is_filled && !too_long && fault.is_none(),
-            text: &self.text,
-            spans: &self.spans,
-        })
+        self.form.end_field();
+        let last = self.lines.number;
+        self.last_line = (last > self.line).then_some(last);
+        Ok(())
     }
 }
 
-impl Assembly {
-    /// Takes the bytes of the record. Returns where it ends, if it ends in them.
-    fn take(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while at < bytes.len() {
-            at += self.take_plain(&bytes[at..]);
-            match bytes.get(at) {
-                Some(byte) if self.ends_with(*byte) => return Some(at),
-                _ => at += 1,
+impl Form {
+    /// Finds the fields of a line where they lie; false if a quote stands elsewhere than around a whole field.
+    fn find(&mut self, line: &[u8]) -> bool {
+        let (mut fields, mut is_filled, mut at) = (0, false, 0);
+        loop {
+            let rest = &line[at..];
+            let (start, end, next) = match rest.strip_prefix(b"\"") {
+                Some(inner) => match inner.iter().position(|byte| *byte == b'"') {
+                    Some(length) => (at + 1, at + 1 + length, at + length + 2),
+                    None => return false,
+                },
+                None => {
+                    let ends = |byte: &u8| matches!(byte, b',' | b'"');
+                    let length = rest.iter().position(ends).unwrap_or(rest.len());
+                    (at, at + length, at + length)
+                }
+            };
+            if let Some(span) = self.spans.get_mut(fields) {
+                *span = (start, end);
+            }
+            is_filled = is_filled || !is_blank(&line[start..end]);
+            fields += 1;
+            match line.get(next) {
+                None => break,
+                Some(b',') => at = next + 1,
+                Some(_) => return false,
             }
         }
-        None
+        (self.fields, self.is_filled, self.is_in_place) = (fields, is_filled, true);
+        (self.fault, self.too_long) = (None, false);
+        true
     }
 
-    /// Takes the bytes up to the next that may change the state. Returns how many.
-    fn take_plain(&mut self, bytes: &[u8]) -> usize {
-        let is_text = |byte: &u8| match self.state {
-            State::Quoted => !matches!(byte, b'"' | b'\n' | b'\r'),
-            State::Plain => !matches!(byte, b'"' | b'\n' | b'\r' | b','),
-            State::Start | State::Closed => false,
-        };
-        let length = bytes.iter().take_while(|byte| is_text(byte)).count();
-        if length > 0 {
-            self.after_cr = false;
-            self.push(&bytes[..length]);
-        }
-        length
-    }
-
-    /// Takes the next byte; true if it is the line end after the record.
-    fn ends_with(&mut self, byte: u8) -> bool {
+    /// Takes text of the record, which stands in this line.
+    fn take(&mut self, text: &str, line: u64) {
         use State::{Closed, Plain, Quoted, Start};
-        match (self.state, byte) {
-            (Quoted, b'"') => self.state = Closed,
-            (Quoted, _) => {
-                let ends_line = matches!(byte, b'\n' | b'\r') && !(byte == b'\n' && self.after_cr);
-                self.line += u64::from(ends_line);
-                self.after_cr = byte == b'\r';
-                self.push(&[byte]);
-            }
-            (_, b'\n' | b'\r') => return true,
-            (_, b',') => {
-                self.end_field();
-                self.state = Start;
-            }
-            (Start, b'"') => {
-                self.state = Quoted;
-                self.quote_line = self.line;
-                self.after_cr = false;
-            }
-            (Closed, b'"') => {
-                self.state = Quoted;
-                self.after_cr = false;
-                self.push(b"\"");
-            }
-            (Closed, _) => {
-                self.found(TEXT_AFTER_QUOTE);
-                self.state = Plain;
-                self.push(&[byte]);
-            }
-            (Plain, b'"') => {
-                let before = self.text.get(self.field_start..).unwrap_or_default();
-                self.found(if before.trim_ascii().is_empty() {
-                    BLANK_BEFORE_QUOTE
-                } else {
-                    QUOTE_INSIDE
-                });
-                self.push(b"\"");
-            }
-            (Start | Plain, _) => {
-                self.state = Plain;
-                self.push(&[byte]);
+        for c in text.chars() {
+            match (self.state, c) {
+                (Quoted, '"') => self.state = Closed,
+                (Quoted, _) => self.push(c),
+                (_, ',') => {
+                    self.end_field();
+                    self.state = Start;
+                }
+                (Start, '"') => (self.state, self.quote_line) = (Quoted, line),
+                (Closed, '"') => {
+                    self.state = Quoted;
+                    self.push(c);
+                }
+                (Closed, _) => {
+                    self.found(TEXT_AFTER_QUOTE);
+                    self.state = Plain;
+                    self.push(c);
+                }
+                (Plain, '"') => {
+                    let before = self.text.get(self.field_start..).unwrap_or_default();
+                    self.found(if before.trim_ascii().is_empty() {
+                        BLANK_BEFORE_QUOTE
+                    } else {
+                        QUOTE_INSIDE
+                    });
+                    self.push(c);
+                }
+                (Start | Plain, _) => {
+                    self.state = Plain;
+                    self.push(c);
+                }
             }
         }
-        false
     }
 
     fn found(&mut self, what: &'static str) {
@@ -295,10 +240,11 @@ impl Assembly {
         self.fault = self.fault.or(Some(Fault { field, what }));
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        let free = ROW_BYTES - self.text.len();
-        self.too_long |= bytes.len() > free;
-        self.text.extend_from_slice(&bytes[..bytes.len().min(free)]);
+    fn push(&mut self, c: char) {
+        self.too_long |= self.text.len() + c.len_utf8() > ROW_BYTES;
+        if !self.too_long {
+            self.text.push(c);
+        }
     }
 
     fn end_field(&mut self) {
@@ -306,13 +252,14 @@ impl Assembly {
         if let Some(span) = self.spans.get_mut(self.fields) {
             *span = (self.field_start, end);
         }
-        self.is_filled = self.is_filled || !is_blank(&self.text[self.field_start..]);
+        self.is_filled = self.is_filled || !is_blank(&self.text.as_bytes()[self.field_start..]);
         self.fields += 1;
         self.field_start = end;
     }
 }
 
 /// True if a field holds only white space. Nearly all are told by their first byte.
+#[inline]
 fn is_blank(field: &[u8]) -> bool {
     match field.first() {
         None => true,
@@ -321,36 +268,109 @@ fn is_blank(field: &[u8]) -> bool {
     }
 }
 
-/// Finds the fields of a line: how many, and whether all are blank. `None` if a quote stands elsewhere than around a
-/// whole field.
-fn in_place(line: &[u8], spans: &mut [Span; FIELDS]) -> Option<(usize, bool)> {
-    let (mut fields, mut is_blank, mut at) = (0, true, 0);
-    loop {
-        let rest = &line[at..];
-        let (start, end, next) = match rest.strip_prefix(b"\"") {
-            Some(inner) => {
-                let length = inner.iter().position(|byte| *byte == b'"')?;
-                (at + 1, at + 1 + length, at + length + 2)
-            }
-            None => {
-                let ends = |byte: &u8| matches!(byte, b',' | b'"');
-                let length = rest.iter().position(ends).unwrap_or(rest.len());
-                (at, at + length, at + length)
-            }
-        };
-        if let Some(span) = spans.get_mut(fields) {
-            *span = (start, end);
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::import::input::lines::tests::lines_by;
+
+    /// Each record as `2 a|b`, or `2-3 a|b` over several lines, with its fault; or what is wrong with the file.
+    fn read(text: &str, by: usize) -> Result<Vec<String>, String> {
+        let mut records = Records::new(lines_by(by, text.as_bytes()));
+        let mut read = Vec::new();
+        while records.next().map_err(|error| error.to_string())? {
+            let last = records.last_line.map(|line| format!("-{line}"));
+            let fields: Vec<_> = records.iter().collect();
+            let fault = records.form.fault;
+            let fault = fault.map(|it| format!(" {}: {}", it.field, it.what));
+            read.push(format!(
+                "{}{} {}{}",
+                records.line,
+                last.unwrap_or_default(),
+                fields.join("|"),
+                fault.unwrap_or_default()
+            ));
         }
-        is_blank = is_blank && self::is_blank(&line[start..end]);
-        fields += 1;
-        match line.get(next) {
-            None => return Some((fields, is_blank)),
-            Some(b',') => at = next + 1,
-            Some(_) => return None,
+        Ok(read)
+    }
+
+    #[test]
+    fn fields_beyond_those_that_any_header_has_are_counted() {
+        for first in ["a,b,c,d,e,f,g,h,i,j,k,l", "a,b,c,d,e,f,g,h,i,j,k,\"l\"\"\""] {
+            let text = format!("{first}\nm,n\n");
+            let mut records = Records::new(lines_by(usize::MAX, text.as_bytes()));
+            assert!(records.next().unwrap());
+            assert_eq!((records.form.fields, records.field(7)), (12, "h"));
+            assert!(records.next().unwrap());
+            assert_eq!(records.iter().collect::<Vec<_>>(), ["m", "n"]);
+            assert_eq!(records.field(2), "");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_swallows_a_file_of_any_size_takes_bounded_memory() {
+        let lines = "c,\"\"d\"\"\n".repeat(ROW_BYTES / 4);
+        let long = "x".repeat(2 * ROW_BYTES);
+        let last = ROW_BYTES as u64 / 4 + 3;
+        for (end, expected) in [("", None), ("\"\nalice,vip\n", Some(last))] {
+            let text = format!("a,\"b\n{lines}{long}\n{end}");
+            let mut records = Records::new(lines_by(usize::MAX, text.as_bytes()));
+            match records.next() {
+                Ok(_) => {
+                    assert_eq!((records.form.too_long, records.last_line), (true, expected));
+                    assert!(records.form.text.capacity() <= 2 * ROW_BYTES);
+                    assert!(records.next().unwrap());
+                    assert_eq!(records.field(0), "alice");
+                }
+                Err(error) => {
+                    assert_eq!(expected, None);
+                    let says = "f ends within quotes that open in line 1: ";
+                    assert!(error.to_string().starts_with(says), "{error}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_the_same_wherever_reads_end(
+            text in "[ab北\",\n\r ]{0,24}",
+            by in 1..8_usize,
+        ) {
+            prop_assert_eq!(read(&text, by), read(&text, usize::MAX));
+        }
+
+        #[test]
+        fn what_is_found_in_place_is_what_the_states_put_together(line in "[ab北\", ]{0,16}") {
+            let mut found = Form::default();
+            if found.find(line.as_bytes()) {
+                let mut by_states = Form::default();
+                by_states.take(&line, 1);
+                by_states.end_field();
+                prop_assert!(by_states.state != State::Quoted && by_states.fault.is_none());
+                prop_assert_eq!((found.fields, found.is_filled), (by_states.fields, by_states.is_filled));
+                let places = found.spans.iter().zip(by_states.spans);
+                for ((start, end), (first, last)) in places.take(found.fields) {
+                    prop_assert_eq!(&line[*start..*end], &by_states.text[first..last]);
+                }
+            }
+        }
+
+        #[test]
+        fn what_another_writer_quotes_comes_back_as_it_was(
+            rows in prop::collection::vec(prop::collection::vec("[a北\",]{1,6}", 2), 1..6),
+            all in any::<bool>(),
+        ) {
+            let quoted = |field: &String| if all || field.contains(['"', ',']) {
+                format!("\"{}\"", field.replace('"', "\"\""))
+            } else {
+                field.clone()
+            };
+            let line = |row: &Vec<String>| row.iter().map(quoted).collect::<Vec<_>>().join(",");
+            let text: String = rows.iter().map(|row| line(row) + "\r\n").collect();
+            let expected = rows.iter().zip(1..).map(|(row, line)| format!("{line} {}", row.join("|")));
+            prop_assert_eq!(read(&text, usize::MAX), Ok(expected.collect::<Vec<_>>()));
         }
     }
 }
-
-#[cfg(test)]
-#[path = "csv_tests.rs"]
-mod tests;

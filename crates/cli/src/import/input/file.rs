@@ -1,17 +1,26 @@
-//! The file to import: opened, unpacked if it is packed, and refused if its first bytes show that it holds no rows. They
-//! tell its format too.
+//! The file to import: opened, digested as it lies on the disk or comes through the pipe, unpacked if it is packed, and
+//! refused if its first bytes show that it holds no rows. They tell its format too.
+//!
+//! gzip and zstd are told by their first bytes and not by a name. All members of a gzip file and all frames of a zstd
+//! file are read. One that is cut off, or followed by anything else, is an error: no part of a file is taken for the
+//! whole. The window that a zstd frame asks for is bounded by the memory that there is, as it comes on top of all else.
 
+use std::cell::RefCell;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
+use std::rc::Rc;
 
+use flate2::bufread::MultiGzDecoder;
 use rustix::io::Errno;
+use twox_hash::xxhash3_128::Hasher;
+use zstd::stream::read::Decoder;
 
-use super::bytes::{self, Digesting};
-use super::encoding::{self, Encoding};
+use super::encoding;
 use super::kind;
+use super::lines::Lines;
+use super::problem::{FileError, FileProblem};
 use crate::import::memory::Memory;
-use crate::output::Shown;
 
 /// Bytes that are examined before any row is read. Far fewer show what a file is, but blank lines may come first.
 const FIRST_BYTES: u64 = 64 * 1024;
@@ -19,80 +28,20 @@ const FIRST_BYTES: u64 = 64 * 1024;
 /// Bytes that tell how a file is packed.
 const MAGIC_BYTES: u64 = 4;
 
-/// Characters of a line that are shown, at most.
-const SHOWN: usize = 60;
+/// How much of a packed file is read at once.
+const BUFFER: usize = 64 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A file that cannot be imported: what is wrong with it, and what to do. Nothing was sent.
-#[derive(Debug, thiserror::Error)]
-#[error("{} {problem}", Shown(name))]
-pub(crate) struct FileError {
-    pub(crate) name: String,
-    pub(crate) problem: FileProblem,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileProblem {
-    #[error("cannot be read: {0}; nothing was sent")]
-    Unreadable(#[source] io::Error),
-    #[error(
-        "cannot be read: {0}; raise the limit of open files (ulimit -n), and run the same command again; nothing was sent"
-    )]
-    NoFileLeft(#[source] io::Error),
-    #[error("is a folder: give a CSV file, or - for standard input")]
-    Folder,
-    #[error("is empty: its first line must be the header account,tag or account,tags")]
-    Empty,
-    #[error("is {0} text: save it as UTF-8, or convert it with iconv -f {0} -t UTF-8")]
-    Wide(&'static str),
-    #[error(
-        "is not UTF-8 in line {line}, and a file has one encoding; {encoding}; nothing was sent"
-    )]
-    NotUtf8 { line: u64, encoding: Encoding },
-    #[error(
-        "is not a text file: line {line} holds a zero byte, as UTF-16 text and binary files do; give a CSV file in \
-         UTF-8, with the header account,tag or account,tags; nothing was sent"
-    )]
-    ZeroByte { line: u64 },
-    #[error("is {0}")]
-    Foreign(&'static str),
-    #[error("has {0} between its fields: save it with commas")]
-    Delimiter(&'static str),
-    #[error(
-        "has each line in quotes as a whole, which makes one field of it: save it without these quotes"
-    )]
-    QuotedLines,
-    #[error("does not start with the header account,tag or account,tags: its first line is {0:?}")]
-    Header(String),
-    #[error(
-        "has a header that is spelt otherwise: write {right} in lower case and without blanks, in place of {shown:?}"
-    )]
-    HeaderSpelling { shown: String, right: String },
-    #[error("has a header that cannot be used ({shown:?}): {problem}")]
-    Columns { shown: String, problem: String },
-    #[error(
-        "has another header in line {line} ({}), after which its rows would be read in the wrong way: import the files \
-         that were put together one by one (a user named account goes in NDJSON); nothing was sent",
-        Shown(header)
-    )]
-    OtherHeader { line: u64, header: String },
-    #[error(
-        "ends within quotes that open in line {line}: close them, or double a quote that belongs to the text; nothing \
-         was sent"
-    )]
-    OpenQuote { line: u64 },
-    #[error(
-        "adds more than {most} distinct tags, at most {most} an app on the timpush paths: use fewer; nothing was sent"
-    )]
-    TooManyTags { most: usize },
-}
-
-impl FileError {
-    /// True if this machine denies what would be there.
-    pub(crate) fn is_of_this_machine(&self) -> bool {
-        matches!(self.problem, FileProblem::NoFileLeft(_))
-    }
+/// A file to import.
+pub(crate) struct Input {
+    /// Its text, without a byte order mark.
+    pub(crate) lines: Lines,
+    pub(crate) format: Format,
+    /// Its length on the disk, if it is there.
+    pub(crate) bytes: Option<u64>,
+    /// Of the file as it lies there, packed or not.
+    pub(crate) digesting: Digesting,
 }
 
 /// How rows are written down.
@@ -100,19 +49,6 @@ impl FileError {
 pub(crate) enum Format {
     Csv,
     Ndjson,
-}
-
-/// A file to import.
-pub(crate) struct Input {
-    /// What it is called in messages.
-    pub(crate) name: String,
-    pub(crate) format: Format,
-    /// Its length on the disk, if it is there.
-    pub(crate) bytes: Option<u64>,
-    /// Its text, without a byte order mark.
-    pub(crate) text: Box<dyn Read>,
-    /// Of the file as it lies there, packed or not.
-    pub(crate) digesting: Digesting,
 }
 
 impl Input {
@@ -132,7 +68,7 @@ impl Input {
         Ok(input)
     }
 
-    pub(crate) fn from_reader(
+    pub(super) fn from_reader(
         name: &str,
         from: impl Read + 'static,
         memory: Memory,
@@ -140,10 +76,9 @@ impl Input {
         let (name, digesting) = (name.to_owned(), Digesting::new());
         match text(digesting.reader(from), memory) {
             Ok((format, text)) => Ok(Input {
-                name,
+                lines: Lines::new(name, text),
                 format,
                 bytes: None,
-                text,
                 digesting,
             }),
             Err(problem) => Err(FileError { name, problem }),
@@ -170,7 +105,7 @@ fn open(path: &Path) -> Result<File, FileProblem> {
 fn text(from: impl Read + 'static, memory: Memory) -> Result<(Format, Box<dyn Read>), FileProblem> {
     let (magic, from) = read_start(from, MAGIC_BYTES)?;
     let whole = Cursor::new(magic.clone()).chain(from);
-    let text = bytes::unpacked(&magic, whole, memory).map_err(FileProblem::Unreadable)?;
+    let text = unpacked(&magic, whole, memory).map_err(FileProblem::Unreadable)?;
     let (mut start, text) = read_start(text, FIRST_BYTES)?;
     if let Some(kind) = kind::binary(&start) {
         return Err(FileProblem::Foreign(kind));
@@ -205,86 +140,205 @@ fn read_start<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProbl
     }
 }
 
-/// The start of a line, for a message.
-pub(crate) fn start_of_line(line: &str) -> String {
-    start_of_text(line, SHOWN)
+/// Unpacks a file that begins with `magic`, if it is packed.
+fn unpacked(magic: &[u8], from: impl Read + 'static, memory: Memory) -> io::Result<Box<dyn Read>> {
+    let buffered = |from| BufReader::with_capacity(BUFFER, from);
+    Ok(match magic {
+        [0x1f, 0x8b, ..] => Box::new(Unpacked {
+            from: MultiGzDecoder::new(buffered(from)),
+            format: "gzip",
+        }),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            let mut decoder = Decoder::with_buffer(buffered(from))?;
+            decoder.window_log_max(memory.window_log())?;
+            Box::new(Unpacked {
+                from: decoder,
+                format: "zstd",
+            })
+        }
+        _ => Box::new(from),
+    })
 }
 
-/// The first characters of a text, with a sign if there are more.
-pub(crate) fn start_of_text(text: &str, most: usize) -> String {
-    let mut start: String = text.chars().take(most).collect();
-    if start.len() < text.len() {
-        start.push('…');
+/// Says what failed: the decoders' own words do not name their format.
+struct Unpacked<R> {
+    from: R,
+    format: &'static str,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.from.read(into).map_err(|error| {
+            let format = self.format;
+            let what = match error.kind() {
+                io::ErrorKind::Interrupted => return error,
+                io::ErrorKind::UnexpectedEof => {
+                    format!("its {format} data is cut off: fetch the file again")
+                }
+                _ if error.to_string().contains("too much memory") => {
+                    format!(
+                        "its {format} data needs more memory to be unpacked: give more (--memory)"
+                    )
+                }
+                _ => format!("its {format} data is damaged ({error}): fetch the file again"),
+            };
+            io::Error::new(error.kind(), what)
+        })
     }
-    start
+}
+
+/// What a file is known by. It tells a changed file from the same one; it is no protection against a forger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    /// Its XXH3.
+    pub(crate) digest: u128,
+    pub(crate) bytes: u64,
+}
+
+/// The length and the XXH3 of what has been read so far.
+#[derive(Clone)]
+pub(crate) struct Digesting(Rc<RefCell<(u64, Hasher)>>);
+
+struct Digested<R> {
+    from: R,
+    digesting: Digesting,
+}
+
+impl Digesting {
+    fn new() -> Digesting {
+        Digesting(Rc::new(RefCell::new((0, Hasher::new()))))
+    }
+
+    fn reader<R: Read>(&self, from: R) -> Digested<R> {
+        let digesting = self.clone();
+        Digested { from, digesting }
+    }
+
+    /// Bytes that have been read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.borrow().0
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let (bytes, hasher) = &*self.0.borrow();
+        Fingerprint {
+            digest: hasher.finish_128(),
+            bytes: *bytes,
+        }
+    }
+}
+
+impl<R: Read> Read for Digested<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(into)?;
+        let (bytes, hasher) = &mut *self.digesting.0.borrow_mut();
+        *bytes += read as u64;
+        hasher.write(&into[..read]);
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
-    fn input(bytes: &'static [u8]) -> Result<Input, FileError> {
-        Input::from_reader("users.csv", bytes, Memory::LEAST)
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
     }
 
-    fn refusal(bytes: &'static [u8]) -> String {
-        input(bytes).err().unwrap().to_string()
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::encode_all(text, 1).unwrap()
     }
 
-    fn read(mut input: Input) -> Vec<u8> {
-        let mut all = Vec::new();
-        input.text.read_to_end(&mut all).unwrap();
-        all
+    /// The text, or why there is none.
+    fn read(bytes: &[u8]) -> Result<String, String> {
+        let (_, mut text) = text(Cursor::new(bytes.to_vec()), Memory::LEAST)
+            .map_err(|problem| problem.to_string())?;
+        let mut all = String::new();
+        match text.read_to_string(&mut all) {
+            Ok(_) => Ok(all),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     #[test]
-    fn a_file_that_can_be_none_says_what_it_is_and_what_to_do() {
-        assert_eq!(
-            refusal(b""),
-            "users.csv is empty: its first line must be the header account,tag or account,tags"
-        );
-        for empty in [b"\xef\xbb\xbf".as_slice(), b"\n\r\n", b"\xef\xbb\xbf\n"] {
-            assert_eq!(refusal(empty), refusal(b""));
+    fn all_members_and_all_frames_are_read_and_a_text_is_not_unpacked() {
+        for pack in [gzip, zstd] {
+            let both = [pack(b"account,tag\n"), pack(b"alice,vip\n")].concat();
+            assert_eq!(read(&both).unwrap(), "account,tag\nalice,vip\n");
         }
-        assert_eq!(
-            refusal(b"\xff\xfea\0"),
-            "users.csv is UTF-16 text: save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8"
-        );
-        assert_eq!(
-            refusal(b"\x7fELF\x02\x01\x01\0"),
-            "users.csv is a program: give a CSV file in UTF-8"
-        );
-        assert_eq!(
-            refusal(b"\x1f\x8b\x08\x00"),
-            "users.csv cannot be read: its gzip data is cut off: fetch the file again; nothing was sent"
-        );
-        assert!(input(b"account,tag\n").is_ok());
+        // what pzstd writes between its frames
+        let skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd".to_vec();
+        let framed = [skippable.clone(), zstd(b"x"), skippable, zstd(b"y")].concat();
+        assert_eq!(read(&framed).unwrap(), "xy");
+        assert_eq!(read(b"x").unwrap(), "x");
+    }
+
+    #[test]
+    fn what_is_cut_off_damaged_or_followed_by_anything_is_an_error() {
+        for (name, whole) in [
+            ("gzip", gzip(b"account,tag\n")),
+            ("zstd", zstd(b"account,tag\n")),
+        ] {
+            let cut_off = format!(
+                "cannot be read: its {name} data is cut off: fetch the file again; nothing was sent"
+            );
+            for end in 4..whole.len() {
+                assert_eq!(read(&whole[..end]).unwrap_err(), cut_off, "{end} bytes");
+            }
+            let second = [&whole[..], &whole[..whole.len() - 1]].concat();
+            assert!(read(&second).is_err(), "a second {name} that is cut off");
+            let error = read(&[&whole[..], b"alice,vip\n"].concat()).unwrap_err();
+            let damaged = format!("cannot be read: its {name} data is damaged (");
+            assert!(error.starts_with(&damaged), "{error}");
+        }
+        let mut damaged = gzip(b"account,tag\n");
+        let checksum = damaged.len() - 5;
+        damaged[checksum] ^= 1;
+        assert!(read(&damaged).is_err());
+    }
+
+    #[test]
+    fn a_frame_that_asks_for_more_memory_than_there_is_is_refused() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(26).unwrap();
+        encoder.write_all(&vec![b'x'; 1 << 16]).unwrap();
+        let error = read(&encoder.finish().unwrap()).unwrap_err();
+        assert!(error.contains("give more (--memory)"), "{error}");
     }
 
     #[test]
     fn a_pipe_that_brings_a_bom_by_itself_is_not_empty() {
-        let pieces = b"\xef\xbb\xbf"
-            .as_slice()
-            .chain(b"account,tag\n".as_slice());
-        let input = Input::from_reader("standard input", pieces, Memory::LEAST).unwrap();
-        assert_eq!(read(input), b"account,tag\n");
+        let pieces = BOM.chain(b"account,tag\n".as_slice());
+        let (format, mut text) = text(pieces, Memory::LEAST).unwrap();
+        let mut all = String::new();
+        text.read_to_string(&mut all).unwrap();
+        assert_eq!((format, all.as_str()), (Format::Csv, "account,tag\n"));
     }
 
     #[test]
-    fn a_brace_first_is_ndjson_and_all_else_is_csv() {
-        let format = |bytes| input(bytes).unwrap().format;
-        assert_eq!(format(b"\xef\xbb\xbf\xef\xbb\xbf \r\n\t{}"), Format::Ndjson);
-        assert_eq!(format(b"account,tag\n{,}\n"), Format::Csv);
-        assert_eq!(format(b"\n\na"), Format::Csv);
-    }
+    fn the_digest_is_the_published_xxh3_of_the_bytes_as_they_lie_there() {
+        let digest = |pieces: &[&[u8]]| {
+            let digesting = Digesting::new();
+            for piece in pieces {
+                io::copy(&mut digesting.reader(*piece), &mut io::sink()).unwrap();
+            }
+            digesting.fingerprint()
+        };
+        // the value that the reference implementation gives for no bytes
+        let none = 0x99aa_06d3_0147_98d8_6001_c324_468d_497f;
+        assert_eq!(digest(&[]).digest, none);
+        assert_eq!(digest(&[b"ab", b"", b"c"]), digest(&[b"abc"]));
+        assert_ne!(digest(&[b"abc"]), digest(&[b"abd"]));
 
-    #[test]
-    fn the_digest_is_that_of_the_bytes_as_they_lie_there() {
-        let packed = zstd::encode_all(b"account,tag\n".as_slice(), 1).unwrap();
-        let length = packed.len() as u64;
-        let input = Input::from_reader("users.csv", Cursor::new(packed), Memory::LEAST).unwrap();
-        let digesting = input.digesting.clone();
-        assert_eq!(read(input), b"account,tag\n");
-        assert_eq!(digesting.fingerprint().bytes, length);
+        let packed = zstd(b"account,tag\n");
+        let expected = digest(&[&packed]);
+        let mut input = Input::from_reader("f", Cursor::new(packed), Memory::LEAST).unwrap();
+        while input.lines.next().unwrap() {}
+        assert_eq!(input.digesting.fingerprint(), expected);
     }
 }

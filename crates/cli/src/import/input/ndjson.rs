@@ -10,74 +10,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr, memchr2};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 
-use super::file::{FileProblem, start_of_text};
-use super::lines::{Lines, ROW_BYTES};
 use super::odd;
+use super::problem::start_of_text;
 
 const EXAMPLE: &str = r#"a row is {"To_Account":"alice","Tags":["vip"]}"#;
-
-/// The lines of a file of NDJSON.
-pub(crate) struct JsonLines {
-    lines: Lines,
-    /// A line that spans two buffers.
-    line_buffer: String,
-}
-
-pub(crate) struct JsonLine<'l> {
-    /// Its number, counted from 1.
-    pub(crate) line: u64,
-    /// None if it is longer than a row may be.
-    pub(crate) text: Option<&'l str>,
-    /// True if the text may hold an odd character, by itself or as an escape.
-    pub(crate) may_be_odd: bool,
-}
-
-impl JsonLines {
-    pub(crate) fn new(lines: Lines) -> JsonLines {
-        JsonLines {
-            lines,
-            line_buffer: String::new(),
-        }
-    }
-
-    /// The next line that is not empty; `None` at the end of the file.
-    pub(crate) fn next(&mut self) -> Result<Option<JsonLine<'_>>, FileProblem> {
-        if !self.lines.pass_line_ends()? {
-            return Ok(None);
-        }
-        let line = self.lines.line();
-        self.line_buffer.clear();
-        let mut bytes = 0;
-        let text = loop {
-            let ahead = self.lines.ahead()?;
-            let end = memchr2(b'\n', b'\r', ahead.as_bytes());
-            let length = end.unwrap_or(ahead.len());
-            let is_whole = end.is_some() || ahead.is_empty();
-            self.lines.pass(length);
-            if is_whole && bytes == 0 {
-                // nearly all lines lie in one buffer, and stay where they are
-                break Some(self.lines.behind(length));
-            }
-            bytes += length;
-            if bytes <= ROW_BYTES {
-                self.line_buffer.push_str(self.lines.behind(length));
-            }
-            if is_whole {
-                break (bytes <= ROW_BYTES).then_some(self.line_buffer.as_str());
-            }
-        };
-        let has_escape = || text.is_some_and(|text| memchr(b'\\', text.as_bytes()).is_some());
-        Ok(Some(JsonLine {
-            line,
-            text,
-            may_be_odd: self.lines.has_odd() || has_escape(),
-        }))
-    }
-}
 
 /// A row as it stands in its line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -205,7 +144,6 @@ fn message(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::input::lines::tests::lines_by;
 
     #[test]
     fn a_row_is_of_the_api_s_form_or_of_that_of_what_failed() {
@@ -262,24 +200,6 @@ mod tests {
             let (line, part) = row.split_once(" => ").unwrap();
             let message = JsonRow::parse(line).unwrap_err();
             assert!(message.contains(part), "{part:?} is not in {message:?}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn a_line_is_the_same_wherever_reads_end(
-            text in "[{b北\\n\\r ]{0,24}",
-            bytes in 1..8_usize,
-        ) {
-            let mut lines = JsonLines::new(lines_by(bytes, &text));
-            let mut read = Vec::new();
-            while let Some(line) = lines.next().unwrap() {
-                read.push((line.line, line.text.unwrap().to_owned()));
-            }
-            let text = text.replace("\r\n", "\n").replace('\r', "\n");
-            let expected = (1..).zip(text.split('\n').map(str::to_owned));
-            let expected = expected.filter(|(_, text)| !text.is_empty());
-            proptest::prop_assert_eq!(read, expected.collect::<Vec<_>>());
         }
     }
 }

@@ -10,8 +10,9 @@ use std::convert::Infallible;
 use imtag_core::{Account, ChangeOperation, Invalid, Rules, Tag};
 use serde::{Deserialize, Serialize};
 
-use super::file::start_of_line;
+use super::lines::ROW_BYTES;
 use super::odd;
+use super::problem::start_of_line;
 
 /// A row whose names keep to the rules.
 #[derive(Debug)]
@@ -136,6 +137,13 @@ fn operation(name: &str) -> Option<ChangeOperation> {
         "clear" => Some(ChangeOperation::Clear),
         _ => None,
     }
+}
+
+/// What is wrong with a row that was not kept.
+pub(super) fn too_long() -> String {
+    format!(
+        "more than {ROW_BYTES} bytes, at most {ROW_BYTES} a row (split its tags into several rows)"
+    )
 }
 
 #[cold]

@@ -1,8 +1,10 @@
 //! Files as people and programs write them: what their rows come to, what is wrong with a row, and what refuses a file.
 
+use imtag_core::{ChangeOperation, Generation};
+
+use super::lines::ROW_BYTES;
 use super::*;
 use crate::import::memory::Memory;
-use imtag_core::Generation;
 
 /// Each row as `account: tag|tag`, with its operation before it if that is not add, or as `line N: reason`; or what is
 /// wrong with the file.
@@ -339,7 +341,11 @@ fn rows_of_empty_fields_count_as_blank_lines() {
         ),
         ["a: x".to_owned(), empty(12)]
     );
-    assert_eq!(refusal(",,\n,,\n"), refusal(""));
+    for empty in ["", ",,\n,,\n", "\u{feff}", "\n\r\n", "\u{feff}\n"] {
+        let says =
+            "users.csv is empty: its first line must be the header account,tag or account,tags";
+        assert_eq!(refusal(empty), says, "{empty:?}");
+    }
     let row = |account: &str| format!("{{\"To_Account\":\"{account}\",\"Tags\":[\"x\"]}}\n");
     let json = [row("a"), "  \n\t\r\n".to_owned(), row("")].concat();
     assert_eq!(rows(&json), ["a: x".to_owned(), empty(4)]);
