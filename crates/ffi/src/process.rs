@@ -56,29 +56,6 @@ fn wiped_on_fork() -> Option<&'static AtomicU32> {
     None
 }
 
-/// The process that made a handle.
-pub(crate) struct OwnerProcess(u32);
-
-impl OwnerProcess {
-    pub(crate) fn current() -> OwnerProcess {
-        OwnerProcess(process_id())
-    }
-
-    pub(crate) fn is_current(&self) -> bool {
-        self.0 == process_id()
-    }
-
-    /// Whether the handle may be used here. It takes no lock, as a fork may have happened while one was held.
-    pub(crate) fn check(&self, name: &str) -> Result<(), Misuse> {
-        if !self.is_current() {
-            return Err(Misuse::new(format!(
-                "{name} belongs to the process that this one was forked from: make one in each process, after the fork (in gunicorn: in post_fork)"
-            )));
-        }
-        check_thread()
-    }
-}
-
 thread_local! {
     /// Destroyed when the thread ends, together with the thread-locals that a call needs. Destructors of C++, of C's
     /// keys and functions of `atexit` may run after that.
@@ -104,7 +81,8 @@ pub(crate) fn check_thread() -> Result<(), Misuse> {
 pub(crate) struct Startable<O, T> {
     /// The handle's name in messages.
     name: &'static str,
-    owner: OwnerProcess,
+    /// The process that made it.
+    owner: u32,
     options: Mutex<O>,
     started: OnceLock<T>,
     start: fn(O) -> T,
@@ -114,7 +92,7 @@ impl<O: Clone, T> Startable<O, T> {
     pub(crate) fn new(name: &'static str, options: O, start: fn(O) -> T) -> Self {
         Startable {
             name,
-            owner: OwnerProcess::current(),
+            owner: process_id(),
             options: Mutex::new(options),
             started: OnceLock::new(),
             start,
@@ -123,7 +101,7 @@ impl<O: Clone, T> Startable<O, T> {
 
     /// Changes the options, while nothing is started.
     pub(crate) fn set(&self, how: impl FnOnce(O) -> Result<O, Misuse>) -> Result<(), Misuse> {
-        self.owner.check(self.name)?;
+        self.check_here()?;
         let mut options = lock(&self.options);
         if self.started.get().is_some() {
             let name = self.name;
@@ -136,13 +114,13 @@ impl<O: Clone, T> Startable<O, T> {
 
     /// What is started; starts it if it is not.
     pub(crate) fn started(&self) -> Result<&T, Misuse> {
-        self.owner.check(self.name)?;
+        self.check_here()?;
         Ok(self.start())
     }
 
     /// The same on any thread, also one that is ending; none in a forked child.
     pub(crate) fn started_here(&self) -> Option<&T> {
-        self.owner.is_current().then(|| self.start())
+        self.is_here().then(|| self.start())
     }
 
     fn start(&self) -> &T {
@@ -152,12 +130,27 @@ impl<O: Clone, T> Startable<O, T> {
 
     /// What is started, in the process that started it.
     pub(crate) fn if_started(&self) -> Option<&T> {
-        self.started.get().filter(|_| self.owner.is_current())
+        self.started.get().filter(|_| self.is_here())
     }
 
     /// Takes it out, to end it.
     pub(crate) fn into_started(self) -> Option<T> {
         self.started.into_inner()
+    }
+
+    /// Whether the handle may be used here. It takes no lock, as a fork may have happened while one was held.
+    fn check_here(&self) -> Result<(), Misuse> {
+        if self.is_here() {
+            return check_thread();
+        }
+        Err(Misuse::new(format!(
+            "{} belongs to the process that this one was forked from: make one in each process, after the fork (in gunicorn: in post_fork)",
+            self.name
+        )))
+    }
+
+    fn is_here(&self) -> bool {
+        self.owner == process_id()
     }
 }
 
@@ -197,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_forked_child_is_another_process_with_and_without_a_number_that_is_kept() {
-        let owner = OwnerProcess::current();
+        let parent = process_id();
         for _ in 0..2 {
-            assert!(in_child(|| !owner.is_current()));
-            assert!(owner.is_current());
+            assert!(in_child(|| process_id() != parent));
+            assert_eq!(process_id(), parent);
             keep_number();
         }
     }
