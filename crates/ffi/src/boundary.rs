@@ -108,6 +108,9 @@ mod tests {
         );
         // SAFETY: made above.
         unsafe { im_error_free(error) };
+        // SAFETY: NULL is allowed.
+        let status = unsafe { boundary(ptr::null_mut(), false, panics) };
+        assert_eq!(status, IM_DEFECT);
     }
 
     #[test]
@@ -133,20 +136,5 @@ mod tests {
             // SAFETY: made above.
             unsafe { im_error_free(error) };
         }
-    }
-
-    #[test]
-    fn a_panic_without_a_place_for_an_error_is_a_status_all_the_same() {
-        // SAFETY: NULL is allowed.
-        let status = unsafe { boundary(ptr::null_mut(), false, panics) };
-        assert_eq!(status, IM_DEFECT);
-    }
-
-    #[test]
-    fn an_old_value_of_the_error_is_overwritten_and_not_freed() {
-        let mut error = ptr::dangling_mut();
-        // SAFETY: a place of this frame.
-        assert_eq!(unsafe { boundary(&raw mut error, false, || Ok(())) }, IM_OK);
-        assert!(error.is_null());
     }
 }

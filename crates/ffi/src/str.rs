@@ -98,18 +98,6 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_ends_with_a_nul_is_a_string_without_it() {
-        let string = |text: *const c_char| {
-            // SAFETY: NULL, or a literal.
-            let made = unsafe { im_str_from(text) };
-            (made.data, made.len)
-        };
-        let text = c"vip".as_ptr();
-        assert_eq!(string(text), (text, 3));
-        assert_eq!(string(std::ptr::null()), (std::ptr::null(), 0));
-    }
-
-    #[test]
     fn the_empty_text_is_no_pointer_into_nothing() {
         assert!(im_str::view("").data.is_null());
         assert_eq!(im_str::view("北京").len, 6);

@@ -238,81 +238,66 @@ impl<'a> FlatUsers<'a> {
 mod tests {
     use super::*;
 
-    type Read = Result<Vec<(String, Vec<String>)>, String>;
+    /// Each user's account and tags.
+    type Expected = [(&'static str, &'static [&'static str])];
 
-    /// The users of a text, by lengths or, if there are none, by NULs.
-    fn read(text: &str, lengths: Option<&[usize]>, count: usize, tag_counts: &[usize]) -> Read {
-        // SAFETY: arrays of this frame.
-        let users = unsafe {
-            let (text, text_len) = (text.as_ptr().cast(), text.len());
-            let lengths = lengths.map_or(std::ptr::null(), <[usize]>::as_ptr);
-            let (tag_counts, users) = (tag_counts.as_ptr(), tag_counts.len());
-            FlatUsers::borrow(text, text_len, lengths, count, tag_counts, users)
-        };
-        let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let users = users.map_err(|misuse| misuse.what().to_owned())?;
-        let read = users.iter();
-        let read = read.map(|(account, tags)| (string(account), tags.map(string).collect()));
-        Ok(read.collect())
-    }
-
-    fn user(account: &str, tags: &[&str]) -> (String, Vec<String>) {
-        let tags = tags.iter().map(|&tag| tag.to_owned());
-        (account.to_owned(), tags.collect())
+    /// The users of a request by lengths, and then with a NUL after each string.
+    fn in_both_forms(users: &Expected, check: impl Fn(&FlatUsers)) {
+        let (mut joined, mut terminated, mut lengths) = (String::new(), String::new(), vec![]);
+        for (account, tags) in users {
+            for string in std::iter::once(account).chain(*tags) {
+                joined += string;
+                terminated.extend([string, "\0"]);
+                lengths.push(string.len());
+            }
+        }
+        let counts = Vec::from_iter(users.iter().map(|(_, tags)| tags.len()));
+        let (counts, users) = (counts.as_ptr(), users.len());
+        for (text, by) in [(joined, lengths.as_ptr()), (terminated, std::ptr::null())] {
+            let (text, bytes, count) = (text.as_ptr().cast(), text.len(), lengths.len());
+            // SAFETY: arrays of this frame.
+            let read = unsafe { FlatUsers::borrow(text, bytes, by, count, counts, users) };
+            check(&read.ok().unwrap());
+        }
     }
 
     #[test]
-    fn a_flat_request_has_each_user_with_its_own_tags_empty_ones_too() {
-        let lengths = [4, 3, 0, 3, 4, 6];
-        let users = [
-            user("anna", &["vip", ""]),
-            user("bob", &[]),
-            user("carl", &["北京"]),
+    fn each_user_has_its_own_tags_empty_ones_too() {
+        let requests: [&Expected; 4] = [
+            &[("anna", &["vip", ""]), ("bob", &[]), ("carl", &["北京"])],
+            &[("", &[""]), ("a", &["", ""])],
+            &[("", &[])],
+            &[],
         ];
-        let by_lengths = read("annavipbobcarl北京", Some(&lengths), 6, &[2, 0, 1]);
-        assert_eq!(by_lengths.unwrap(), users);
-        let by_nuls = read("anna\0vip\0\0bob\0carl\0北京\0", None, 6, &[2, 0, 1]);
-        assert_eq!(by_nuls.unwrap(), users);
-    }
-
-    #[test]
-    fn a_text_with_nuls_may_begin_and_end_with_an_empty_string() {
-        let users = [user("", &[""]), user("a", &["", ""])];
-        assert_eq!(read("\0\0a\0\0\0", None, 5, &[1, 2]).unwrap(), users);
-        assert_eq!(read("\0", None, 1, &[0]).unwrap(), [user("", &[])]);
-        assert_eq!(read("", None, 0, &[]).unwrap(), []);
+        for expected in requests {
+            in_both_forms(expected, |users| {
+                let mut read = users.iter();
+                for (account, tags) in expected {
+                    let (its_account, its_tags) = read.next().unwrap();
+                    assert_eq!(its_account, account.as_bytes());
+                    assert!(its_tags.eq(tags.iter().map(|tag| tag.as_bytes())));
+                }
+                assert!(read.next().is_none());
+            });
+        }
     }
 
     #[test]
     fn strings_own_no_memory_and_say_how_many_they_are() {
         assert!(!std::mem::needs_drop::<FlatUsers>());
-        let lengths: [usize; 3] = [4, 3, 0];
-        for (text, lengths) in [
-            ("annavip", lengths.as_ptr()),
-            ("anna\0vip\0\0", std::ptr::null()),
-        ] {
-            // SAFETY: arrays of this frame.
-            let flat = unsafe { Flat::borrow(text.as_ptr().cast(), text.len(), lengths, 3) };
-            let mut strings = flat.ok().unwrap().iter();
+        in_both_forms(&[("anna", &["vip", ""])], |users| {
+            let mut strings = users.flat.iter();
             for (left, string) in [(3, "anna"), (2, "vip"), (1, "")] {
                 assert_eq!(strings.size_hint(), (left, Some(left)));
                 assert_eq!(strings.next(), Some(string.as_bytes()));
             }
             assert_eq!((strings.size_hint(), strings.next()), ((0, Some(0)), None));
-        }
+        });
     }
 
     #[test]
     fn a_user_whose_tags_are_not_read_leaves_the_next_its_own() {
-        for (text, lengths) in [
-            ("annavipnewbobold", [4_usize, 3, 3, 3, 3].as_ptr()),
-            ("anna\0vip\0new\0bob\0old\0", std::ptr::null()),
-        ] {
-            let (text, text_len) = (text.as_ptr().cast(), text.len());
-            // SAFETY: constants.
-            let users =
-                unsafe { FlatUsers::borrow(text, text_len, lengths, 5, [2, 1].as_ptr(), 2) };
-            let users = users.ok().unwrap();
+        in_both_forms(&[("anna", &["vip", "new"]), ("bob", &["old"])], |users| {
             for read in [0, 1, 2] {
                 let mut users = users.iter();
                 let (_, tags) = users.next().unwrap();
@@ -321,10 +306,10 @@ mod tests {
                 let (bob, tags) = users.next().unwrap();
                 assert_eq!(
                     (bob, Vec::from_iter(tags)),
-                    (b"bob".as_slice(), vec![b"old".as_slice()])
+                    (&b"bob"[..], vec![&b"old"[..]])
                 );
             }
-        }
+        });
     }
 
     /// So a NULL that was not meant is found, as it is for a text without NULs.
@@ -338,8 +323,11 @@ mod tests {
             ("anna", 1),
             ("", 1),
         ] {
+            // SAFETY: a constant.
+            let flat =
+                unsafe { Flat::borrow(text.as_ptr().cast(), text.len(), std::ptr::null(), count) };
             assert_eq!(
-                read(text, None, count, &[count - 1]).unwrap_err(),
+                flat.err().unwrap().what(),
                 format!("lengths: a NULL pointer with a length of {count}: give both or neither"),
             );
         }
