@@ -27,7 +27,9 @@ pub(super) fn faults(exported: &[String]) -> Result<Vec<String>, Error> {
     let hidden = hidden.filter(|name| name.starts_with("im_"));
     faults.extend(
         hidden.map(|name| {
-            format!("{name} is exported and not in the header: run `cargo xtask header`")
+            format!(
+                "{name} is exported and not in the header: run `cargo xtask header`, which has its module in ORDER"
+            )
         }),
     );
     faults.extend(without_line(&header, &recorded));
