@@ -6,11 +6,24 @@
     reason = "not published: only the tasks of this repository use it"
 )]
 
+pub mod archive;
+pub mod build;
+pub mod c;
 pub mod cargo;
 pub mod cost;
+pub mod cpp;
+pub mod elf;
+pub mod environment;
+pub mod go;
+pub mod installed;
 pub mod metadata;
+pub mod other_sdks;
+pub mod page;
 pub mod parallel;
 pub mod program;
+pub mod pypi;
+pub mod python;
+pub mod readme;
 pub mod scene;
 pub mod tools;
 

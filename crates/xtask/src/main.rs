@@ -11,7 +11,7 @@ mod errors;
 mod generated;
 mod header;
 mod install;
-mod pypi;
+mod lock;
 mod quota;
 mod random;
 mod sample;
@@ -20,7 +20,7 @@ mod tsan;
 
 use std::process::ExitCode;
 
-use imtag_checks::{Error, cargo, cost, metadata, parallel, program, scene};
+use imtag_checks::{Error, cargo, cost, metadata, parallel, program, pypi, scene};
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Ok(task) if task == "errors" => errors::run(arguments),
         Ok(task) if task == "header" => header::run(arguments),
         Ok(task) if task == "install" => install::run(arguments),
-        Ok(task) if task == "lock" => pypi::run(arguments),
+        Ok(task) if task == "lock" => lock::run(arguments),
         Ok(task) if task == "quota" => return quota::run(),
         Ok(task) if task == "sample" => sample::run(arguments),
         Ok(task) if task == "test" => return test::run(arguments),

@@ -25,10 +25,10 @@ use lexopt::ValueExt;
 use serde_json::Value;
 
 use crate::Error;
-use crate::install::build;
 use crate::scene;
 use file::User;
 use import::{End, Import};
+use imtag_checks::build;
 use kill_plan::{Kill, Victim};
 use service::{Counts, Service};
 

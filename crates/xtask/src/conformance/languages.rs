@@ -4,9 +4,9 @@ use std::process::Command;
 
 use super::case::runners;
 use crate::Error;
-use crate::install::{self, build};
 use crate::program;
 use crate::test::{c, go, python, tools};
+use imtag_checks::build;
 
 /// A language that has a runner.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ fn compiled(
     flags: &[&str],
     others: &[&str],
 ) -> Result<Command, Error> {
-    let prefix = install::tree_for_tests()?;
+    let prefix = build::tree()?;
     let folder = prefix.with_file_name("conformance");
     std::fs::create_dir_all(&folder)?;
     let (program, lib) = (folder.join(language), prefix.join("lib"));

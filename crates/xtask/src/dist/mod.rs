@@ -65,7 +65,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         cache: target.join("artefacts-cache"),
     };
 
-    let libraries = zig.built("imtag-ffi")?.libraries()?;
+    let libraries = build::Libraries::new(zig.built("imtag-ffi")?.file("libimtag.so")?)?;
     let program = zig.built("imtag-cli")?.file("imtag")?;
     smoke_test::is_linked_as_meant(&libraries.shared)?;
     for file in [&libraries.shared, &program] {

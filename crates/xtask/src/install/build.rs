@@ -1,16 +1,13 @@
-//! What Cargo builds, and where it put it, which it says as JSON, also where nothing had to be built; and what the two
-//! libraries need of the system.
+//! The two libraries, and what they need of the system.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
-use serde_json::Value;
+pub(crate) use imtag_checks::build::{Built, command_line, target};
 
 use super::archive;
 use crate::Error;
 use crate::cargo::{cargo, clean};
-use crate::metadata::Metadata;
 
 /// The two libraries, built.
 pub(crate) struct Libraries {
@@ -34,78 +31,17 @@ pub(crate) fn libraries(profile: &str) -> Result<Libraries, Error> {
         "--profile",
         profile,
     ];
-    Built::new(cargo(build))?.libraries()
+    Libraries::new(Built::new(cargo(build))?.file("libimtag.so")?)
 }
 
-/// What the checks use of the workspace, in the profile of every day: the libraries, the command line and the examples,
-/// as the tests of all crates have them, so that Cargo builds their dependencies once. Built once, however many checks
-/// ask.
-pub(crate) fn for_tests() -> Result<&'static Built, Error> {
-    static BUILT: OnceLock<Result<Built, String>> = OnceLock::new();
-    let build = || {
-        let build = [
-            "build",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--examples",
-            "--quiet",
-        ];
-        Built::new(cargo(build)).map_err(|why| why.to_string())
-    };
-    let built = BUILT.get_or_init(build);
-    built.as_ref().map_err(|why| why.clone().into())
-}
-
-/// The command line in a profile.
-pub(crate) fn command_line(profile: &str) -> Result<PathBuf, Error> {
-    let build = [
-        "build",
-        "--quiet",
-        "--package",
-        "imtag-cli",
-        "--profile",
-        profile,
-    ];
-    Built::new(cargo(build))?.file("imtag")
-}
-
-/// What a build made: its files.
-pub(crate) struct Built(Vec<PathBuf>);
-
-impl Built {
-    /// Runs a build of Cargo. What it and rustc say goes to the terminal.
-    pub(crate) fn new(mut command: Command) -> Result<Built, Error> {
-        command.args(["--message-format", "json-render-diagnostics"]);
-        let built = command.stderr(Stdio::inherit()).output()?;
-        if !built.status.success() {
-            return Err(format!("the build failed ({})", built.status).into());
-        }
-        let mut files = Vec::new();
-        for line in String::from_utf8(built.stdout)?.lines() {
-            let message: Value = serde_json::from_str(line)?;
-            let made = message["filenames"].as_array().into_iter().flatten();
-            files.extend(made.filter_map(Value::as_str).map(PathBuf::from));
-        }
-        Ok(Built(files))
-    }
-
-    /// The file of a name.
-    pub(crate) fn file(&self, name: &str) -> Result<PathBuf, Error> {
-        let mut files = self.0.iter();
-        let file = files.find(|file| file.file_name() == Some(name.as_ref()));
-        Ok(file
-            .ok_or_else(|| format!("cargo built no {name}"))?
-            .clone())
-    }
-
-    /// The libraries, which are part of the build.
-    pub(crate) fn libraries(&self) -> Result<Libraries, Error> {
+impl Libraries {
+    /// Those that Cargo has put into one folder, by the path of libimtag.so.
+    pub(crate) fn new(shared: PathBuf) -> Result<Libraries, Error> {
         if cfg!(not(target_os = "linux")) {
             return Err("the libraries are installed and shipped on Linux only".into());
         }
-        let (shared, built) = (self.file("libimtag.so")?, self.file("libimtag.a")?);
-        let folder = shared.parent().ok_or("cargo built in no folder")?;
+        let folder = shared.parent().ok_or("the library is in no folder")?;
+        let built = folder.join("libimtag.a");
         Ok(Libraries {
             archive: archive::hidden(&built, &shared, &folder.join("installable"))?,
             system: system_libraries()?,
@@ -113,11 +49,6 @@ impl Built {
             shared,
         })
     }
-}
-
-/// Cargo's target folder.
-pub(crate) fn target() -> Result<PathBuf, Error> {
-    Ok(Metadata::read(&["--no-deps"])?.target_directory)
 }
 
 /// What Rust's standard library needs of the system. Our dependencies add nothing to it, which the check of what is

@@ -1,37 +1,40 @@
 //! `cargo xtask install`: the libraries, their headers, and what pkg-config and CMake need to find them, into a folder.
 
-pub(crate) mod archive;
 pub(crate) mod build;
-pub(crate) mod elf;
 pub(crate) mod tree;
 pub(crate) mod write_atomic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+pub(crate) use imtag_checks::build::pkg_config_flags;
+pub(crate) use imtag_checks::{archive, elf};
 
 use crate::Error;
-use crate::program::output;
 use build::Libraries;
 use tree::Tree;
 
 const HELP: &str = "\
-Usage: cargo xtask install --prefix DIR [--destdir DIR] [--libdir DIR] [--includedir DIR] [--profile NAME]
+Usage: cargo xtask install --prefix DIR [OPTIONS]
 
   --prefix DIR      where the library will be used, such as /usr/local
   --destdir DIR     put before the prefix where files are written: for packagers
   --libdir DIR      inside the prefix; lib if not given
   --includedir DIR  inside the prefix; include if not given
   --profile NAME    dist (if not given), release or dev: how well it is optimised, and how long that takes
+  --built DIR       build nothing, and take the two libraries that cargo has put there
 ";
 
 pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let Some((tree, profile)) = options(arguments)? else {
+    let Some((tree, profile, built)) = options(arguments)? else {
         print!("{HELP}");
         return Ok(());
     };
     write_atomic::can_write(&tree.written_to().join(&tree.libdir)).map_err(elsewhere)?; // the build takes a minute
-    let libraries = build::libraries(&profile)?;
+    let libraries = match built {
+        Some(folder) => Libraries::new(folder.join("libimtag.so"))?,
+        None => build::libraries(&profile)?,
+    };
     for (path, had_to_be_written) in write(&tree, &libraries)? {
         let what = if had_to_be_written { "wrote" } else { "fresh" };
         println!("{what} {}", path.display());
@@ -48,19 +51,11 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
     Ok(())
 }
 
-/// The libraries and headers of the working copy, quickly built and installed for tests of the languages: the prefix.
-pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
-    in_target(&build::for_tests()?.libraries()?, "prefix")
-}
-
-/// The same in an optimised profile: for benchmarks.
+/// The libraries and headers of the working copy in an optimised profile, installed for benchmarks: the prefix.
 pub(crate) fn optimised_tree(profile: &str) -> Result<PathBuf, Error> {
-    in_target(&build::libraries(profile)?, &format!("prefix-{profile}"))
-}
-
-fn in_target(libraries: &Libraries, name: &str) -> Result<PathBuf, Error> {
-    let prefix = libraries.target.join(name);
-    write(&Tree::new(&prefix), libraries)?;
+    let libraries = build::libraries(profile)?;
+    let prefix = libraries.target.join(format!("prefix-{profile}"));
+    write(&Tree::new(&prefix), &libraries)?;
     Ok(prefix)
 }
 
@@ -79,14 +74,6 @@ fn elsewhere(why: String) -> String {
     format!("{why}; choose another --prefix, or run this with the right to write there")
 }
 
-/// What pkg-config prints for a package of a tree: the flags for a compiler.
-pub(crate) fn pkg_config_flags(package: &str, prefix: &Path) -> Result<Vec<String>, Error> {
-    let mut command = Command::new("pkg-config");
-    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
-    let text = output(command.args(["--cflags", "--libs", package]))?;
-    Ok(text.split_whitespace().map(str::to_owned).collect())
-}
-
 /// `libimtag.so: 2.50 MB, libimtag.a: 4.89 MB`
 pub(crate) fn sizes(libraries: &Libraries) -> Result<String, Error> {
     let size = |file: &Path| -> Result<f64, Error> { Ok(fs::metadata(file)?.len() as f64 / 1e6) };
@@ -96,12 +83,15 @@ pub(crate) fn sizes(libraries: &Libraries) -> Result<String, Error> {
     ))
 }
 
-/// Where to, and the profile. `None` where help was asked for.
-fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Error> {
+/// Where to, the profile, and where the libraries are that are built already.
+type Options = (Tree, String, Option<PathBuf>);
+
+/// `None` where help was asked for.
+fn options(mut arguments: lexopt::Parser) -> Result<Option<Options>, Error> {
     use lexopt::prelude::*;
     let mut prefix = None;
     let mut profile = "dist".to_owned();
-    let (mut destdir, mut libdir, mut includedir) = (None, None, None);
+    let (mut destdir, mut libdir, mut includedir, mut built) = (None, None, None, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("prefix") => prefix = Some(std::path::absolute(arguments.value()?)?),
@@ -109,6 +99,7 @@ fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Erro
             Long("libdir") => libdir = Some(arguments.value()?.into()),
             Long("includedir") => includedir = Some(arguments.value()?.into()),
             Long("profile") => profile = arguments.value()?.parse()?,
+            Long("built") => built = Some(std::path::absolute(arguments.value()?)?),
             Short('h') | Long("help") => return Ok(None),
             other => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
         }
@@ -127,20 +118,20 @@ fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Erro
         includedir,
         ..Tree::new(&prefix)
     };
-    Ok(Some((tree, profile)))
+    Ok(Some((tree, profile, built)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<Option<(Tree, String)>, Error> {
+    fn parse(arguments: &[&str]) -> Result<Option<Options>, Error> {
         options(lexopt::Parser::from_args(arguments))
     }
 
     #[test]
     fn what_is_not_said_is_as_usual() {
-        let (tree, profile) = parse(&["--prefix", "/usr/local"]).unwrap().unwrap();
+        let (tree, profile, _) = parse(&["--prefix", "/usr/local"]).unwrap().unwrap();
         assert_eq!(tree.written_to(), Path::new("/usr/local"));
         let folders = (tree.libdir, tree.includedir);
         assert_eq!(folders, ("lib".into(), "include".into()));
@@ -150,7 +141,7 @@ mod tests {
     #[test]
     fn a_folder_may_be_given_before_the_prefix_that_it_lies_in() {
         let arguments = ["--libdir", "/opt/x/lib64", "--prefix", "/opt/x"];
-        let (tree, _) = parse(&arguments).unwrap().unwrap();
+        let (tree, ..) = parse(&arguments).unwrap().unwrap();
         assert_eq!(tree.libdir, Path::new("lib64"));
     }
 

@@ -7,15 +7,6 @@
 //! emulator), so that hardly anything is built twice: tests once, and the metadata of the dependencies once for
 //! lints and documentation.
 
-pub(crate) mod c;
-mod cpp;
-mod environment;
-pub(crate) mod go;
-mod install;
-mod other_sdks;
-mod page;
-pub(crate) mod python;
-mod readme;
 mod steps;
 mod summary;
 
@@ -24,7 +15,8 @@ use std::process::ExitCode;
 use lexopt::Arg;
 
 use crate::cost::Start;
-pub(crate) use imtag_checks::tools;
+use imtag_checks::environment;
+pub(crate) use imtag_checks::{c, go, python, tools};
 use steps::{LONG, STEPS};
 use summary::{Summary, word};
 

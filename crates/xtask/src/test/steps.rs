@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::summary::{Outcome, Step};
-use super::{c, cpp, go, install, other_sdks, python, readme, tools};
 use crate::cargo::cargo;
 use crate::chaos::Chaos;
 use crate::program::run;
 use crate::{conformance, errors, sample};
+use imtag_checks::{c, cpp, go, installed, other_sdks, python, readme, tools};
 
 /// What a run without words and without `--long` leaves out, as it costs much and another step holds most of it.
 pub(super) const LONG: [&str; 2] = [
@@ -69,8 +69,8 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("Go", go::tested),
     ("Go with collections of garbage", go::with_collections),
     ("Go with the static library", go::linked_statically),
-    ("installed", || install::installed("dev")),
-    ("installed as shipped", || install::installed("dist")),
+    ("installed", || installed::installed("dev")),
+    ("installed as shipped", || installed::installed("dist")),
     ("README's examples", readme::examples),
     ("other SDKs", other_sdks::examples),
     ("chaos", || Chaos::SHORT.cause()), // the long one is `cargo xtask chaos`

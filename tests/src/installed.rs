@@ -6,12 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::summary::Outcome;
-use super::tools;
 use crate::Error;
-use crate::cargo::root;
-use crate::install::{archive, elf, pkg_config_flags};
+use crate::build::pkg_config_flags;
+use crate::cargo::{cargo, root};
 use crate::program::output;
+use crate::{archive, elf, tools};
 
 /// What each program prints.
 const SAYS: &str = "0.1.0 invalid request, nothing was sent: users[0].tags[0]: 51 bytes, at most 50 (shorten it)\n";
@@ -30,7 +29,7 @@ const PROGRAMS: [(&str, &str); 6] = [
 const COMPILERS: [(&str, &str, &[&str]); 2] = [("c", "gcc", &[]), ("cpp", "g++", &["-std=c++17"])];
 
 /// In a profile.
-pub(super) fn installed(profile: &str) -> Outcome {
+pub fn installed(profile: &str) -> Result<(), Error> {
     for (program, package) in PROGRAMS {
         tools::program(program, package)?;
     }
@@ -79,9 +78,8 @@ pub(super) fn installed(profile: &str) -> Outcome {
 
 /// Installs as a person would; what it prints.
 fn install(profile: &str, options: &[&str], prefix: &Path) -> Result<String, Error> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["install", "--profile", profile, "--prefix"]);
-    output(command.arg(prefix).args(options).current_dir(root()))
+    let mut command = cargo(["xtask", "install", "--profile", profile, "--prefix"]);
+    output(command.arg(prefix).args(options))
 }
 
 /// The libraries have the promised names, and only those.

@@ -7,12 +7,10 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::summary::Outcome;
-use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::{clean, root};
-use crate::install::{self, elf};
 use crate::program::{output, run};
+use crate::{build, elf, tools};
 
 const BINDING: &str = "bindings/go";
 const RUNNER: &str = "tests/conformance/runners/go";
@@ -23,7 +21,7 @@ const CASE: &str = r#"{"name": "no tags", "settings": {"sdkappid": 1400000000, "
     "usersig": "abc", "region": "china"}, "call": {"operation": "add", "users": [{"account": "u", "tags": []}]}}"#;
 
 /// Neither a module nor another toolchain: the modules here need none. A test that runs `go` hands these on.
-pub(super) const FETCHES_NOTHING: [(&str, &str); 3] = [
+pub const FETCHES_NOTHING: [(&str, &str); 3] = [
     ("GOFLAGS", "-mod=readonly"),
     ("GOPROXY", "off"),
     ("GOTOOLCHAIN", "local"),
@@ -38,7 +36,7 @@ struct Go {
 
 /// Format, vet, tests, races; and every pointer that is handed to C is looked at, in the same run, as each of both builds
 /// Go's own library anew.
-pub(super) fn tested() -> Outcome {
+pub fn tested() -> Result<(), Error> {
     let go = Go::new()?;
     let mut gofmt = Command::new("gofmt");
     clean(&mut gofmt);
@@ -54,12 +52,12 @@ pub(super) fn tested() -> Outcome {
 }
 
 /// The same, with garbage collected before each call into C.
-pub(super) fn with_collections() -> Outcome {
+pub fn with_collections() -> Result<(), Error> {
     run(Go::new()?.test()?.args(["-tags", "imtag_debug", "./..."]))
 }
 
 /// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
-pub(super) fn linked_statically() -> Outcome {
+pub fn linked_statically() -> Result<(), Error> {
     let go = Go::new()?;
     let program = go.build(RUNNER, "runner-static", &["-tags", "imtag_static"])?;
     let needed = elf::dynamic(&program)?.needed;
@@ -79,13 +77,13 @@ pub(super) fn linked_statically() -> Outcome {
 }
 
 /// What Go's benchmark of the same name prints.
-pub(crate) fn marshalling() -> Result<String, Error> {
-    let lib = install::tree_for_tests()?.join("lib");
+pub fn marshalling() -> Result<String, Error> {
+    let lib = build::tree()?.join("lib");
     output(&mut benchmark("Marshal", "2000x", &lib)?)
 }
 
 /// The benchmark that prints how a batcher serves many goroutines, with the library in a folder.
-pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
+pub fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
     benchmark("BatcherAtQuota", "1x", lib)
 }
 
@@ -94,24 +92,24 @@ fn benchmark(name: &str, times: &str, lib: &Path) -> Result<Command, Error> {
     test.args(["-run", "^$", "-bench", name, "-benchtime", times, "."]);
     test.env("LD_LIBRARY_PATH", lib);
     // the package's tests start an emulator, whichever of them run
-    test.env("IMTAG_BIN", cpp::command_line()?);
+    test.env("IMTAG_BIN", build::imtag()?);
     Ok(test)
 }
 
 /// The conformance runner, with the shared library as others use it.
-pub(crate) fn conformance_runner() -> Result<Command, Error> {
+pub fn conformance_runner() -> Result<Command, Error> {
     let go = Go::new()?;
     go.program(RUNNER, "runner-shared")
 }
 
 /// The clients of `cargo xtask bench call`, with the library that is installed in a folder.
-pub(crate) fn call_benchmark(prefix: &Path) -> Result<Command, Error> {
+pub fn call_benchmark(prefix: &Path) -> Result<Command, Error> {
     Go::with(prefix.to_owned())?.program(CLIENTS, "clients")
 }
 
 impl Go {
     fn new() -> Result<Go, Error> {
-        Go::with(install::tree_for_tests()?)
+        Go::with(build::tree()?)
     }
 
     fn with(prefix: PathBuf) -> Result<Go, Error> {
@@ -146,7 +144,7 @@ impl Go {
         let mut command = self.command(BINDING, "test");
         command.args(["-race", "-count=1", "-timeout=5m"]);
         command.env("GOEXPERIMENT", "cgocheck2");
-        command.env("IMTAG_BIN", cpp::command_line()?);
+        command.env("IMTAG_BIN", build::imtag()?);
         Ok(command)
     }
 
@@ -171,7 +169,7 @@ impl Go {
 
 /// Go sees neither that a header has changed which lies elsewhere nor that pkg-config names another folder, and would use
 /// what it built with the old ones: so the flags, which it does see, change with both.
-pub(super) fn c_flags(prefix: &Path) -> String {
+pub fn c_flags(prefix: &Path) -> String {
     let header = fs::read(prefix.join("include/imtag.h"));
     let mut hasher = DefaultHasher::new();
     (prefix, header.unwrap_or_default()).hash(&mut hasher);

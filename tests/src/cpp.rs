@@ -1,28 +1,26 @@
 //! C++: the binding's tests, built with CMake and run against the emulator, with sanitizers, and plain in a long run. They
 //! use the library as an installed one, so that what `find_package` needs is tested too.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use super::summary::Outcome;
-use super::tools;
 use crate::Error;
 use crate::cargo::root;
-use crate::install::{self, build};
 use crate::program::run;
+use crate::{build, tools};
 
 /// How the tests are built: their folder below that of all C++, and the option.
 type Variant = (&'static str, &'static str);
 
-pub(super) const PLAIN: Variant = ("plain", "-DIMTAG_SANITIZE=OFF");
+pub const PLAIN: Variant = ("plain", "-DIMTAG_SANITIZE=OFF");
 
 /// Leaks, wrong addresses and undefined behaviour of the binding; the library itself is as always. And what compilers say
 /// of a wrong use.
-pub(super) const SANITIZED: Variant = ("sanitized", "-DIMTAG_SANITIZE=ON");
+pub const SANITIZED: Variant = ("sanitized", "-DIMTAG_SANITIZE=ON");
 
-pub(super) fn tested((name, sanitize): Variant) -> Outcome {
+pub fn tested((name, sanitize): Variant) -> Result<(), Error> {
     tools::cpp()?;
-    let prefix = install::tree_for_tests()?;
+    let prefix = build::tree()?;
     let folder = prefix.with_file_name("cpp").join(name);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = cores.to_string();
@@ -32,7 +30,7 @@ pub(super) fn tested((name, sanitize): Variant) -> Outcome {
     configure.arg("-S").arg(root().join("bindings/cpp/tests"));
     configure.arg("-B").arg(&folder).arg(sanitize);
     configure.arg(setting("CMAKE_PREFIX_PATH", &prefix));
-    run(configure.arg(setting("IMTAG_BIN", &command_line()?)))?;
+    run(configure.arg(setting("IMTAG_BIN", &build::imtag()?)))?;
 
     let mut build = Command::new("cmake");
     build.arg("--build").arg(&folder);
@@ -42,9 +40,4 @@ pub(super) fn tested((name, sanitize): Variant) -> Outcome {
     ctest.arg("--test-dir").arg(&folder);
     ctest.args(["--output-on-failure", "--no-tests=error"]);
     run(ctest.args(["--parallel", &cores]))
-}
-
-/// The command line, whose emulator the tests start.
-pub(super) fn command_line() -> Result<PathBuf, Error> {
-    build::for_tests()?.file("imtag")
 }

@@ -2,8 +2,7 @@
 //! that it pulls in, in exact versions and with hashes. Wheels only, as an sdist would be built with whatever its
 //! authors ask for, and that is in no lock.
 
-pub(crate) mod lock;
-mod renew;
+pub mod lock;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,18 +10,17 @@ use std::process::Command;
 
 use crate::Error;
 use crate::program::output;
-pub(crate) use renew::run;
 
 /// A virtual environment of Python.
 #[derive(Debug, Clone)]
-pub(crate) struct VirtualEnv {
+pub struct VirtualEnv {
     folder: PathBuf,
 }
 
 impl VirtualEnv {
     /// An environment with exactly what a lock names, as pip refuses all else. It is made anew when the lock or the
     /// Python has changed.
-    pub(crate) fn locked(lock: &str, folder: PathBuf) -> Result<VirtualEnv, Error> {
+    pub fn locked(lock: &str, folder: PathBuf) -> Result<VirtualEnv, Error> {
         let venv = VirtualEnv { folder };
         let (file, text) = lock::read(lock)?;
         let made_of = output(Command::new("python3").arg("-VV"))? + &text;
@@ -38,7 +36,7 @@ impl VirtualEnv {
     }
 
     /// An environment with one wheel and nothing else, made anew.
-    pub(crate) fn with_wheel(wheel: &Path, folder: PathBuf) -> Result<VirtualEnv, Error> {
+    pub fn with_wheel(wheel: &Path, folder: PathBuf) -> Result<VirtualEnv, Error> {
         let venv = VirtualEnv { folder };
         venv.make()?;
         venv.install_wheel(wheel)?;
@@ -56,7 +54,7 @@ impl VirtualEnv {
     }
 
     /// Installs a wheel of ours, which needs no other.
-    pub(crate) fn install_wheel(&self, wheel: &Path) -> Result<(), Error> {
+    pub fn install_wheel(&self, wheel: &Path) -> Result<(), Error> {
         let mut pip = self.pip("install");
         pip.args(["--no-index", "--no-deps", "--force-reinstall"]);
         output(pip.arg(wheel))?;
@@ -64,12 +62,7 @@ impl VirtualEnv {
     }
 
     /// Builds a wheel of ours with the tools that this environment has.
-    pub(crate) fn build_wheel(
-        &self,
-        project: &Path,
-        library: &Path,
-        to: &Path,
-    ) -> Result<(), Error> {
+    pub fn build_wheel(&self, project: &Path, library: &Path, to: &Path) -> Result<(), Error> {
         let mut pip = self.pip("wheel");
         pip.args(["--no-index", "--no-deps", "--no-build-isolation"]);
         pip.arg("--wheel-dir").arg(to).arg(project);
@@ -78,7 +71,7 @@ impl VirtualEnv {
     }
 
     /// The wheels that a lock names, as files in a folder, for a pip that is to find nothing else.
-    pub(crate) fn download(&self, lock: &str, to: &Path) -> Result<(), Error> {
+    pub fn download(&self, lock: &str, to: &Path) -> Result<(), Error> {
         let (file, _) = lock::read(lock)?;
         let mut pip = self.pip("download");
         pip.args(FROM_A_LOCK).arg("--requirement").arg(file);
@@ -95,7 +88,7 @@ impl VirtualEnv {
     }
 
     /// A program of the environment, which finds the others there.
-    pub(crate) fn program(&self, name: &str) -> Command {
+    pub fn program(&self, name: &str) -> Command {
         let bin = self.folder.join("bin");
         let mut command = Command::new(bin.join(name));
         let mut path = bin.into_os_string();
@@ -107,7 +100,7 @@ impl VirtualEnv {
 }
 
 /// The one wheel in a folder.
-pub(crate) fn only_wheel(folder: &Path) -> Result<PathBuf, Error> {
+pub fn only_wheel(folder: &Path) -> Result<PathBuf, Error> {
     let files = fs::read_dir(folder)?.map(|file| Ok(file?.path()));
     let mut files = files.collect::<Result<Vec<_>, std::io::Error>>()?;
     files.retain(|file| file.extension() == Some("whl".as_ref()));

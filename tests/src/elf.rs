@@ -9,14 +9,14 @@ use crate::program::output;
 
 /// What the loader is told.
 #[derive(Debug, Default)]
-pub(crate) struct Dynamic {
-    pub(crate) needed: Vec<String>,
-    pub(crate) soname: Option<String>,
+pub struct Dynamic {
+    pub needed: Vec<String>,
+    pub soname: Option<String>,
     /// True if it is never unloaded.
-    pub(crate) stays: bool,
+    pub stays: bool,
 }
 
-pub(crate) fn dynamic(file: &Path) -> Result<Dynamic, Error> {
+pub fn dynamic(file: &Path) -> Result<Dynamic, Error> {
     let text = output(Command::new("readelf").args(["-d", "-W"]).arg(file))?;
     let mut dynamic = Dynamic::default();
     for line in text.lines() {
@@ -33,12 +33,12 @@ pub(crate) fn dynamic(file: &Path) -> Result<Dynamic, Error> {
 }
 
 /// The names that a shared library gives to others, in order.
-pub(crate) fn exported(shared: &Path) -> Result<Vec<String>, Error> {
+pub fn exported(shared: &Path) -> Result<Vec<String>, Error> {
     names("-D", shared)
 }
 
 /// Those of an archive.
-pub(crate) fn global(archive: &Path) -> Result<Vec<String>, Error> {
+pub fn global(archive: &Path) -> Result<Vec<String>, Error> {
     names("-g", archive)
 }
 
@@ -51,16 +51,16 @@ fn names(kind: &str, file: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// True if there is a section of that name.
-pub(crate) fn has_section(file: &Path, name: &str) -> Result<bool, Error> {
+pub fn has_section(file: &Path, name: &str) -> Result<bool, Error> {
     let text = output(Command::new("readelf").args(["-S", "-W"]).arg(file))?;
     Ok(text.split_whitespace().any(|word| word == name))
 }
 
 /// A version of the C library: 2.17 is (2, 17).
-pub(crate) type Glibc = (u32, u32);
+pub type Glibc = (u32, u32);
 
 /// The oldest glibc that has every versioned symbol that a file needs.
-pub(crate) fn glibc(file: &Path) -> Result<Glibc, Error> {
+pub fn glibc(file: &Path) -> Result<Glibc, Error> {
     let text = output(Command::new("objdump").arg("-T").arg(file))?;
     newest(&text).ok_or_else(|| format!("{} needs no glibc", file.display()).into())
 }

@@ -13,19 +13,19 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 
-use super::page::{self, Section};
-use super::summary::{Outcome, Step};
-use super::tools;
 use crate::Error;
-use crate::install::build;
+use crate::page::{self, Section};
 use crate::program::{Missing, Running, output};
+use crate::{build, tools};
 
 const PAGE: &str = "docs/other-sdks.md";
 const PORT: &str = "8443";
 const DONE: &str = "\"ErrorCode\":0";
 
+type Tool = fn() -> Result<(), Error>;
+
 /// The sections that are run, each with what looks for what the language needs, and installs it where that can be.
-const LANGUAGES: [(&str, Step); 7] = [
+const LANGUAGES: [(&str, Tool); 7] = [
     ("curl", || tools::program("curl", "curl")),
     ("Java", tools::java),
     ("Python", || tools::program("python3", "python3")),
@@ -41,7 +41,7 @@ const RUST: &str = "Rust";
 const EXAMPLE: &str = "other_sdk";
 const PROGRAM: &str = "target/debug/tag";
 
-pub(super) fn examples() -> Outcome {
+pub fn examples() -> Result<(), Error> {
     let sections = page::read(PAGE)?;
     let [start, settings] = &section(&sections, "Start")?.commands[..] else {
         return Err(format!("{PAGE}: its start is not the emulator and the settings").into());
@@ -65,7 +65,7 @@ pub(super) fn examples() -> Outcome {
 }
 
 /// A language that is missing hides no failure.
-fn outcome(failed: Vec<String>, skipped: Vec<String>) -> Outcome {
+fn outcome(failed: Vec<String>, skipped: Vec<String>) -> Result<(), Error> {
     if !failed.is_empty() {
         Err([failed, skipped].concat().join("; ").into())
     } else if !skipped.is_empty() {
@@ -193,7 +193,7 @@ mod tests {
     fn the_rust_program_is_built_by_the_lock_as_the_page_prints_it() {
         let sections = page::read(PAGE).unwrap();
         let rust = section(&sections, RUST).unwrap();
-        let example = include_str!("../../examples/other_sdk.rs");
+        let example = include_str!("../examples/other_sdk.rs");
         let (_, code) = example.split_once("\n\n").unwrap();
         assert_eq!(rust.files, [("src/main.rs".to_owned(), code.to_owned())]);
         let run: Vec<_> = rust.commands.iter().map(|it| without_cargo(it)).collect();

@@ -9,27 +9,27 @@ use crate::Error;
 use crate::cargo::root;
 
 /// All locks. A later one has the versions of the first where both have a package.
-pub(super) const LOCKS: [&str; 4] = [BUILD, TEST, DIST, LOCK];
+pub const LOCKS: [&str; 4] = [BUILD, TEST, DIST, LOCK];
 
 /// What our wheel is built with.
-pub(crate) const BUILD: &str = "build";
+pub const BUILD: &str = "build";
 
 /// What the binding for Python is tested with.
-pub(crate) const TEST: &str = "test";
+pub const TEST: &str = "test";
 
 /// What `cargo xtask dist` needs.
-pub(crate) const DIST: &str = "dist";
+pub const DIST: &str = "dist";
 
 /// What `cargo xtask lock` needs.
-pub(super) const LOCK: &str = "lock";
+pub const LOCK: &str = "lock";
 
 /// Where the locks are.
-pub(super) fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     root().join("crates/xtask/requirements")
 }
 
 /// The file of a lock, and its text.
-pub(super) fn read(name: &str) -> Result<(PathBuf, String), Error> {
+pub fn read(name: &str) -> Result<(PathBuf, String), Error> {
     let file = folder().join(format!("{name}.txt"));
     let text = fs::read_to_string(&file)
         .map_err(|error| format!("{}: {error}: run `cargo xtask lock`", file.display()))?;

@@ -7,25 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::summary::Outcome;
-use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::{self, build, tree};
 use crate::program::{Missing, output, run};
 use crate::pypi::{VirtualEnv, lock, only_wheel};
+use crate::{build, tools};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the checks of Python need.
-pub(crate) struct Venv {
+pub struct Venv {
     tools: VirtualEnv,
     /// Of everything in Python: the environment, the wheel, caches.
     folder: PathBuf,
 }
 
 /// Style, format, types.
-pub(super) fn linted() -> Outcome {
+pub fn linted() -> Result<(), Error> {
     let venv = Venv::with_package()?;
     let cache = venv.folder.join("ruff");
     for arguments in [&["check"][..], &["format", "--check"]] {
@@ -45,33 +43,33 @@ pub(super) fn linted() -> Outcome {
 }
 
 /// The tests.
-pub(super) fn tested() -> Outcome {
+pub fn tested() -> Result<(), Error> {
     let mut pytest = Venv::with_package()?.module("pytest");
     pytest.arg("-c").arg(configuration());
     pytest.args(["-p", "no:cacheprovider", "--quiet"]);
     pytest.arg("--rootdir").arg(project());
-    pytest.env("IMTAG_BIN", cpp::command_line()?);
+    pytest.env("IMTAG_BIN", build::imtag()?);
     run(pytest.arg(project().join("tests")))
 }
 
 /// What bench/marshal.py prints.
-pub(crate) fn marshalling() -> Result<String, Error> {
+pub fn marshalling() -> Result<String, Error> {
     let mut python = Venv::with_package()?.python();
     output(python.arg(project().join("bench/marshal.py")))
 }
 
 /// bench/batcher.py, with the library in a folder.
-pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
+pub fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
     let mut command = Venv::with_package()?.python();
-    command.env("IMTAG_LIBRARY", lib.join(tree::file_name()));
+    command.env("IMTAG_LIBRARY", lib.join("libimtag.so"));
     command.arg(project().join("bench/batcher.py"));
     Ok(command)
 }
 
 /// bench/call.py, with the library in a folder.
-pub(crate) fn call_benchmark(lib: &Path) -> Result<Command, Error> {
+pub fn call_benchmark(lib: &Path) -> Result<Command, Error> {
     let venv = Venv::ready()?;
-    let library = lib.join(tree::file_name());
+    let library = lib.join("libimtag.so");
     venv.install_wheel(&library)?;
     let mut command = venv.python();
     command.env("IMTAG_LIBRARY", library);
@@ -80,7 +78,7 @@ pub(crate) fn call_benchmark(lib: &Path) -> Result<Command, Error> {
 }
 
 /// The conformance runner, started with the package as it is installed.
-pub(crate) fn conformance_runner() -> Result<Command, Error> {
+pub fn conformance_runner() -> Result<Command, Error> {
     let mut command = Venv::with_package()?.python();
     command.arg(runner().join("run.py"));
     Ok(command)
@@ -101,7 +99,7 @@ fn runner() -> PathBuf {
 
 impl Venv {
     /// The environment with the tools that the checks need. Where they cannot be had, the checks are skipped.
-    pub(super) fn ready() -> Result<Venv, Error> {
+    pub fn ready() -> Result<Venv, Error> {
         tools::python()?;
         let folder = build::target()?.join("python");
         let tools = VirtualEnv::locked(lock::TEST, folder.join("venv"));
@@ -115,8 +113,8 @@ impl Venv {
         static DONE: OnceLock<Result<(), String>> = OnceLock::new();
         let venv = Venv::ready()?;
         let install = || {
-            let library = install::tree_for_tests()?.join("lib");
-            venv.install_wheel(&library.join(tree::file_name()))
+            let library = build::tree()?.join("lib");
+            venv.install_wheel(&library.join("libimtag.so"))
         };
         DONE.get_or_init(|| install().map_err(|why| why.to_string()))
             .clone()?;
@@ -124,7 +122,7 @@ impl Venv {
     }
 
     /// What an isolated build of the wheel needs, as wheels in a folder.
-    pub(super) fn download_build_tools(&self, to: &Path) -> Result<(), Error> {
+    pub fn download_build_tools(&self, to: &Path) -> Result<(), Error> {
         self.tools.download(lock::BUILD, to)
     }
 

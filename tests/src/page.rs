@@ -5,21 +5,21 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::go::FETCHES_NOTHING;
 use crate::Error;
 use crate::cargo::{clean, root};
+use crate::go::FETCHES_NOTHING;
 
 /// A part of the page: what is typed at once, and its files by their names.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Section {
-    pub(super) level: usize,
-    pub(super) name: String,
-    pub(super) commands: Vec<String>,
-    pub(super) files: Vec<(String, String)>,
+pub struct Section {
+    pub level: usize,
+    pub name: String,
+    pub commands: Vec<String>,
+    pub files: Vec<(String, String)>,
 }
 
 /// The sections of a page of the repository.
-pub(super) fn read(page: &str) -> Result<Vec<Section>, Error> {
+pub fn read(page: &str) -> Result<Vec<Section>, Error> {
     let text = fs::read_to_string(root().join(page)).map_err(|error| format!("{page}: {error}"))?;
     Ok(sections(&text))
 }
@@ -68,7 +68,7 @@ fn sections(page: &str) -> Vec<Section> {
 }
 
 /// A shell for commands of a page, in a folder elsewhere, in which nothing is fetched that no lock names.
-pub(super) fn shell(folder: &Path, script: &str) -> Command {
+pub fn shell(folder: &Path, script: &str) -> Command {
     let mut shell = Command::new("sh");
     clean(&mut shell);
     let shell_in = shell.current_dir(folder).envs(FETCHES_NOTHING);

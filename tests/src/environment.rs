@@ -53,17 +53,17 @@ const WITHOUT_PROXY: &str = "127.0.0.1,localhost,::1";
 const OPEN_FILES: u64 = 1024;
 
 /// True if this process has the environment that is made here.
-pub(super) fn is_made() -> bool {
+pub fn is_made() -> bool {
     std::env::var_os(MADE).is_some()
 }
 
 /// True if the checks that are long and not essential run too.
-pub(super) fn is_long() -> bool {
+pub fn is_long() -> bool {
     std::env::var_os(LONG).is_some()
 }
 
 /// Starts this program anew in its place; why that cannot be done.
-pub(super) fn enter(words: &[String], long: bool) -> std::io::Error {
+pub fn enter(words: &[String], long: bool) -> std::io::Error {
     let ignores = is_ignored(SIGINT) || is_ignored(SIGQUIT) || is_ignored(SIGHUP);
     let has_terminal = fs::File::open("/dev/tty").is_ok();
     if ignores && has_terminal {

@@ -9,15 +9,13 @@ mod jobs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::summary::Outcome;
-use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::{self, elf, tree};
 use crate::program::output;
+use crate::{build, elf, tools};
 use jobs::Job;
 
-pub(crate) const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+pub const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /// How the programs are built and run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,22 +64,22 @@ const COMPILERS: [(&str, &str, Sources); 4] = [
 const AS_C: Sources = [("c99", "header"), ("c17", "header"), ("c11", "abi")];
 const AS_CPP: Sources = [("c++17", "header"), ("c++20", "header"), ("c++17", "abi")];
 
-pub(super) fn plain() -> Outcome {
+pub fn plain() -> Result<(), Error> {
     tested(Variant::Plain)
 }
 
 /// Wrong addresses, use of what was never set, leaks: of the library too.
-pub(super) fn under_valgrind() -> Outcome {
+pub fn under_valgrind() -> Result<(), Error> {
     tools::program("valgrind", "valgrind")?;
     tested(Variant::Valgrind)
 }
 
 /// Wrong addresses, leaks and undefined behaviour of what C does; the library itself is as always.
-pub(super) fn sanitized() -> Outcome {
+pub fn sanitized() -> Result<(), Error> {
     tested(Variant::Sanitized)
 }
 
-fn tested(variant: Variant) -> Outcome {
+fn tested(variant: Variant) -> Result<(), Error> {
     // the package g++ brings gcc and the C library's headers with it
     tools::program("gcc", "g++")?;
     tools::program("g++", "g++")?;
@@ -125,7 +123,7 @@ struct Toolchain {
 
 impl Toolchain {
     fn new(variant: Variant) -> Result<Toolchain, Error> {
-        let prefix = install::tree_for_tests()?;
+        let prefix = build::tree()?;
         let name = match variant {
             Variant::Plain => "plain",
             Variant::Valgrind => "valgrind",
@@ -135,9 +133,9 @@ impl Toolchain {
         std::fs::create_dir_all(&folder)?;
         Ok(Toolchain {
             variant,
-            library: prefix.join("lib").join(tree::file_name()),
+            library: prefix.join("lib").join("libimtag.so"),
             prefix,
-            imtag: cpp::command_line()?,
+            imtag: build::imtag()?,
             support: folder.join("support.o"),
             folder,
         })
@@ -276,7 +274,7 @@ fn is_of_changes(symbol: &str) -> bool {
 }
 
 /// The files in a folder whose names end so.
-pub(crate) fn sources(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Error> {
+pub fn sources(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Error> {
     let mut sources = Vec::new();
     for file in std::fs::read_dir(folder)? {
         let path = file?.path();

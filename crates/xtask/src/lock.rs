@@ -1,7 +1,8 @@
 //! `cargo xtask lock`: writes the locks anew from what is asked for in `requirements/*.in`.
 
-use super::VirtualEnv;
-use super::lock::{BUILD, LOCK, LOCKS, folder};
+use imtag_checks::pypi::VirtualEnv;
+use imtag_checks::pypi::lock::{BUILD, LOCK, LOCKS, folder};
+
 use crate::Error;
 use crate::install::build;
 use crate::program::output;
@@ -34,7 +35,8 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     let tools = VirtualEnv::locked(LOCK, build::target()?.join("lock"))?;
     for name in LOCKS {
         let mut uv = tools.program("uv");
-        uv.current_dir(folder()).args(["pip", "compile", "--quiet"]);
+        uv.current_dir(folder());
+        uv.args("pip compile --quiet".split(' '));
         uv.args(["--no-config", "--universal", "--generate-hashes"]);
         uv.args(["--python-version", PYTHON, "--fork-strategy", "fewest"]);
         uv.args([

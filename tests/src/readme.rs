@@ -11,12 +11,12 @@ use std::path::Path;
 use imtag_core::SecretKey;
 use imtag_emulator::Emulator;
 
-use super::page::{self, Section, shell};
-use super::python::Venv;
-use super::summary::Outcome;
 use crate::Error;
 use crate::cargo::root;
+use crate::go;
+use crate::page::{self, Section, shell};
 use crate::program::output;
+use crate::python::Venv;
 
 const HEADING: &str = "From C, C++, Python and Go";
 
@@ -30,7 +30,7 @@ const ACCOUNT: &str = "xiaojun012";
 const TAGS: [&str; 2] = ["beijing", "vip"];
 const SAYS: &str = "1 user tagged";
 
-pub(super) fn examples() -> Outcome {
+pub fn examples() -> Result<(), Error> {
     let sections = page::read("README.md")?;
     let mut sections = sections
         .iter()
@@ -85,7 +85,7 @@ fn run(example: &Section, before: &str) -> Result<(), Error> {
     let mut shell = shell(&root(), &script);
     shell
         .env("PREFIX", &prefix)
-        .env("CGO_CFLAGS", super::go::c_flags(&prefix))
+        .env("CGO_CFLAGS", go::c_flags(&prefix))
         // pip builds in an environment that it fills: from the lock, and nothing else
         .env("PIP_NO_INDEX", "1")
         .env("PIP_FIND_LINKS", file_url(&wheels))
