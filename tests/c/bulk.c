@@ -187,28 +187,6 @@ static void a_finished_run_takes_no_more(void) {
     im_bulk_free(bulk);
 }
 
-/* Every further request would fail in the same way. */
-static void a_rejected_app_ends_the_run(void) {
-    static struct outcomes outcomes;
-    im_bulk *bulk = new_bulk();
-    const im_str tag = IM_STR("a");
-    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"code\", \"code\": 70009}");
-    for (uint64_t id = 0; id < 150; id++) {
-        char account[16];
-        snprintf(account, sizeof account, "shut%d", (int)id);
-        im_bulk_add_tag(bulk, id, im_str_from(account), &tag, 1, NULL);
-    }
-    CHECK(im_bulk_finish(bulk, &error) == IM_SERVICE && im_error_code(error) == 70009);
-    CHECK(im_error_status(error) == IM_SERVICE && im_error_effect(error) == IM_NOT_APPLIED);
-    CHECK(strstr(im_error_message(error), "ended early: "));
-    im_error_free(error);
-    outcomes_of_bulk(&outcomes, bulk);
-    CHECK(outcomes.failed == outcomes.count && outcomes.count == im_bulk_count(bulk, IM_COUNT_TAKEN));
-    CHECK(outcomes.status[0] == IM_SERVICE && im_bulk_count(bulk, IM_COUNT_REQUESTS) == 1);
-    EXPECT(im_bulk_add_tag(bulk, 1, IM_STR("anna"), &tag, 1, &error), IM_SERVICE, &error, NULL);
-    im_bulk_free(bulk);
-}
-
 /* The effect at the end is no greater than that of the changes. */
 static void a_run_that_sent_nothing_is_not_applied(void) {
     const im_str tag = IM_STR("a");
@@ -237,7 +215,6 @@ int main(void) {
     many_changes_as_one_buffer();
     setters_come_before_the_first_change();
     a_finished_run_takes_no_more();
-    a_rejected_app_ends_the_run();
     a_run_that_sent_nothing_is_not_applied();
     return service_end();
 }

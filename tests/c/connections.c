@@ -5,10 +5,10 @@
 
 #include "support/background.h"
 #include "support/check.h"
+#include "support/emulator.h"
 #include "support/servers.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,18 +75,9 @@ static void a_pooled_connection(enum how how, uint32_t sent) {
     int port;
     struct server server = {server_listen(8, &port), how, &closed};
     im_result *result;
-    char endpoint[64];
     pthread_barrier_init(&closed, NULL, 2);
     pthread_create(&thread, NULL, serve, &server);
-    im_config *config = im_config_new();
-    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d", port);
-    im_config_set_app(config, 1400000000, IM_STR("administrator"));
-    im_config_set_secret_key(config, IM_STR("0123456789abcdef"));
-    im_config_set_endpoint(config, im_str_from(endpoint));
-    im_client *client = NULL;
-    EXPECT_OK(im_client_new(config, &client, &error), &error);
-    im_config_free(config);
-
+    im_client *client = client_of(config_at("http", port));
     EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &error), &error);
     pthread_barrier_wait(&closed);
     EXPECT_OK(im_add_tag(client, &USER, 1, NULL, &result, &error), &error);

@@ -6,13 +6,12 @@
 #define _GNU_SOURCE
 
 #include "support/check.h"
-#include "support/emulator.h"
+#include "support/service.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-static struct emulator emulator;
 static const char *usersig;
 static im_error *error;
 static const im_str TAG = IM_STR_INIT("a");
@@ -49,10 +48,6 @@ static void sets(im_credential *credential) {
 
 static void sets_for_a_day(im_credential *credential) {
     CHECK(im_credential_set(credential, im_str_from(usersig), 86400000, NULL) == IM_OK);
-}
-
-static void sets_for_a_moment(im_credential *credential) {
-    CHECK(im_credential_set(credential, im_str_from(usersig), 1, NULL) == IM_OK);
 }
 
 static void refuses(im_credential *credential) {
@@ -106,24 +101,22 @@ static void refuses_by_a_null(im_credential *credential) {
 
 /* The library may be called from a callback, with another client. */
 static void asks_the_library(im_credential *credential) {
-    im_client *other = client_of(emulator_config(&emulator));
     im_error *inner;
-    EXPECT_OK(im_add_tag(other, &USER, 1, NULL, NULL, &inner), &inner);
+    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &inner), &inner);
     CHECK(im_add_tag(NULL, &USER, 1, NULL, NULL, NULL) == IM_MISUSE);
-    im_client_free(other);
     sets(credential);
 }
 
 /* Two calls of a client: the callback runs that many times, on the calling thread. */
 static void succeeds(void (*answer)(im_credential *), int calls) {
     struct vault vault = {.answer = answer};
-    im_client *client = client_with(&vault);
+    im_client *its = client_with(&vault);
     CHECK(vault.calls == 0);
-    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &error), &error);
+    EXPECT_OK(im_add_tag(its, &USER, 1, NULL, NULL, &error), &error);
     CHECK(pthread_equal(vault.by, pthread_self()));
-    EXPECT_OK(im_get_tag(client, &USER.account, 1, NULL, NULL, &error), &error);
+    EXPECT_OK(im_get_tag(its, &USER.account, 1, NULL, NULL, &error), &error);
     CHECK(vault.calls == calls && vault.frees == 0);
-    im_client_free(client);
+    im_client_free(its);
     CHECK(vault.frees == 1);
 }
 
@@ -131,12 +124,12 @@ static void fails(void (*answer)(im_credential *), const char *reason) {
     struct vault vault = {.answer = answer};
     char message[300];
     snprintf(message, sizeof message, "add: no UserSig: %s (not applied; fix what supplies the UserSig)", reason);
-    im_client *client = client_with(&vault);
+    im_client *its = client_with(&vault);
     for (int i = 1; i < 3; i++) {
-        EXPECT(im_add_tag(client, &USER, 1, NULL, NULL, &error), IM_CREDENTIALS, &error, message);
+        EXPECT(im_add_tag(its, &USER, 1, NULL, NULL, &error), IM_CREDENTIALS, &error, message);
         CHECK(vault.calls == i);
     }
-    im_client_free(client);
+    im_client_free(its);
     CHECK(vault.frees == 1);
 }
 
@@ -154,20 +147,6 @@ static void answers(void) {
     fails(sets_bad_bytes, "usersig: not UTF-8 from byte 2 on: convert it to UTF-8");
     fails(sets_by_a_null, "usersig: a NULL pointer with a length of 3: give both or neither");
     fails(refuses_by_a_null, "the credential callback supplied none");
-}
-
-/* Half a millisecond is soon over: each call needs a new one. */
-static void one_that_expires_soon(void) {
-    struct vault vault = {.answer = sets_for_a_moment};
-    im_client *client = client_with(&vault);
-    for (int i = 1; i < 4; i++) {
-        EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &error), &error);
-        CHECK(vault.calls == i);
-        long now = now_ms();
-        while (now_ms() < now + 2)
-            continue;
-    }
-    im_client_free(client);
 }
 
 /* The last client or config that has it frees it. */
@@ -205,42 +184,26 @@ static void freed_once(void) {
     CHECK(failed.frees == 1);
 }
 
-/* The service says that a UserSig expired: the client needs another, once. */
-static void one_that_the_service_says_expired(void) {
-    struct vault vault = {.answer = sets_for_a_day};
-    im_client *client = client_with(&vault);
-    im_result *result;
-    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"code\", \"code\": 70001}");
-    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, &result, &error), &error);
-    CHECK(vault.calls == 2 && im_result_attempts(result) == 2);
-    im_result_free(result);
-    im_client_free(client);
-}
-
 /* It is in no message, also if the service repeats it. */
 static void no_secret_in_a_message(void) {
     struct vault vault = {.answer = sets};
     char fault[1500];
-    im_client *client = client_with(&vault);
+    im_client *its = client_with(&vault);
     snprintf(fault, sizeof fault, "{\"kind\": \"code\", \"code\": 90001, \"text\": \"bad usersig %s\"}", usersig);
     emulator_faults(&emulator, "im_add_tag", fault);
-    CHECK(im_add_tag(client, &USER, 1, NULL, NULL, &error) == IM_SERVICE);
+    CHECK(im_add_tag(its, &USER, 1, NULL, NULL, &error) == IM_SERVICE);
     CHECK(strstr(im_error_message(error), usersig) == NULL);
     im_str text = im_error_text(error);
     CHECK(text.len > 0 && memmem(text.data, text.len, usersig, 20) == NULL);
     im_error_free(error);
-    im_client_free(client);
+    im_client_free(its);
 }
 
 int main(void) {
-    begin("credentials", 120);
-    emulator = emulator_start();
+    service_begin("credentials", 120);
     usersig = emulator_usersig(&emulator);
     answers();
-    one_that_expires_soon();
     freed_once();
-    one_that_the_service_says_expired();
     no_secret_in_a_message();
-    emulator_stop(&emulator);
-    return end();
+    return service_end();
 }

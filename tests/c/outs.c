@@ -4,14 +4,14 @@
  */
 
 #include "support/check.h"
-#include "support/emulator.h"
 #include "support/operations.h"
+#include "support/service.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct emulator emulator;
-static im_client *client, *newer;
+/* A client of the paths with partial successes. */
+static im_client *newer;
 static im_error *error;
 
 static const im_str TAGS[] = {IM_STR_INIT("a"), IM_STR_INIT("b")};
@@ -19,12 +19,6 @@ static const im_user_tags USERS[] = {{IM_STR_INIT("xiaojun012"), TAGS, 2}, {IM_S
 
 /* An invalid pointer: a read or a free of it crashes. */
 #define STALE(type) ((type *)(uintptr_t)0x10)
-
-static im_client *client_by(const char *generation) {
-    im_config *config = emulator_config(&emulator);
-    im_config_set_generation(config, im_str_from(generation));
-    return client_of(config);
-}
 
 static void old_values(void) {
     for (int i = 0; i < OPERATION_COUNT; i++) {
@@ -127,15 +121,16 @@ static void a_refusal_is_an_error_alone(void) {
     CHECK(im_add_tag(client, USERS, 2, NULL, &result, &error) == IM_SERVICE);
     CHECK(result == NULL && im_error_code(error) == 90001 && same(im_error_text(error), "not like this"));
     CHECK(im_error_failure_count(error) == 0 && im_error_attempts_sent(error) == 1);
+    CHECK_TEXT(im_error_violation_place(error, 0), "");
     CHECK(strncmp(im_error_message(error), "add: the service refused the request: 90001 ", 44) == 0);
     im_error_free(error);
 }
 
 int main(void) {
-    begin("outs", 120);
-    emulator = emulator_start();
-    client = client_by("all_member_push");
-    newer = client_by("timpush");
+    service_begin("outs", 120);
+    im_config *config = emulator_config(&emulator);
+    im_config_set_generation(config, IM_STR("timpush"));
+    newer = client_of(config);
     old_values();
     no_place_for_either();
     places_that_are_not_aligned();
@@ -143,8 +138,6 @@ int main(void) {
     EXPECT_OK(im_add_tag(newer, USERS, 2, NULL, NULL, &error), &error);
     a_partial_success_leaves_both();
     a_refusal_is_an_error_alone();
-    im_client_free(client);
     im_client_free(newer);
-    emulator_stop(&emulator);
-    return end();
+    return service_end();
 }

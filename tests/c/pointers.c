@@ -6,6 +6,7 @@
 
 #include "support/check.h"
 #include "support/operations.h"
+#include "support/servers.h"
 
 #include <stdio.h>
 
@@ -142,13 +143,7 @@ static void handles(void) {
 
 int main(void) {
     begin("pointers", 120);
-    im_config *config = im_config_new();
-    im_config_set_app(config, 1400000000, IM_STR("administrator"));
-    im_config_set_secret_key(config, IM_STR("secret"));
-    im_config_set_endpoint(config, IM_STR("http://127.0.0.1:9"));
-    EXPECT_OK(im_client_new(config, &client, &error), &error);
-    im_config_free(config);
-
+    client = client_at("http", server_none());
     pointers_in_structs();
     lists();
     of_users(im_add_tag_flat);

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "support/background.h"
 #include "support/check.h"
-#include "support/emulator.h"
+#include "support/service.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 
 enum { THREADS = 8, CALLS = 10 };
 
-static struct emulator emulator;
-static im_client *client;
+/* The client of all threads. */
+static im_client *shared;
 static im_error *error;
 
 struct vault {
@@ -45,9 +45,9 @@ static void *tag_and_read(void *given) {
         im_result *result;
         im_error *why;
         size_t count = 0;
-        EXPECT_OK(im_clear_tags(client, &accounts, 1, NULL, NULL, &why), &why);
-        EXPECT_OK(im_add_tag(client, &user, 1, NULL, NULL, &why), &why);
-        EXPECT_OK(im_get_tag(client, &accounts, 1, NULL, &result, &why), &why);
+        EXPECT_OK(im_clear_tags(shared, &accounts, 1, NULL, NULL, &why), &why);
+        EXPECT_OK(im_add_tag(shared, &user, 1, NULL, NULL, &why), &why);
+        EXPECT_OK(im_get_tag(shared, &accounts, 1, NULL, &result, &why), &why);
         const im_user_tags *read = im_result_users(result, &count);
         CHECK(count == 1 && read->tag_count == 1 && same(read->account, account) && same(read->tags[0], tag));
         im_result_free(result);
@@ -76,15 +76,15 @@ static void many_threads(void) {
     im_config *config = emulator_config(&emulator);
     im_config_set_calls_per_second(config, 100000);
     im_config_set_credential_callback(config, supply, &vault, NULL);
-    client = client_of(config);
+    shared = client_of(config);
     on_all(tag_and_read);
     CHECK(vault.most == 1 && vault.calls > 1);
 
     const im_user_tags user = {IM_STR(""), NULL, 0};
-    CHECK(im_add_tag(client, &user, 1, NULL, NULL, &error) == IM_INVALID);
+    CHECK(im_add_tag(shared, &user, 1, NULL, NULL, &error) == IM_INVALID);
     on_all(read_error);
     im_error_free(error);
-    im_client_free(client);
+    im_client_free(shared);
 }
 
 static volatile sig_atomic_t signals;
@@ -121,10 +121,8 @@ static void signals_that_interrupt(void) {
 }
 
 int main(void) {
-    begin("threads", 120);
-    emulator = emulator_start();
+    service_begin("threads", 120);
     many_threads();
     signals_that_interrupt();
-    emulator_stop(&emulator);
-    return end();
+    return service_end();
 }

@@ -81,13 +81,18 @@ void server_answer_done(int connection) {
     send(connection, answer, sizeof answer - 1, MSG_NOSIGNAL);
 }
 
-im_client *client_at(const char *scheme, int port) {
+im_config *config_at(const char *scheme, int port) {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "%s://127.0.0.1:%d", scheme, port);
     im_config *config = im_config_new();
     im_config_set_app(config, 1400000000, IM_STR("administrator"));
     im_config_set_secret_key(config, IM_STR("0123456789abcdef"));
     im_config_set_endpoint(config, im_str_from(endpoint));
+    return config;
+}
+
+im_client *client_at(const char *scheme, int port) {
+    im_config *config = config_at(scheme, port);
     im_config_set_max_attempts(config, 1);
     im_config_set_timeout_ms(config, 30000);
     im_config_set_connect_timeout_ms(config, 30000);

@@ -25,7 +25,10 @@ int server_read_request(int connection);
 /* Answers as the service does for success. */
 void server_answer_done(int connection);
 
-/* A client of http:// or https:// at this port, which gives up after one attempt; a tag may have any length. */
+/* A config for http:// or https:// at this port; freed by the caller. */
+im_config *config_at(const char *scheme, int port);
+
+/* A client of such a config, which gives up after one attempt; a tag may have any length. */
 im_client *client_at(const char *scheme, int port);
 
 /* A tag of more bytes than the buffers of both ends of a connection hold; static. */

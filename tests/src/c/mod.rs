@@ -29,7 +29,7 @@ enum Variant {
 const FORK: &str = "fork";
 
 /// The programs of tests/c, the longest first, as they run side by side.
-const PROGRAMS: [&str; 18] = [
+const PROGRAMS: [&str; 17] = [
     FORK,
     "connections",
     "runs",
@@ -41,7 +41,6 @@ const PROGRAMS: [&str; 18] = [
     "bulk",
     "ending",
     "unload",
-    "texts",
     "outs",
     "credentials",
     "nulls",
