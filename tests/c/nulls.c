@@ -1,37 +1,40 @@
 /*
- * NULL for every function, where it is allowed and where it is not. The table has every function of the library, except
- * those of bulk runs and batchers, which nulls_of_changes.c has.
+ * NULL for every function, where it is allowed and where it is not. A function of the library that has no row here is a
+ * failure.
  */
 
-#include "support/check.h"
 #include "support/operations.h"
 #include "support/rows.h"
+#include "support/servers.h"
 
 #include <stdio.h>
 
 static im_config *config;
 static im_client *client;
 static im_call *call;
+static im_bulk *bulk;
+static im_batcher *batcher;
+static im_error *error;
 
 static const im_str NONE = IM_STR_INIT("");
 
-static void version(void) {
+ROW(version) {
     CHECK_TEXT(im_version(), IM_VERSION);
 }
 
-static void str_from(void) {
+ROW(str_from) {
     CHECK(im_str_from(NULL).data == NULL && im_str_from(NULL).len == 0);
     CHECK(im_str_from("").len == 0 && same(im_str_from("vip"), "vip"));
 }
 
 /* Setters return only a status. */
-static void config_set_app(void) {
+ROW(config_set_app) {
     CHECK(im_config_set_app(NULL, 1, IM_STR("administrator")) == IM_MISUSE);
     CHECK(im_config_set_app(config, 1, (im_str){NULL, 13}) == IM_MISUSE);
 }
 
 #define TEXT_SETTER(name)                                                                                              \
-    static void config_##name(void) {                                                                                  \
+    ROW(config_##name) {                                                                                               \
         CHECK(im_config_##name(NULL, IM_STR("x")) == IM_MISUSE);                                                       \
         CHECK(im_config_##name(NULL, NONE) == IM_MISUSE);                                                              \
         CHECK(im_config_##name(config, (im_str){NULL, 1}) == IM_MISUSE);                                               \
@@ -43,17 +46,17 @@ TEXT_SETTER(set_endpoint)
 TEXT_SETTER(set_generation)
 TEXT_SETTER(set_ca_file)
 
-#define NUMBER_SETTER(name)                                                                                            \
-    static void config_##name(void) {                                                                                  \
-        CHECK(im_config_##name(NULL, 1) == IM_MISUSE);                                                                 \
+#define SETTER(name)                                                                                                   \
+    ROW(name) {                                                                                                        \
+        CHECK(im_##name(NULL, 1) == IM_MISUSE);                                                                        \
     }
-NUMBER_SETTER(set_calls_per_second)
-NUMBER_SETTER(set_connect_timeout_ms)
-NUMBER_SETTER(set_timeout_ms)
-NUMBER_SETTER(set_max_attempts)
-NUMBER_SETTER(set_fresh_start)
+SETTER(config_set_calls_per_second)
+SETTER(config_set_connect_timeout_ms)
+SETTER(config_set_timeout_ms)
+SETTER(config_set_max_attempts)
+SETTER(config_set_fresh_start)
 
-static void config_set_limit(void) {
+ROW(config_set_limit) {
     CHECK(im_config_set_limit(NULL, IM_STR("tag_bytes"), 1) == IM_MISUSE);
     CHECK(im_config_set_limit(config, (im_str){NULL, 9}, 1) == IM_MISUSE);
 }
@@ -66,7 +69,7 @@ static void supply_nothing(void *context, im_credential *credential) {
     (void)context, (void)credential;
 }
 
-static void config_set_credential_callback(void) {
+ROW(config_set_credential_callback) {
     int frees = 0;
     CHECK(im_config_set_credential_callback(NULL, supply_nothing, &frees, count_frees) == IM_MISUSE);
     CHECK(frees == 1);
@@ -77,19 +80,17 @@ static void config_set_credential_callback(void) {
     CHECK(im_config_set_credential_callback(config, supply_nothing, NULL, NULL) == IM_OK);
 }
 
-static void credential_set(void) {
-    im_error *error;
+ROW(credential_set) {
     EXPECT_MISUSE(im_credential_set(NULL, IM_STR("eJx"), 0, &error), &error, "credential is NULL");
     CHECK(im_credential_set(NULL, (im_str){NULL, 1}, 0, NULL) == IM_MISUSE);
 }
 
-static void credential_refuse(void) {
+ROW(credential_refuse) {
     CHECK(im_credential_refuse(NULL, IM_STR("no")) == IM_MISUSE);
 }
 
-static void client_new(void) {
+ROW(client_new) {
     im_client *made = (im_client *)&made;
-    im_error *error;
     EXPECT_MISUSE(im_client_new(NULL, &made, &error), &error, "config is NULL");
     CHECK(made == NULL);
     EXPECT_MISUSE(im_client_new(config, NULL, &error), &error, "client is NULL");
@@ -102,7 +103,6 @@ static void operation(const char *name) {
     const im_str tags[] = {IM_STR_INIT("a")};
     const im_user_tags user = {IM_STR_INIT("xiaojun012"), tags, 1};
     im_result *result = (im_result *)&result;
-    im_error *error;
     EXPECT_MISUSE(operation->with(NULL, &user, 1, NULL, &result, &error), &error, "client is NULL");
     CHECK(result == NULL);
     EXPECT_MISUSE(operation->with(NULL, &user, 1, call, NULL, &error), &error, "client is NULL");
@@ -123,7 +123,7 @@ static void operation(const char *name) {
 
 /* The other pointers of the flat form, and those within structs, are the matter of pointers.c. */
 #define OPERATION(name)                                                                                                \
-    static void name(void) {                                                                                           \
+    ROW(name) {                                                                                                        \
         operation("im_" #name);                                                                                        \
     }
 OPERATION(add_tag)
@@ -137,11 +137,11 @@ OPERATION(replace_tags_flat)
 OPERATION(get_tag_flat)
 OPERATION(clear_tags_flat)
 
-static void call_set_timeout_ms(void) {
+ROW(call_set_timeout_ms) {
     CHECK(im_call_set_timeout_ms(NULL, 1) == IM_MISUSE);
 }
 
-static void call_set_attempt_timeout_ms(void) {
+ROW(call_set_attempt_timeout_ms) {
     CHECK(im_call_set_attempt_timeout_ms(NULL, 1) == IM_MISUSE);
 }
 
@@ -150,7 +150,7 @@ static int32_t go_on(void *context) {
     return 0;
 }
 
-static void call_set_interrupt(void) {
+ROW(call_set_interrupt) {
     CHECK(im_call_set_interrupt(NULL, go_on, NULL) == IM_MISUSE);
     CHECK(im_call_set_interrupt(NULL, NULL, NULL) == IM_MISUSE);
     CHECK(im_call_set_interrupt(call, NULL, NULL) == IM_MISUSE);
@@ -159,7 +159,7 @@ static void call_set_interrupt(void) {
 
 /* What makes a handle takes nothing, and what frees one takes NULL, however often. */
 #define MADE(name, kind)                                                                                               \
-    static void name(void) {                                                                                           \
+    ROW(name) {                                                                                                        \
         kind *handle = im_##name();                                                                                    \
         CHECK(handle != NULL);                                                                                         \
         kind##_free(handle);                                                                                           \
@@ -203,19 +203,16 @@ EACH_READER(error_failure_retryable, false)
 READER(error_undone_count, 0)
 EACH_VIEW_READER(error_undone)
 
-static void result_users(void) {
-    size_t count = 7;
-    CHECK(im_result_users(NULL, &count) == NULL && count == 0);
-    CHECK(im_result_users(NULL, NULL) == NULL);
-}
+#define LIST_READER(name)                                                                                              \
+    ROW(name) {                                                                                                        \
+        size_t count = 7;                                                                                              \
+        CHECK(im_##name(NULL, &count) == NULL && count == 0);                                                          \
+        CHECK(im_##name(NULL, NULL) == NULL);                                                                          \
+    }
+LIST_READER(result_users)
+LIST_READER(result_unanswered)
 
-static void result_unanswered(void) {
-    size_t count = 7;
-    CHECK(im_result_unanswered(NULL, &count) == NULL && count == 0);
-    CHECK(im_result_unanswered(NULL, NULL) == NULL);
-}
-
-static void explain(void) {
+ROW(explain) {
     im_str meaning, remedy;
     im_retry retry = -1;
     im_effect effect = -1;
@@ -227,91 +224,180 @@ static void explain(void) {
     CHECK(same(meaning, "a code that no page names"));
 }
 
-static const struct row ROWS[] = {
-    ROW(add_tag),
-    ROW(add_tag_flat),
-    ROW(call_cancel),
-    ROW(call_free),
-    ROW(call_new),
-    ROW(call_set_attempt_timeout_ms),
-    ROW(call_set_interrupt),
-    ROW(call_set_timeout_ms),
-    ROW(clear_tags),
-    ROW(clear_tags_flat),
-    ROW(client_free),
-    ROW(client_new),
-    ROW(config_free),
-    ROW(config_new),
-    ROW(config_set_app),
-    ROW(config_set_ca_file),
-    ROW(config_set_calls_per_second),
-    ROW(config_set_connect_timeout_ms),
-    ROW(config_set_credential_callback),
-    ROW(config_set_endpoint),
-    ROW(config_set_fresh_start),
-    ROW(config_set_generation),
-    ROW(config_set_limit),
-    ROW(config_set_max_attempts),
-    ROW(config_set_region),
-    ROW(config_set_secret_key),
-    ROW(config_set_timeout_ms),
-    ROW(config_set_usersig),
-    ROW(credential_refuse),
-    ROW(credential_set),
-    ROW(error_attempts),
-    ROW(error_attempts_sent),
-    ROW(error_code),
-    ROW(error_effect),
-    ROW(error_failure_account),
-    ROW(error_failure_code),
-    ROW(error_failure_count),
-    ROW(error_failure_effect),
-    ROW(error_failure_remedy),
-    ROW(error_failure_retryable),
-    ROW(error_failure_text),
-    ROW(error_free),
-    ROW(error_message),
-    ROW(error_remedy),
-    ROW(error_request_id),
-    ROW(error_retryable),
-    ROW(error_status),
-    ROW(error_text),
-    ROW(error_undone),
-    ROW(error_undone_count),
-    ROW(error_violation_count),
-    ROW(error_violation_place),
-    ROW(error_violation_problem),
-    ROW(error_violation_remedy),
-    ROW(explain),
-    ROW(get_tag),
-    ROW(get_tag_flat),
-    ROW(remove_tag),
-    ROW(remove_tag_flat),
-    ROW(replace_tags),
-    ROW(replace_tags_flat),
-    ROW(result_accounts),
-    ROW(result_attempts),
-    ROW(result_attempts_sent),
-    ROW(result_free),
-    ROW(result_request_id),
-    ROW(result_unanswered),
-    ROW(result_users),
-    ROW(str_from),
-    ROW(version),
-};
+static const im_str ACCOUNT = IM_STR_INIT("anna"), TAG = IM_STR_INIT("a");
+
+static const char *const TAGS_IS_NULL = "tags: a NULL pointer with a length of 2: give both or neither";
+static const char *const ACCOUNT_IS_NULL = "account: a NULL pointer with a length of 1: give both or neither";
+#define NO_ACCOUNT ((im_str){NULL, 1})
+
+#define NEW(name, kind)                                                                                                \
+    ROW(name##_new) {                                                                                                  \
+        kind *made = (kind *)&made;                                                                                    \
+        EXPECT_MISUSE(kind##_new(NULL, &made, &error), &error, "client is NULL");                                      \
+        CHECK(made == NULL);                                                                                           \
+        EXPECT_MISUSE(kind##_new(client, NULL, &error), &error, #name " is NULL");                                     \
+        CHECK(kind##_new(NULL, NULL, NULL) == IM_MISUSE);                                                              \
+    }
+NEW(bulk, im_bulk)
+NEW(batcher, im_batcher)
+
+SETTER(bulk_set_timeout_ms)
+SETTER(bulk_set_attempt_timeout_ms)
+SETTER(bulk_set_late_window_ms)
+SETTER(bulk_set_linger_ms)
+SETTER(bulk_set_capacity)
+SETTER(batcher_set_timeout_ms)
+SETTER(batcher_set_attempt_timeout_ms)
+SETTER(batcher_set_late_window_ms)
+SETTER(batcher_set_linger_ms)
+SETTER(batcher_set_capacity)
+SETTER(batcher_set_when_full)
+
+static int32_t go_on_with(const im_bulk *of, void *context) {
+    (void)of, (void)context;
+    return 0;
+}
+
+ROW(bulk_set_progress) {
+    CHECK(im_bulk_set_progress(NULL, go_on_with, NULL) == IM_MISUSE);
+    CHECK(im_bulk_set_progress(NULL, NULL, NULL) == IM_MISUSE);
+    CHECK(im_bulk_set_progress(bulk, NULL, NULL) == IM_MISUSE);
+    CHECK(im_bulk_set_progress(bulk, go_on_with, NULL) == IM_OK);
+}
+
+/* With tags: `first` and `last` are what stands before the account and behind the tags. */
+#define OF_TAGS(name, handle, first, last)                                                                             \
+    ROW(name) {                                                                                                        \
+        EXPECT_MISUSE(im_##name(NULL first, ACCOUNT, &TAG, 1 last, &error), &error, #handle " is NULL");               \
+        EXPECT_MISUSE(im_##name(handle first, ACCOUNT, NULL, 2 last, &error), &error, TAGS_IS_NULL);                   \
+        EXPECT_MISUSE(im_##name(handle first, NO_ACCOUNT, &TAG, 1 last, &error), &error, ACCOUNT_IS_NULL);             \
+        CHECK(im_##name(NULL first, ACCOUNT, NULL, 0 last, NULL) == IM_MISUSE);                                        \
+        CHECK(im_##name(handle first, ACCOUNT, NULL, 2 last, NULL) == IM_MISUSE);                                      \
+    }
+#define OF_ACCOUNT(name, handle, first, last)                                                                          \
+    ROW(name) {                                                                                                        \
+        EXPECT_MISUSE(im_##name(NULL first, ACCOUNT last, &error), &error, #handle " is NULL");                        \
+        EXPECT_MISUSE(im_##name(handle first, NO_ACCOUNT last, &error), &error, ACCOUNT_IS_NULL);                      \
+        CHECK(im_##name(NULL first, ACCOUNT last, NULL) == IM_MISUSE);                                                 \
+    }
+#define NOTHING
+#define WITH_ID , 7
+#define WITHOUT_CALL , NULL
+OF_TAGS(bulk_add_tag, bulk, WITH_ID, NOTHING)
+OF_TAGS(bulk_remove_tag, bulk, WITH_ID, NOTHING)
+OF_ACCOUNT(bulk_clear_tags, bulk, WITH_ID, NOTHING)
+OF_TAGS(batcher_add_tag, batcher, NOTHING, WITHOUT_CALL)
+OF_TAGS(batcher_remove_tag, batcher, NOTHING, WITHOUT_CALL)
+OF_ACCOUNT(batcher_clear_tags, batcher, NOTHING, WITHOUT_CALL)
+OF_TAGS(batcher_submit_add_tag, batcher, WITH_ID, NOTHING)
+OF_TAGS(batcher_submit_remove_tag, batcher, WITH_ID, NOTHING)
+OF_ACCOUNT(batcher_submit_clear_tags, batcher, WITH_ID, NOTHING)
+
+ROW(bulk_push_flat) {
+    const int32_t operations[] = {IM_ADD, IM_ADD};
+    const size_t lengths[] = {1, 1}, counts[] = {0, 0};
+    size_t taken = 9;
+    EXPECT_MISUSE(im_bulk_push_flat(NULL, operations, 0, "ab", 2, lengths, 2, counts, 2, &taken, &error), &error,
+                  "bulk is NULL");
+    CHECK(taken == 0);
+    EXPECT_MISUSE(im_bulk_push_flat(bulk, NULL, 0, "ab", 2, lengths, 2, counts, 2, &taken, &error), &error,
+                  "operations: a NULL pointer with a length of 2: give both or neither");
+    EXPECT_MISUSE(im_bulk_push_flat(bulk, operations, 0, NULL, 2, lengths, 2, counts, 2, &taken, &error), &error,
+                  "text: a NULL pointer with a length of 2: give both or neither");
+    EXPECT_MISUSE(im_bulk_push_flat(bulk, operations, 0, "ab", 2, NULL, 2, counts, 2, NULL, &error), &error,
+                  "lengths: a NULL pointer with a length of 2: give both or neither");
+    EXPECT_MISUSE(im_bulk_push_flat(bulk, operations, 0, "ab", 2, lengths, 2, NULL, 2, NULL, &error), &error,
+                  "tag_counts: a NULL pointer with a length of 2: give both or neither");
+    CHECK(im_bulk_push_flat(NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL) == IM_MISUSE);
+    CHECK(im_bulk_push_flat(bulk, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL) == IM_OK);
+}
+
+static const size_t ONE_LENGTH = 1;
+
+ROW(batcher_submit_flat) {
+    EXPECT_MISUSE(im_batcher_submit_flat(NULL, IM_CLEAR, 7, "a", 1, &ONE_LENGTH, 1, 0, &error), &error,
+                  "batcher is NULL");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 7, NULL, 1, &ONE_LENGTH, 1, 0, &error), &error,
+                  "text: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 7, "a", 1, NULL, 1, 0, &error), &error,
+                  "lengths: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 7, NULL, 0, NULL, 0, 0, &error), &error,
+                  "lengths: none, where an account has one");
+    CHECK(im_batcher_submit_flat(NULL, IM_CLEAR, 7, NULL, 0, NULL, 0, 0, NULL) == IM_MISUSE);
+    CHECK(im_batcher_submit_flat(batcher, IM_CLEAR, 7, "a", 1, &ONE_LENGTH, 1, 0, NULL) == IM_TIMEOUT);
+}
+
+ROW(batcher_refuse_flat) {
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, NULL, 1, &ONE_LENGTH, 1, &error), &error,
+                  "text: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "a", 1, NULL, 1, &error), &error,
+                  "lengths: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, NULL, 0, NULL, 0, &error), &error,
+                  "lengths: none, where an account has one");
+    CHECK(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "a", 1, &ONE_LENGTH, 1, NULL) == IM_CLOSED);
+}
+
+ROW(batcher_withdraw) {
+    EXPECT_MISUSE(im_batcher_withdraw(NULL, 7, IM_TIMEOUT, &error), &error, "batcher is NULL");
+    CHECK(im_batcher_withdraw(NULL, 7, IM_TIMEOUT, NULL) == IM_MISUSE);
+    EXPECT_OK(im_batcher_withdraw(batcher, 7, IM_TIMEOUT, &error), &error);
+    CHECK(im_batcher_withdraw(batcher, 7, IM_CANCELLED, NULL) == IM_OK);
+}
+
+#define POLL(name, handle)                                                                                             \
+    ROW(name) {                                                                                                        \
+        im_completions *completions = (im_completions *)&completions;                                                  \
+        EXPECT_MISUSE(im_##name(NULL, 0, &completions, &error), &error, #handle " is NULL");                           \
+        CHECK(completions == NULL);                                                                                    \
+        EXPECT_MISUSE(im_##name(handle, 0, NULL, &error), &error, "completions is NULL");                              \
+        CHECK(im_##name(NULL, 0, NULL, NULL) == IM_MISUSE);                                                            \
+        CHECK(im_##name(handle, 0, &completions, NULL) == IM_OK && completions == NULL);                               \
+    }
+POLL(bulk_poll, bulk)
+POLL(batcher_poll, batcher)
+
+/* What ends a run or a batcher stands behind what needs it, as the rows are checked in this order. */
+#define OF_HANDLE(name, handle, last)                                                                                  \
+    ROW(name) {                                                                                                        \
+        EXPECT_MISUSE(im_##name(NULL last, &error), &error, #handle " is NULL");                                       \
+        CHECK(im_##name(NULL last, NULL) == IM_MISUSE);                                                                \
+        EXPECT_OK(im_##name(handle last, &error), &error);                                                             \
+        CHECK(im_##name(handle last, NULL) == IM_OK);                                                                  \
+    }
+OF_HANDLE(bulk_end_of_input, bulk, NOTHING)
+OF_HANDLE(bulk_finish, bulk, NOTHING)
+OF_HANDLE(batcher_flush, batcher, WITHOUT_CALL)
+OF_HANDLE(batcher_close, batcher, WITHOUT_CALL)
+
+ROW(bulk_count) {
+    CHECK(im_bulk_count(NULL, IM_COUNT_TAKEN) == 0);
+}
+
+READER(batcher_unsettled, 0)
+READER(batcher_free, 0)
+TAKES_NULL(bulk_cancel)
+TAKES_NULL(bulk_free)
+TAKES_NULL(completions_free)
+READER(completions_count, 0)
+EACH_READER(completions_id, 0)
+EACH_READER(completions_error, NULL)
+
+LIST_READER(completions_ids)
+LIST_READER(completions_failed)
+
 int main(int argc, char **argv) {
     begin("nulls", 120);
-    config = im_config_new();
-    im_config_set_app(config, 1400000000, IM_STR("administrator"));
-    im_config_set_secret_key(config, IM_STR("secret"));
-    im_config_set_endpoint(config, IM_STR("http://127.0.0.1:9"));
+    config = config_at("http", server_none());
     im_config_set_generation(config, IM_STR("timpush"));
-    im_error *error = NULL;
     EXPECT_OK(im_client_new(config, &client, &error), &error);
     call = im_call_new();
+    EXPECT_OK(im_bulk_new(client, &bulk, &error), &error);
+    EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
 
-    check_rows(ROWS, sizeof ROWS / sizeof *ROWS, argv + 1, argc - 1);
+    check_rows(argv + 1, argc - 1);
 
+    im_bulk_free(bulk);
+    im_batcher_free(batcher);
     im_call_free(call);
     im_client_free(client);
     im_config_free(config);

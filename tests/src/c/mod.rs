@@ -29,7 +29,7 @@ enum Variant {
 const FORK: &str = "fork";
 
 /// The programs of tests/c, the longest first, as they run side by side.
-const PROGRAMS: [&str; 17] = [
+const PROGRAMS: [&str; 16] = [
     FORK,
     "connections",
     "runs",
@@ -44,7 +44,6 @@ const PROGRAMS: [&str; 17] = [
     "outs",
     "credentials",
     "nulls",
-    "nulls_of_changes",
     "pointers",
     "settings",
 ];
@@ -226,9 +225,8 @@ impl Toolchain {
                 run = self.with_emulator(&run);
                 command
             }
-            "nulls" | "nulls_of_changes" => {
-                let its = |symbol: &&String| is_of_changes(symbol) == (name == "nulls_of_changes");
-                run.args(symbols.iter().filter(its));
+            "nulls" => {
+                run.args(symbols);
                 self.compile_test(name)
             }
             "version" => {
@@ -264,12 +262,6 @@ impl Toolchain {
         }
         jobs
     }
-}
-
-/// True if a function is one of bulk runs and batchers, which have a table of NULLs of their own.
-fn is_of_changes(symbol: &str) -> bool {
-    let prefixes = ["im_bulk_", "im_batcher_", "im_completions_"];
-    prefixes.iter().any(|prefix| symbol.starts_with(prefix))
 }
 
 /// The files in a folder whose names end so.
