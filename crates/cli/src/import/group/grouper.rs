@@ -323,10 +323,8 @@ fn tags_of(words: &[u32], remove: bool) -> impl Iterator<Item = u32> + '_ {
 }
 
 fn number(names: &mut Interner, name: &[u8]) -> io::Result<u32> {
-    match names.number_of_bytes(name, usize::MAX) {
-        Ok(Some(number)) => Ok(number),
-        _ => Err(changed()),
-    }
+    let number = names.number(name, usize::MAX);
+    number.ok().flatten().ok_or_else(changed)
 }
 
 impl SlotIndex {

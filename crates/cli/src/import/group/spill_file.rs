@@ -249,24 +249,4 @@ mod tests {
             assert!(free + spill.chunks <= 10, "{free} free");
         }
     }
-
-    #[test]
-    fn the_file_has_no_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let (spill, _) = filled(0, folder.path());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        drop(spill);
-    }
-
-    #[test]
-    fn a_folder_that_takes_no_file_is_named_with_what_to_do() {
-        let mut spill = SpillFile::new(1, 0, Path::new("/nowhere"));
-        spill.add(0, &[0; CHUNK]).unwrap();
-        let error = spill.add(0, &[0; CHUNK]).unwrap_err().to_string();
-        assert!(
-            error.starts_with("rows of the file cannot be kept in /nowhere: "),
-            "{error}"
-        );
-        assert!(error.contains("--temp-dir"), "{error}");
-    }
 }

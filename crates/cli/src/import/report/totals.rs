@@ -61,7 +61,8 @@ impl Totals {
             totals.count(&user, &rules.limits);
             if rules.generation == Generation::Timpush && distinct.len() <= most {
                 for tag in user.add.iter() {
-                    distinct.number(tag, most + 1);
+                    // a text is always taken
+                    let _ = distinct.number(tag.as_bytes(), most + 1);
                 }
             }
         }
