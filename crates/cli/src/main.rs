@@ -18,14 +18,9 @@ use output::{Output, print_error, print_line, without_secrets};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let is_bare = arguments.len() < 2;
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match args::parse(arguments) {
         Ok(cli) => cli,
-        Err(_) if is_bare => {
-            let _ = write!(io::stderr(), "{}", args::help());
-            return Exit::Usage.into();
-        }
         Err(error) => return misunderstood(&error, wants_json).into(),
     };
     let output = Output::new(cli.json);

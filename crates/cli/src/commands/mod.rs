@@ -15,7 +15,7 @@ use imtag_core::{AddTags, GetTags, RemoveTags};
 use crate::args::{Cli, Command};
 use crate::exit::{CommandError, Exit};
 use crate::output::Output;
-use crate::settings::{Connection, Settings};
+use crate::settings::{Connection, Settings, SettingsError};
 use call::{Caller, account_with_tags};
 
 /// What every command may need.
@@ -35,6 +35,12 @@ impl Context<'_> {
 
     fn timeout(&self) -> Option<Duration> {
         self.cli.timeout
+    }
+}
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> CommandError {
+        CommandError::new(Exit::Settings, error)
     }
 }
 

@@ -12,7 +12,7 @@ use imtag_core::{
 use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint};
 
 use super::file::warn_if_others_can_read;
-use super::messages::{self, Alternative, Problems, SettingsError};
+use super::parser::{Alternative, Parser, SettingsError};
 use super::{Given, Settings};
 
 /// No key is longer; a larger file is not a key.
@@ -46,52 +46,93 @@ enum Place {
     Endpoint(String),
 }
 
+/// The key as it is set, or the file that holds it.
+const KEYS: [Alternative<SecretKey>; 2] =
+    [("secret_key", secret_key), ("secret_key_file", key_in_file)];
+
 impl Settings {
     /// A client of these settings; `timeout` is for each call.
-    pub(crate) fn client(self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
-        let mut problems = Problems::new(&self.unknown);
-        let builder = self.builder(timeout, &mut problems);
-        let calls_per_second = self.share_of_quota(&mut problems);
-        let connection = builder.zip(calls_per_second).and_then(|(builder, calls)| {
-            let client = self.build(builder.calls_per_second(calls), &mut problems)?;
-            Some(Connection {
-                client,
-                calls_per_second: calls,
-            })
+    pub(crate) fn client(&self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
+        let mut parser = Parser::new(self);
+        let builder = parser.builder(timeout);
+        let calls_per_second = parser.share_of_quota();
+        let client = builder.and_then(|builder| {
+            let builder = builder.calls_per_second(calls_per_second);
+            parser.client(builder)
         });
-        problems.whole(connection)
+        parser.finish(client.map(|client| Connection {
+            client,
+            calls_per_second,
+        }))
     }
 
+    /// The rules for this app's requests, and its share of the quota. Nothing need be set, but what is must be right.
+    pub(crate) fn rules(&self) -> Result<(Rules, CallRate), SettingsError> {
+        let mut parser = Parser::new(self);
+        let generation = parser.may("generation", parsed);
+        let calls_per_second = parser.share_of_quota();
+        let rules = Rules::for_generation(generation.unwrap_or_default());
+        parser.finish(Some((rules, calls_per_second)))
+    }
+
+    /// The app and its key. A UserSig that is set as well does not matter: it is not what signs.
+    pub(crate) fn app(&self) -> Result<App, SettingsError> {
+        let mut parser = Parser::new(self);
+        let sdkappid = parser.need(&[("sdkappid", parsed)]);
+        let identifier = parser.need(&[("identifier", parsed)]);
+        let key = parser.need(&KEYS);
+        let app = sdkappid.zip(identifier).zip(key);
+        parser.finish(app.map(|((sdkappid, identifier), key)| App {
+            sdkappid,
+            identifier,
+            key,
+        }))
+    }
+
+    /// The app to serve. Nothing need be set, but what is must be right.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn served(&self) -> Result<Served, SettingsError> {
+        let mut parser = Parser::new(self);
+        let served = Served {
+            sdkappid: parser.may("sdkappid", parsed),
+            identifier: parser.may("identifier", parsed),
+            key: parser.any_of(&KEYS),
+            calls_per_second: parser.may("calls_per_second", whole_calls),
+        };
+        parser.finish(Some(served))
+    }
+
+    /// The UserSig that is set, as it stands there.
+    pub(crate) fn usersig_text(&self) -> Option<&str> {
+        self.get("usersig")?.text().ok()
+    }
+}
+
+impl Parser<'_> {
     /// All but the share of the quota and the CA file.
-    fn builder(&self, timeout: Option<Duration>, problems: &mut Problems) -> Option<ClientBuilder> {
-        let sdkappid: Option<SdkAppId> = self.sdkappid(problems);
-        let identifier = self.identifier(problems);
-        let credentials = problems.need(
-            messages::CREDENTIALS,
-            &[
-                (&self.secret_key, |it| secret_key(it).map(Credentials::from)),
-                (&self.secret_key_file, |it| {
-                    key_in_file(it).map(Credentials::from)
-                }),
-                (&self.usersig, |it| {
-                    let usersig = UserSig::new(it.text()?).map_err(|why| why.to_string())?;
-                    Ok(Credentials::from(usersig))
-                }),
-            ],
-        );
-        let place = problems.need(
-            messages::SERVICE,
-            &[
-                (&self.region, |it| parsed(it).map(Place::Region)),
-                (&self.endpoint, |it| {
-                    let endpoint = it.text()?;
-                    Endpoint::parse(endpoint).map_err(|why| why.to_string())?;
-                    Ok(Place::Endpoint(endpoint.to_owned()))
-                }),
-            ],
-        );
-        let generation = problems.may(&self.generation, parsed::<Generation>);
-        let fresh_start = problems.may(&self.fresh_start, on_or_off);
+    fn builder(&mut self, timeout: Option<Duration>) -> Option<ClientBuilder> {
+        let sdkappid: Option<SdkAppId> = self.need(&[("sdkappid", parsed)]);
+        let identifier: Option<Identifier> = self.need(&[("identifier", parsed)]);
+        let credentials = self.need(&[
+            ("secret_key", |it| secret_key(it).map(Credentials::from)),
+            ("secret_key_file", |it| {
+                key_in_file(it).map(Credentials::from)
+            }),
+            ("usersig", |it| {
+                let usersig = UserSig::new(it.text()?).map_err(|why| why.to_string())?;
+                Ok(Credentials::from(usersig))
+            }),
+        ]);
+        let place = self.need(&[
+            ("region", |it| parsed(it).map(Place::Region)),
+            ("endpoint", |it| {
+                let endpoint = it.text()?;
+                Endpoint::parse(endpoint).map_err(|why| why.to_string())?;
+                Ok(Place::Endpoint(endpoint.to_owned()))
+            }),
+        ]);
+        let generation = self.may("generation", parsed::<Generation>);
+        let fresh_start = self.may("fresh_start", on_or_off);
 
         let builder = Client::builder(sdkappid?.get(), identifier?.as_str(), credentials?);
         let builder = match place? {
@@ -108,83 +149,25 @@ impl Settings {
         })
     }
 
-    /// The rules for this app's requests, and its share of the quota. Nothing need be set, but what is must be right.
-    pub(crate) fn rules(self) -> Result<(Rules, CallRate), SettingsError> {
-        let mut problems = Problems::new(&self.unknown);
-        let generation = problems.may(&self.generation, parsed);
-        let calls_per_second = self.share_of_quota(&mut problems);
-        let rules = Rules::for_generation(generation.unwrap_or_default());
-        problems.whole(calls_per_second.map(|calls| (rules, calls)))
-    }
-
-    /// The app and its key. A UserSig that is set as well does not matter: it is not what signs.
-    pub(crate) fn app(self) -> Result<App, SettingsError> {
-        let mut problems = Problems::new(&self.unknown);
-        let sdkappid = self.sdkappid(&mut problems);
-        let identifier = self.identifier(&mut problems);
-        let key = problems.need(messages::SECRET_KEY, &self.keys_of_the_app());
-        let app = sdkappid.zip(identifier).zip(key);
-        problems.whole(app.map(|((sdkappid, identifier), key)| App {
-            sdkappid,
-            identifier,
-            key,
-        }))
-    }
-
-    /// The app to serve. Nothing need be set, but what is must be right.
-    #[cfg(feature = "emulator")]
-    pub(crate) fn served(self) -> Result<Served, SettingsError> {
-        let mut problems = Problems::new(&self.unknown);
-        let served = Served {
-            sdkappid: problems.may(&self.sdkappid, parsed),
-            identifier: problems.may(&self.identifier, parsed),
-            key: problems.any_of(&self.keys_of_the_app()),
-            calls_per_second: problems.may(&self.calls_per_second, whole_calls),
-        };
-        problems.whole(Some(served))
-    }
-
-    /// The UserSig that is set, as it stands there.
-    pub(crate) fn usersig_text(&self) -> Option<&str> {
-        self.usersig.as_ref()?.text().ok()
-    }
-
-    fn sdkappid(&self, problems: &mut Problems) -> Option<SdkAppId> {
-        problems.need(messages::SDKAPPID, &[(&self.sdkappid, parsed)])
-    }
-
-    fn identifier(&self, problems: &mut Problems) -> Option<Identifier> {
-        problems.need(messages::IDENTIFIER, &[(&self.identifier, parsed)])
-    }
-
-    fn keys_of_the_app(&self) -> [Alternative<'_, SecretKey>; 2] {
-        [
-            (&self.secret_key, secret_key),
-            (&self.secret_key_file, key_in_file),
-        ]
-    }
-
-    /// This process's share of the quota.
-    fn share_of_quota(&self, problems: &mut Problems) -> Option<CallRate> {
-        match self.calls_per_second {
-            Some(_) => problems.may(&self.calls_per_second, parsed),
-            None => Some(CallRate::default()),
-        }
-    }
-
     /// What is left for the builder to find wrong is the CA file.
-    fn build(&self, builder: ClientBuilder, problems: &mut Problems) -> Option<Client> {
-        let builder = match &self.ca_file {
-            Some(_) => builder.ca_file(problems.may(&self.ca_file, Given::path)?),
+    fn client(&mut self, builder: ClientBuilder) -> Option<Client> {
+        let ca_file = self.settings.get("ca_file");
+        let builder = match ca_file {
+            Some(_) => builder.ca_file(self.may("ca_file", Given::path)?),
             None => builder,
         };
         let built = builder.build();
         built
-            .map_err(|rejected| match &self.ca_file {
-                Some(given) => problems.wrong(given, rejected),
-                None => problems.wrong("settings", rejected),
+            .map_err(|rejected| match ca_file {
+                Some(given) => self.wrong(given, rejected),
+                None => self.wrong("settings", rejected),
             })
             .ok()
+    }
+
+    /// This process's share of the quota.
+    fn share_of_quota(&mut self) -> CallRate {
+        self.may("calls_per_second", parsed).unwrap_or_default()
     }
 }
 
@@ -245,7 +228,7 @@ mod tests {
         ("region", "singapore"),
     ];
 
-    fn rejection(settings: Settings) -> String {
+    fn rejection(settings: &Settings) -> String {
         settings.client(None).err().unwrap().to_string()
     }
 
@@ -260,7 +243,7 @@ mod tests {
             ("calls_per_second", "many"),
             ("fresh_start", "yes"),
         ];
-        let rejection = rejection(Settings::at(Place::Variable, &wrong));
+        let rejection = rejection(&Settings::at(Place::Variable, &wrong));
         for part in [
             "IMTAG_SDKAPPID: \"14e8\" is not an SDKAppID",
             "IMTAG_IDENTIFIER: the identifier has 38 bytes",
@@ -275,34 +258,40 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_that_has_any_of_those_that_exclude_each_other_decides() {
-        let mut settings = Settings::at(Place::Variable, &[("endpoint", "https://127.0.0.1:1")]);
-        settings.complete(Settings::at(Place::File("config.toml".into()), APP));
-        let client = format!("{:?}", settings.client(None).ok().unwrap().client);
-        assert!(client.contains("127.0.0.1"), "{client}");
-        assert!(!client.contains("hush"), "{client}");
+    fn what_is_missing_is_named_by_what_would_set_it() {
+        assert_eq!(
+            rejection(&Settings::default()),
+            "settings are missing:\n  \
+             set IMTAG_SDKAPPID or --sdkappid (the app's SDKAppID, as the console shows it)\n  \
+             set IMTAG_IDENTIFIER or --identifier (an administrator of the app, often `administrator`)\n  \
+             set IMTAG_SECRET_KEY or IMTAG_SECRET_KEY_FILE or IMTAG_USERSIG or --secret-key-file (the app's secret \
+             key; or a file that holds the secret key and nothing else; or a UserSig made elsewhere, in place of the \
+             key)\n  \
+             set IMTAG_REGION or IMTAG_ENDPOINT or --region or --endpoint (the app's data centre, as the console shows \
+             it: `china`, `singapore`, `seoul` …; or an address in place of the region's: https://host:port, or \
+             http:// on this machine)"
+        );
+        assert_eq!(
+            rejection(&Settings::at(Place::Variable, &APP[1..])),
+            "a setting is missing: set IMTAG_SDKAPPID or --sdkappid (the app's SDKAppID, as the console shows it)"
+        );
     }
 
     #[test]
-    fn one_that_is_missing_is_named_beside_two_that_exclude_each_other() {
-        let mut settings = Settings::at(
-            Place::Flag,
-            &[("endpoint", "https://x"), ("region", "tokyo")],
-        );
-        settings.complete(Settings::at(Place::Variable, APP));
-        settings.identifier = None;
-        assert_eq!(
-            rejection(settings.clone()),
-            "settings are missing or wrong:\n  \
-             set IMTAG_IDENTIFIER or --identifier (an administrator of the app, often `administrator`)\n  \
-             --region and --endpoint are both set: keep one"
-        );
-        settings.endpoint = None;
-        assert_eq!(
-            rejection(settings),
-            "a setting is missing: set IMTAG_IDENTIFIER or --identifier (an administrator of the app, often \
-             `administrator`)"
-        );
+    fn of_those_that_exclude_each_other_the_first_place_that_has_any_decides_and_has_one() {
+        let file = Settings::at(Place::File("config.toml".into()), APP);
+        let with = |texts: &[(&str, &str)]| {
+            let mut settings = Settings::at(Place::Flag, texts);
+            settings.complete(file.clone());
+            settings
+        };
+        let settings = with(&[("endpoint", "https://127.0.0.1:1")]);
+        let client = format!("{:?}", settings.client(None).ok().unwrap().client);
+        assert!(client.contains("127.0.0.1"), "{client}");
+        assert!(!client.contains("hush"), "{client}");
+        let both = with(&[("endpoint", "https://x"), ("region", "tokyo")]);
+        let says = "--region and --endpoint are both set: keep one";
+        assert_eq!(rejection(&both), says);
     }
 
     #[test]
@@ -312,10 +301,10 @@ mod tests {
             (Some("false"), "fresh_start: Some(false)"),
             (Some("true"), "fresh_start: Some(true)"),
         ] {
-            let mut settings = Settings::at(Place::Variable, APP);
-            settings.fresh_start = set.map(|text| Given::from(std::ffi::OsString::from(text)));
-            let builder = settings.builder(None, &mut Problems::new(&[]));
-            let shown = format!("{:?}", builder.unwrap());
+            let set = set.map(|text| ("fresh_start", text));
+            let texts: Vec<_> = APP.iter().copied().chain(set).collect();
+            let settings = Settings::at(Place::Variable, &texts);
+            let shown = format!("{:?}", Parser::new(&settings).builder(None).unwrap());
             assert!(shown.contains(expected), "{shown}");
         }
     }
@@ -323,18 +312,22 @@ mod tests {
     #[test]
     #[cfg(feature = "emulator")]
     fn an_emulator_counts_whole_calls_and_says_so_of_a_fraction() {
-        let says =
-            "calls per second: the emulator counts whole calls: set 1 to 100000, the app's quota";
         for (text, expected) in [
-            ("100", Ok(100)),
-            ("1.0", Ok(1)),
-            ("0.5", Err(format!("0.5 {says}"))),
-            ("2.5", Err(format!("2.5 {says}"))),
+            ("100", Ok(Some(100))),
+            ("1.0", Ok(Some(1))),
+            ("0.5", Err("0.5")),
+            ("2.5", Err("2.5")),
         ] {
-            assert_eq!(
-                whole_calls(&Given::from(std::ffi::OsString::from(text))),
-                expected
-            );
+            let settings = Settings::at(Place::Variable, &[("calls_per_second", text)]);
+            let served = settings.served().map(|it| it.calls_per_second);
+            let served = served.map_err(|error| error.to_string());
+            let expected = expected.map_err(|rate| {
+                format!(
+                    "IMTAG_CALLS_PER_SECOND: {rate} calls per second: the emulator counts whole calls: set 1 to \
+                     100000, the app's quota"
+                )
+            });
+            assert_eq!(served, expected);
         }
     }
 }

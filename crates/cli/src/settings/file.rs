@@ -1,19 +1,19 @@
-//! The settings file: TOML with the keys of [`Settings`], in one level. A key that is no setting is an error, as a
+//! The settings file: TOML with the keys of the settings, in one level. A key that is no setting is an error, as a
 //! misspelt one would otherwise be silence.
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::de::IgnoredAny;
-use toml::Spanned;
+use toml::{Spanned, Value};
 
-use super::messages::{SettingsError, misspelt_variables, nearest};
-use super::{Given, Place, Settings};
-use crate::output::{Shown, note};
+use super::parser::SettingsError;
+use super::{Given, Kind, Place, SETTINGS, Settings, nearest};
+use crate::output::note;
 
 /// Where the file is looked for when nobody names it.
 const IN_HOME: &str = ".config/imtag/config.toml";
@@ -21,28 +21,9 @@ const IN_HOME: &str = ".config/imtag/config.toml";
 /// The bits by which the group or everybody can read.
 const OTHERS_READ: u32 = 0o044;
 
-impl Settings {
-    /// Adds what the settings file has, and warns of variables that are probably misspelt.
-    pub(crate) fn with_file(&self) -> Result<Settings, SettingsError> {
-        // a misspelt one would be silence, but a variable of that prefix may be another program's
-        let names = env::vars_os().map(|(name, _)| name);
-        for (name, near) in misspelt_variables(names, &Settings::keys()) {
-            note(format_args!(
-                "warning: {} is no setting: did you mean {near}?",
-                Shown(&name)
-            ));
-        }
-        let mut settings = self.clone();
-        if let Some(file) = read(self.config.as_ref())? {
-            settings.complete(file);
-        }
-        Ok(settings)
-    }
-}
-
 /// Reads the file that the flag or the variable names, which must be there, or the one in the home directory, which
 /// need not.
-fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
+pub(super) fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
     let in_home = || Some(Path::new(&home?).join(IN_HOME));
     let Some(path) = named.and_then(|it| it.path().ok()).or_else(in_home) else {
@@ -66,31 +47,53 @@ fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
 
 fn parse(text: &str, path: PathBuf) -> Result<Settings, SettingsError> {
     let line_at = |at: usize| 1 + text[..at.min(text.len())].matches('\n').count();
-    let not_toml = |error: toml::de::Error| SettingsError::NotToml {
-        path: path.clone(),
-        line: error.span().map(|span| line_at(span.start)),
-    };
-    let present: BTreeMap<Spanned<String>, IgnoredAny> = toml::from_str(text).map_err(not_toml)?;
-    let mut settings: Settings = toml::from_str(text).map_err(not_toml)?;
+    let table: BTreeMap<Spanned<String>, Value> =
+        toml::from_str(text).map_err(|error: toml::de::Error| SettingsError::NotToml {
+            path: path.clone(),
+            line: error.span().map(|span| line_at(span.start)),
+        })?;
+    let mut settings = Settings::default();
     // the first is where the file is
-    let [_, known @ ..] = Settings::keys();
-    for key in present.keys() {
+    let [_, known @ ..] = &SETTINGS;
+    for (key, value) in table {
         let name = key.get_ref().as_str();
-        if !known.contains(&name) {
-            let line = line_at(key.span().start);
-            let place = format!("{name} in {}, line {line}", path.display());
-            let why = match nearest(name, &known) {
-                Some(near) => format!("no such setting: did you mean {near}?"),
-                None => format!("no such setting; there are {}", known.join(", ")),
-            };
-            settings.unknown.push(format!("{place}: {why}"));
+        if let Some(setting) = known.iter().find(|it| it.key == name) {
+            let place = Place::File(path.clone());
+            settings.give(setting, place, setting.kind.value(value));
+            continue;
         }
+        let why = match nearest(name, known) {
+            Some(near) => format!("no such setting: did you mean {near}?"),
+            None => {
+                let keys: Vec<_> = known.iter().map(|it| it.key).collect();
+                format!("no such setting; there are {}", keys.join(", "))
+            }
+        };
+        let line = line_at(key.span().start);
+        let place = format!("{name} in {}, line {line}", path.display());
+        settings.unknown.push(format!("{place}: {why}"));
     }
-    settings.locate(|_| Place::File(path.clone()));
-    if settings.secret_key.is_some() || settings.usersig.is_some() {
+    if settings.get("secret_key").is_some() || settings.get("usersig").is_some() {
         warn_if_others_can_read(&path);
     }
     Ok(settings)
+}
+
+impl Kind {
+    /// What a value of the file is as a text. A number or a switch needs no quotes.
+    fn value(self, value: Value) -> Result<OsString, String> {
+        let text = match (self, value) {
+            (_, Value::String(text)) => text,
+            (_, Value::Integer(number)) => number.to_string(),
+            // with an exponent where Display would write 300 digits
+            (Kind::Number, Value::Float(number)) => format!("{number:?}"),
+            (Kind::Switch, Value::Boolean(on)) => on.to_string(),
+            (Kind::Number, _) => return Err("it is neither a text nor a number".to_owned()),
+            (Kind::Switch, _) => return Err("it is neither true nor false".to_owned()),
+            _ => return Err("it is neither a text nor a whole number".to_owned()),
+        };
+        Ok(text.into())
+    }
 }
 
 /// Only a warning: containers mount secrets readable, and must still work.
@@ -105,7 +108,7 @@ pub(super) fn warn_if_others_can_read(path: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::messages::Problems;
+    use super::super::parser::Parser;
     use super::*;
 
     fn parsed(text: &str) -> Settings {
@@ -115,53 +118,38 @@ mod tests {
     #[test]
     fn a_value_is_a_text_or_a_number_and_a_switch_is_true_or_false() {
         // also with a BOM and with other line ends
-        let mut file = parsed(
-            "\u{feff}sdkappid = 1400000000\r\nregion = \"tokyo\"\r\nca_file = [1]\r\nsecret_key = true\r\n\
-             identifier = 1.5\r\n",
-        );
-        let texts = file
-            .by_key()
-            .map(|(_, given)| given.take())
-            .into_iter()
-            .flatten();
-        let texts: Vec<_> = texts.map(|it| format!("{it}: {:?}", it.text())).collect();
-        let wrong = "Err(\"it is neither a text nor a whole number\")";
-        assert_eq!(
-            texts,
-            [
-                "sdkappid in config.toml: Ok(\"1400000000\")".to_owned(),
-                format!("identifier in config.toml: {wrong}"),
-                format!("secret_key in config.toml: {wrong}"),
-                "region in config.toml: Ok(\"tokyo\")".to_owned(),
-                format!("ca_file in config.toml: {wrong}"),
-            ]
-        );
-        for (text, expected) in [
-            ("0.5", Ok("0.5")),
-            ("\"0.5\"", Ok("0.5")),
-            ("2.0", Ok("2.0")),
-            ("2", Ok("2")),
-            ("nan", Ok("NaN")),
-            ("1e300", Ok("1e300")),
-            ("[1]", Err("it is neither a text nor a number".to_owned())),
+        let no_text = Err("it is neither a text nor a whole number");
+        let no_number = Err("it is neither a text nor a number");
+        let no_switch = Err("it is neither true nor false");
+        for (key, value, expected) in [
+            ("sdkappid", "1400000000", Ok("1400000000")),
+            ("region", "\"tokyo\"", Ok("tokyo")),
+            ("ca_file", "[1]", no_text),
+            ("secret_key", "true", no_text),
+            ("identifier", "1.5", no_text),
+            ("calls_per_second", "0.5", Ok("0.5")),
+            ("calls_per_second", "\"0.5\"", Ok("0.5")),
+            ("calls_per_second", "2.0", Ok("2.0")),
+            ("calls_per_second", "2", Ok("2")),
+            ("calls_per_second", "nan", Ok("NaN")),
+            ("calls_per_second", "1e300", Ok("1e300")),
+            ("calls_per_second", "[1]", no_number),
+            ("fresh_start", "true", Ok("true")),
+            ("fresh_start", "\"true\"", Ok("true")),
+            ("fresh_start", "[true]", no_switch),
         ] {
-            let file = parsed(&format!("calls_per_second = {text}"));
-            assert_eq!(file.calls_per_second.unwrap().text(), expected);
-        }
-        for (text, expected) in [
-            ("true", Ok("true")),
-            ("\"true\"", Ok("true")),
-            ("[true]", Err("it is neither true nor false".to_owned())),
-        ] {
-            let file = parsed(&format!("fresh_start = {text}"));
-            assert_eq!(file.fresh_start.unwrap().text(), expected);
+            let settings = parsed(&format!("\u{feff}# a comment\r\n{key} = {value}\r\n"));
+            let given = settings.get(key).unwrap();
+            let expected = expected.map_err(str::to_owned);
+            assert_eq!(given.text(), expected, "{key} = {value}");
+            assert_eq!(given.to_string(), format!("{key} in config.toml"));
         }
     }
 
     #[test]
     fn unknown_keys_are_named_all_at_once_with_their_lines() {
         let file = parsed("config = \"x\"\nregoin = \"tokyo\"\n\n[app]\nsdkappid = 1\n");
-        let error = Problems::new(&file.unknown).whole(Some(())).unwrap_err();
+        let error = Parser::new(&file).finish(Some(())).unwrap_err();
         let keys = "sdkappid, identifier, secret_key, secret_key_file, usersig, region, endpoint, generation, \
                     calls_per_second, fresh_start, ca_file";
         assert_eq!(
