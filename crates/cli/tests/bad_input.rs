@@ -13,51 +13,6 @@ use std::os::unix::fs::PermissionsExt;
 use stage::{Stage, run};
 
 #[test]
-fn a_file_that_cannot_be_imported_says_why_and_nothing_is_sent() {
-    let stage = Stage::new();
-    let zero_byte = format!("acc\0ount,tag\n{}", "x".repeat(100));
-    for (content, sentence) in [
-        (
-            b"".as_slice(),
-            "is empty: its first line must be the header account,tag or account,tags",
-        ),
-        (
-            b"alice,vip\nbob,vip\n",
-            "does not start with the header account,tag or account,tags: its first line is \"alice,vip\"",
-        ),
-        (
-            b"account;tag\nalice;vip\n",
-            "has semicolons between its fields: save it with commas",
-        ),
-        (
-            b"account\ttag\nalice\tvip\n",
-            "has tabs between its fields: save it with commas",
-        ),
-        (
-            zero_byte.as_bytes(),
-            "is not a text file: line 1 holds a zero byte",
-        ),
-        (b"\xff\xfea\0c\0", "is UTF-16 text: save it as UTF-8"),
-        (
-            b"\x89PNG\r\n\x1a\n\0\0",
-            "is a picture: give a CSV file in UTF-8",
-        ),
-        (
-            b"\x1f\x8b\x08\x00\xff\xff",
-            "cannot be read: its gzip data is cut off: fetch the file again; nothing was sent",
-        ),
-    ] {
-        stage.file("users.csv", content);
-        let import = stage.run(&["import", "users.csv"]);
-        import.refuses(2, &format!("imtag: users.csv {sentence}"));
-    }
-    // a demo says the same
-    stage.file("users.csv", "account;tag\n");
-    run(stage.bare(&["import", "--demo", "users.csv"])).refuses(2, "has semicolons");
-    assert_eq!(stage.emulator.stats().arrivals(), 0);
-}
-
-#[test]
 fn a_directory_a_missing_file_and_an_empty_input_are_said_to_be() {
     let stage = Stage::new();
     stage.run(&["import", "."]).refuses(
@@ -81,15 +36,8 @@ fn all_missing_settings_are_named_at_once() {
     let stage = Stage::new();
     for arguments in [&["get", "alice"][..], &["import", "users.csv"]] {
         let ran = run(stage.bare(arguments));
-        ran.refuses(3, "imtag: settings are missing:\n");
-        for name in [
-            "IMTAG_SDKAPPID",
-            "IMTAG_IDENTIFIER",
-            "IMTAG_SECRET_KEY or IMTAG_SECRET_KEY_FILE or IMTAG_USERSIG",
-            "IMTAG_REGION or IMTAG_ENDPOINT",
-        ] {
-            ran.refuses(3, name);
-        }
+        ran.refuses(3, "imtag: settings are missing:\n  set IMTAG_SDKAPPID or ");
+        assert_eq!(ran.err.matches("\n  set IMTAG_").count(), 4, "{ran:?}");
     }
     let json = run(stage.bare(&["get", "alice", "--json"])).json();
     assert_eq!(json["error"]["exit_code"], 3);
@@ -99,12 +47,6 @@ fn all_missing_settings_are_named_at_once() {
 fn wrong_settings_are_named_by_what_set_them() {
     let stage = Stage::new();
     for (flag, value, sentence) in [
-        (
-            "--region",
-            "mars",
-            "--region: unknown region \"mars\": use one of china, singapore, seoul",
-        ),
-        ("--sdkappid", "x", "--sdkappid: \"x\" is not an SDKAppID"),
         (
             "--endpoint",
             "http://example.com",
@@ -117,14 +59,9 @@ fn wrong_settings_are_named_by_what_set_them() {
         ),
         (
             "--calls-per-second",
-            "0",
-            "--calls-per-second: 0 calls per second: set 0.001 to 100000, with at most three decimals, this process's \
-             share of the app's quota",
-        ),
-        (
-            "--calls-per-second",
             "-1",
-            "--calls-per-second: -1 calls per second: set 0.001 to 100000",
+            "--calls-per-second: -1 calls per second: set 0.001 to 100000, with at most three decimals, this process's \
+             share of the app's quota",
         ),
         (
             "--secret-key-file",
@@ -136,33 +73,34 @@ fn wrong_settings_are_named_by_what_set_them() {
             "none.toml",
             "the settings file none.toml cannot be read",
         ),
+        (
+            "--fresh-start=yes",
+            "bob",
+            "imtag: --fresh-start: \"yes\" is neither true nor false",
+        ),
     ] {
         stage
             .run(&["get", "alice", flag, value])
             .refuses(3, sentence);
     }
-    stage
-        .run(&["get", "--fresh-start=yes", "alice"])
-        .refuses(3, "imtag: --fresh-start: \"yes\" is neither true nor false");
-    let mut command = stage.imtag(&["get", "alice"]);
-    command.env("IMTAG_FRESH_START", "1");
-    run(command).refuses(
+    let with = |name: &str, value: &str, arguments: &[&str]| {
+        let mut command = stage.imtag(arguments);
+        command.env(name, value);
+        run(command)
+    };
+    let get = ["get", "alice"];
+    with("IMTAG_FRESH_START", "1", &get).refuses(
         3,
         "imtag: IMTAG_FRESH_START: \"1\" is neither true nor false",
     );
     // what follows the flag is the account, and it wins over the variable
-    let mut command = stage.imtag(&["get", "--fresh-start", "alice"]);
-    command.env("IMTAG_FRESH_START", "1");
-    assert_eq!(run(command).exit, Some(0));
-    let mut command = stage.imtag(&["get", "alice"]);
-    command.env("IMTAG_REGION", "singapore");
-    run(command).refuses(
+    let fresh = ["get", "--fresh-start", "alice"];
+    assert_eq!(with("IMTAG_FRESH_START", "1", &fresh).exit, Some(0));
+    with("IMTAG_REGION", "singapore", &get).refuses(
         3,
         "imtag: IMTAG_REGION and IMTAG_ENDPOINT are both set: keep one",
     );
-    let mut command = stage.imtag(&["get", "alice"]);
-    command.env("IMTAG_USERSIG", stage.usersig().expose());
-    run(command).refuses(
+    with("IMTAG_USERSIG", stage.usersig().expose(), &get).refuses(
         3,
         "IMTAG_SECRET_KEY and IMTAG_USERSIG are both set: keep one",
     );
@@ -200,16 +138,8 @@ fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
         stage.file("config.toml", text);
         run(stage.bare(&["get", "alice", "--config", "config.toml"]))
     };
-    config(b"regoin = \"china\"\n").refuses(
-        3,
-        "regoin in config.toml, line 1: no such setting: did you mean region?",
-    );
     config(format!("secret_key = {}\n", stage::KEY).as_bytes())
         .refuses(3, "the settings file config.toml, line 1, is not TOML");
-    config(b"sdkappid = true\n").refuses(
-        3,
-        "sdkappid in config.toml: it is neither a text nor a whole number",
-    );
     // as PowerShell's `>` writes it
     config(b"\xff\xfer\0e\0").refuses(
         3,

@@ -6,11 +6,9 @@
 
 mod stage;
 
-use std::io::Write;
-
 use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::{Value, json};
-use stage::{ADD, Stage, run, run_with_input, users_with_tags};
+use stage::{ADD, Stage, gzip, run, run_with_input, users_with_tags};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/sample.csv");
 
@@ -281,17 +279,8 @@ fn rows_add_remove_and_clear_and_the_last_word_wins() {
         "carol,add,old\ncarol,remove,old\ncarol,remove,new\ncarol,add,new\n",
         "dave,clear,\n",
     );
-    let rows = |packed: bool| {
-        if packed {
-            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            gzip.write_all(rows.as_bytes()).unwrap();
-            gzip.finish().unwrap()
-        } else {
-            rows.as_bytes().to_vec()
-        }
-    };
-    for packed in [true, false] {
-        stage.file("users.csv", rows(packed));
+    for file in [gzip(rows.as_bytes()), rows.as_bytes().to_vec()] {
+        stage.file("users.csv", file);
         let (exit, report) = stage.json(&["import", "users.csv"]);
         assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(4)));
         assert_eq!(report["lower_bound"], 3);

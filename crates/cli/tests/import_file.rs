@@ -5,16 +5,8 @@
 
 mod stage;
 
-use std::io::Write;
-
 use serde_json::json;
-use stage::{Stage, run, run_with_input};
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
+use stage::{Stage, gzip, run, run_with_input};
 
 #[test]
 fn csv_and_ndjson_plain_and_packed_come_to_the_same_users() {
@@ -26,7 +18,7 @@ fn csv_and_ndjson_plain_and_packed_come_to_the_same_users() {
     let stage = Stage::new();
     for text in [csv, ndjson] {
         let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
-        for bytes in [text.as_bytes().to_vec(), gzip(text), zstd] {
+        for bytes in [text.as_bytes().to_vec(), gzip(text.as_bytes()), zstd] {
             stage.emulator.reset();
             // the name says nothing of what is in it
             stage.file("users.txt", &bytes);

@@ -6,15 +6,7 @@
 
 mod stage;
 
-use std::io::Write;
-
-use stage::{Stage, run, run_with_input};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
+use stage::{Stage, gzip, run, run_with_input};
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
@@ -75,27 +67,6 @@ fn a_refused_file_says_the_same_packed_piped_dry_and_in_a_demo_and_nothing_is_se
     let left = std::fs::read_dir(stage.home.path()).unwrap();
     let left: Vec<_> = left.map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left, ["users.csv"], "no journal and no list");
-}
-
-#[test]
-fn what_is_packed_in_packed_data_is_named() {
-    let stage = Stage::new();
-    let mut tar = vec![0; 1024];
-    tar[..9].copy_from_slice(b"users.csv");
-    tar[257..262].copy_from_slice(b"ustar");
-    let csv = b"account,tag\nalice,vip\n";
-    for (packed, sentence) in [
-        (gzip(&tar), "is a tar archive: unpack it first (tar -xf)"),
-        (gzip(&gzip(csv)), "is packed twice: unpack it once"),
-        (gzip(&zstd(csv)), "is packed twice: unpack it once"),
-        (gzip(b""), "is empty: its first line must be the header"),
-    ] {
-        stage.file("users.csv.gz", &packed);
-        stage
-            .run(&["import", "users.csv.gz"])
-            .refuses(2, &format!("imtag: users.csv.gz {sentence}"));
-    }
-    assert_eq!(stage.emulator.stats().arrivals(), 0);
 }
 
 #[test]

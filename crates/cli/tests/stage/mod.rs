@@ -185,6 +185,12 @@ pub(crate) fn users_with_tags(users: usize, tags: usize) -> String {
     file
 }
 
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 pub(crate) fn run(mut command: Command) -> Ran {
     Ran::from_output(command.output().unwrap())
 }

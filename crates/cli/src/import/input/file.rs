@@ -303,6 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_packed_in_packed_data_is_named() {
+        let mut tar = vec![0; 1024];
+        tar[257..262].copy_from_slice(b"ustar");
+        let twice = "is packed twice: unpack it once (gzip -d or zstd -d)";
+        for (inner, says) in [
+            (tar, "is a tar archive: unpack it first (tar -xf)"),
+            (gzip(b"a"), twice),
+            (zstd(b"a"), twice),
+            (
+                Vec::new(),
+                "is empty: its first line must be the header account,tag or account,tags",
+            ),
+        ] {
+            assert_eq!(read(&gzip(&inner)).unwrap_err(), says);
+        }
+    }
+
+    #[test]
     fn a_frame_that_asks_for_more_memory_than_there_is_is_refused() {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
         encoder.window_log(26).unwrap();
