@@ -272,20 +272,6 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_may_stand_in_any_order() {
-        let places = |header| {
-            columns(header)
-                .map(|it| (it.account, it.op, it.tags, it.separated))
-                .ok()
-        };
-        assert_eq!(places("account,tag"), Some((0, None, 1, false)));
-        assert_eq!(places("\"tags\",\"account\""), Some((1, None, 0, true)));
-        assert_eq!(places("account,op,tag"), Some((0, Some(1), 2, false)));
-        assert_eq!(places("op,account,tags"), Some((1, Some(0), 2, true)));
-        assert_eq!(places("account,tags,op"), Some((0, Some(2), 1, true)));
-    }
-
-    #[test]
     fn a_header_with_other_columns_says_what_is_wrong_with_them() {
         let headers = r#"
 account => the column tag is missing
@@ -410,14 +396,5 @@ account,tag,op,a,b,c,d,e,f,g => the column "a" is none of
             let other = row.replace([' ', '\u{feff}'], "").to_lowercase();
             assert_eq!(repeats(header, row), Err(other), "{row}");
         }
-    }
-
-    #[test]
-    fn columns_are_named_in_their_order() {
-        assert_eq!(columns("account,tag").unwrap().names(), "account and tag");
-        let columns = columns("op,tags,account").unwrap();
-        assert_eq!(columns.names(), "op, tags and account");
-        assert_eq!(columns.name(1), "tags");
-        assert_eq!(columns.name(3), "field 4");
     }
 }

@@ -146,40 +146,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_of_the_api_s_form_or_of_that_of_what_failed() {
-        for (line, account, op, tags) in [
-            (
-                r#"{"To_Account":"alice","Tags":["vip","北京"]}"#,
-                "alice",
-                "",
-                &["vip", "北京"][..],
-            ),
-            (
-                r#" { "op" : "clear" , "To_Account" : "a\u0062\"" } "#,
-                "ab\"",
-                "clear",
-                &[],
-            ),
-            (
-                r#"{"account":"alice","op":"remove","tags":["vip"],"code":70107,"reason":"r","remedy":"m","effect":"e"}"#,
-                "alice",
-                "remove",
-                &["vip"],
-            ),
-            (
-                r#"{"account":"alice","op":"add","tags":["vip"],"code":null,"reason":"r","remedy":"m","effect":"e"}"#,
-                "alice",
-                "add",
-                &["vip"],
-            ),
-        ] {
-            let row = JsonRow::parse(line).unwrap();
-            assert_eq!((&*row.account, &*row.op), (account, op), "{line}");
-            assert_eq!(row.tags, tags, "{line}");
-        }
-    }
-
-    #[test]
     fn a_field_that_is_misspelt_or_there_twice_or_of_the_other_form_is_never_dropped() {
         let rows = r#"
 {"To_Account":"a","Tag":["x"]} => column 23: unknown field `Tag`
