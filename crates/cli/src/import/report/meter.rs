@@ -29,7 +29,12 @@ const BAR: (usize, usize) = (10, 30);
 
 /// What an import is doing.
 pub(super) enum Stage {
-    Reading(Reading),
+    Reading {
+        rows: u64,
+        bytes: u64,
+        /// Of so many bytes, where that is known.
+        all: Option<u64>,
+    },
     Grouping,
     Sending(Meter),
 }
@@ -38,7 +43,21 @@ impl Stage {
     /// The line to show, in so many columns; all of it, if there is no limit.
     pub(super) fn line(&self, at: Duration, width: Option<usize>) -> String {
         match self {
-            Stage::Reading(reading) => reading.line(width),
+            Stage::Reading { rows, bytes, all } => {
+                let rows = count(*rows, "row", "rows");
+                let Some(all) = all.filter(|all| *all > 0) else {
+                    return fit(&[format!("reading: {rows}"), rows], None, width);
+                };
+                // a file may grow while it is read
+                let bytes = all.min(*bytes);
+                let percent = part(100, bytes, all);
+                let candidates = [
+                    format!("reading: {percent} %, {rows}"),
+                    format!("reading: {percent} %"),
+                    format!("{percent} %"),
+                ];
+                fit(&candidates, Some((bytes, all)), width)
+            }
             Stage::Grouping => {
                 let candidates = ["putting the rows of each user together", "grouping"];
                 fit(&candidates.map(str::to_owned), None, width)
@@ -124,7 +143,7 @@ impl Meter {
         };
         let calls = count((calls * parts).round() / parts, "call/s", "calls/s");
         let end = self.end(at).map_or(String::new(), |end| format!(", {end}"));
-        let percent = 100 * u128::from(self.settled) / u128::from(self.users.max(1));
+        let percent = part(100, self.settled, self.users);
         let candidates = [
             format!("{users}, {calls} ({share:.0} % of the quota), {failed} failed{end}"),
             format!("{users}, {calls} ({share:.0} %), {failed} failed{end}"),
@@ -193,43 +212,6 @@ fn spell(seconds: u64) -> String {
     }
 }
 
-/// How far the reading is.
-pub(super) struct Reading {
-    rows: u64,
-    bytes: u64,
-    all: Option<u64>,
-}
-
-impl Reading {
-    /// Of so many bytes, where that is known.
-    pub(super) fn new(all: Option<u64>) -> Reading {
-        Reading {
-            rows: 0,
-            bytes: 0,
-            all,
-        }
-    }
-
-    pub(super) fn note(&mut self, rows: u64, bytes: u64) {
-        (self.rows, self.bytes) = (rows, bytes);
-    }
-
-    fn line(&self, width: Option<usize>) -> String {
-        let rows = count(self.rows, "row", "rows");
-        let Some(all) = self.all.filter(|all| *all > 0) else {
-            return fit(&[format!("reading: {rows}"), rows], None, width);
-        };
-        // a file may grow while it is read
-        let percent = 100 * u128::from(self.bytes.min(all)) / u128::from(all);
-        let candidates = [
-            format!("reading: {percent} %, {rows}"),
-            format!("reading: {percent} %"),
-            format!("{percent} %"),
-        ];
-        fit(&candidates, Some((self.bytes.min(all), all)), width)
-    }
-}
-
 /// The first candidate that fits, with a bar before it if there is room; the start of the last if none fits. Without a
 /// width the first, and no bar.
 fn fit(candidates: &[String], share: Option<(u64, u64)>, width: Option<usize>) -> String {
@@ -242,17 +224,20 @@ fn fit(candidates: &[String], share: Option<(u64, u64)>, width: Option<usize>) -
         return last.chars().take(width).collect();
     };
     // the brackets, and a blank
-    let room = (width - line.len()).saturating_sub(3).min(BAR.1);
+    let columns = (width - line.len()).saturating_sub(3).min(BAR.1);
     match share {
-        Some((done, all)) if room >= BAR.0 => format!("{} {line}", bar(done, all, room)),
+        Some((done, all)) if columns >= BAR.0 => {
+            let bar = "=".repeat(part(columns, done, all));
+            format!("[{bar:<columns$}] {line}")
+        }
         _ => line.clone(),
     }
 }
 
-fn bar(done: u64, all: u64, columns: usize) -> String {
-    let full = u128::from(done) * columns as u128 / u128::from(all.max(1));
-    let full = usize::try_from(full).unwrap_or(columns).min(columns);
-    format!("[{:<columns$}]", "=".repeat(full))
+/// What is done, of so many parts of all.
+fn part(parts: usize, done: u64, all: u64) -> usize {
+    let part = u128::from(done) * parts as u128 / u128::from(all.max(1));
+    usize::try_from(part).unwrap_or(parts).min(parts)
 }
 
 #[cfg(test)]
@@ -349,19 +334,20 @@ mod tests {
     fn every_line_fits_whatever_the_width() {
         let mut meter = running(0, 20);
         meter.users = 1_000_000_000;
-        let reading = Reading {
+        let reading = |all| Stage::Reading {
             rows: u64::MAX,
             bytes: 1,
-            all: Some(2),
+            all,
         };
-        let unknown = Reading::new(None);
         for width in 0..=200 {
             for at in [seconds(20), seconds(9_999_999)] {
                 let line = meter.line(at, Some(width));
                 assert!(line.len() <= width, "{width}: {line}");
             }
-            assert!(reading.line(Some(width)).len() <= width);
-            assert!(unknown.line(Some(width)).len() <= width);
+            for all in [Some(2), None] {
+                let line = reading(all).line(seconds(20), Some(width));
+                assert!(line.len() <= width, "{width}: {line}");
+            }
         }
         let at = |width| running(50_000, 20).line(seconds(20), Some(width));
         assert_eq!(at(20), "52 %, 8 min 0 s left");
@@ -374,15 +360,16 @@ mod tests {
 
     #[test]
     fn reading_says_its_share_where_the_length_is_known() {
-        let mut reading = Reading::new(Some(1_000));
-        reading.note(50, 450);
-        assert_eq!(reading.line(None), "reading: 45 %, 50 rows");
+        let reading = |all, width| {
+            let (rows, bytes) = (50, 450);
+            let reading = Stage::Reading { rows, bytes, all };
+            reading.line(seconds(1), width)
+        };
+        assert_eq!(reading(Some(1_000), None), "reading: 45 %, 50 rows");
         assert_eq!(
-            reading.line(Some(40)),
+            reading(Some(1_000), Some(40)),
             "[======         ] reading: 45 %, 50 rows"
         );
-        let mut reading = Reading::new(None);
-        reading.note(50, 450);
-        assert_eq!(reading.line(Some(40)), "reading: 50 rows");
+        assert_eq!(reading(None, Some(40)), "reading: 50 rows");
     }
 }

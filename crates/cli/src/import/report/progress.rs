@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use imtag_core::CallRate;
 use imtag_transport::Progress as Sent;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
-use super::meter::{Meter, Reading, Stage};
+use super::meter::{Meter, Stage};
 use crate::import::state::journal::Settled;
 use crate::output::{note, stderr};
 
@@ -43,7 +43,12 @@ struct ShowThread {
 impl Progress {
     /// Of a file that is read, of so many bytes where that is known.
     pub(crate) fn of_reading(bytes: Option<u64>) -> Progress {
-        let progress = Progress::new(Stage::Reading(Reading::new(bytes)));
+        let (rows, all) = (0, bytes);
+        let progress = Progress::new(Stage::Reading {
+            rows,
+            bytes: 0,
+            all,
+        });
         progress.start();
         progress
     }
@@ -74,21 +79,21 @@ impl Progress {
         });
     }
 
-    pub(crate) fn read(&self, rows: u64, bytes: u64) {
-        if let Stage::Reading(reading) = &mut *lock(&self.stage) {
-            reading.note(rows, bytes);
+    pub(crate) fn read(&self, now_rows: u64, now_bytes: u64) {
+        if let Stage::Reading { rows, bytes, .. } = &mut *self.stage.lock() {
+            (*rows, *bytes) = (now_rows, now_bytes);
         }
     }
 
     /// All is read.
     pub(crate) fn grouping(&self) {
-        *lock(&self.stage) = Stage::Grouping;
+        *self.stage.lock() = Stage::Grouping;
     }
 
     /// From now on some users wait for so long, without an outcome.
     pub(crate) fn waits(&self, time: Duration) {
         let until = self.started.elapsed() + time;
-        if let Stage::Sending(meter) = &mut *lock(&self.stage) {
+        if let Stage::Sending(meter) = &mut *self.stage.lock() {
             meter.waits_until(until);
         }
     }
@@ -98,7 +103,7 @@ impl Progress {
             self.start();
         }
         let at = self.started.elapsed();
-        if let Stage::Sending(meter) = &mut *lock(&self.stage) {
+        if let Stage::Sending(meter) = &mut *self.stage.lock() {
             meter.note(at, settled.count(), settled.failed(), sent.sent);
         }
     }
@@ -114,10 +119,6 @@ impl Drop for Progress {
     }
 }
 
-fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
-    stage.lock()
-}
-
 fn show(stage: &Mutex<Stage>, started: Instant, ended: &Receiver<Infallible>) {
     let on_a_terminal = stderr::is_possible();
     let every = if on_a_terminal {
@@ -127,7 +128,7 @@ fn show(stage: &Mutex<Stage>, started: Instant, ended: &Receiver<Infallible>) {
     };
     while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
         let width = on_a_terminal.then(stderr::width);
-        let line = lock(stage).line(started.elapsed(), width);
+        let line = stage.lock().line(started.elapsed(), width);
         // without the lock, as a terminal may take its time
         if on_a_terminal {
             stderr::show(line);
