@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Error;
 use crate::elf;
+use crate::error::Error;
 use crate::program::output;
 
 /// Makes, in `folder`, what can be installed of the archive that rustc built, if it is not there already.

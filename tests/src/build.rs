@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::Error;
 use crate::cargo::cargo;
+use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::program::output;
 

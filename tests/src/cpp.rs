@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::Error;
 use crate::cargo::root;
+use crate::error::Error;
 use crate::program::run;
 use crate::{build, tools};
 

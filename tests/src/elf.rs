@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::Error;
+use crate::error::Error;
 use crate::program::output;
 
 /// What the loader is told.

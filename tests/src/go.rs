@@ -7,8 +7,8 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Error;
 use crate::cargo::{clean, root};
+use crate::error::Error;
 use crate::program::{output, run};
 use crate::{build, elf, tools};
 

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Error;
 use crate::build::pkg_config_flags;
 use crate::cargo::{cargo, root};
+use crate::error::Error;
 use crate::program::output;
 use crate::{archive, elf, tools};
 

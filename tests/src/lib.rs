@@ -10,10 +10,14 @@ pub mod archive;
 pub mod build;
 pub mod c;
 pub mod cargo;
+pub mod chaos;
+pub mod conformance;
 pub mod cost;
 pub mod cpp;
+pub mod data;
 pub mod elf;
 pub mod environment;
+mod error;
 pub mod go;
 pub mod installed;
 pub mod metadata;
@@ -23,9 +27,10 @@ pub mod parallel;
 pub mod program;
 pub mod pypi;
 pub mod python;
+pub mod quota;
+mod random;
 pub mod readme;
 pub mod scene;
 pub mod tools;
 
-/// Why a check or a task failed, in a sentence for the terminal.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub use error::Error;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::Error;
 use crate::cargo::cargo;
+use crate::error::Error;
 use crate::program::output;
 
 #[derive(Debug, Deserialize)]

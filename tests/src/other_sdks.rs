@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 
-use crate::Error;
+use crate::error::Error;
 use crate::page::{self, Section};
 use crate::program::{Missing, Running, output};
 use crate::{build, tools};

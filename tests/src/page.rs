@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::Error;
 use crate::cargo::{clean, root};
+use crate::error::Error;
 use crate::go::FETCHES_NOTHING;
 
 /// A part of the page: what is typed at once, and its files by their names.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::Error;
+use crate::error::Error;
 
 /// What this machine lacks. A check that needs it is skipped.
 #[derive(Debug, thiserror::Error)]

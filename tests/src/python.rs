@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::Error;
 use crate::cargo::root;
+use crate::error::Error;
 use crate::program::{Missing, output, run};
 use crate::pypi::{VirtualEnv, lock, only_wheel};
 use crate::{build, tools};

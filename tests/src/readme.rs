@@ -11,8 +11,8 @@ use std::path::Path;
 use imtag_core::SecretKey;
 use imtag_emulator::Emulator;
 
-use crate::Error;
 use crate::cargo::root;
+use crate::error::Error;
 use crate::go;
 use crate::page::{self, Section, shell};
 use crate::program::output;

@@ -7,7 +7,7 @@ use imtag_core::SecretKey;
 use imtag_emulator::{Builder, Emulator, Generation, Operation, RouteStats, Window};
 use imtag_transport::Client;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The app's key. No real app has it.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

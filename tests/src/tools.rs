@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::Error;
 use crate::cargo::cargo;
+use crate::error::Error;
 use crate::program::Missing;
 
 /// True in a task that is told to install what this machine lacks.

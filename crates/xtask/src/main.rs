@@ -2,25 +2,19 @@
 //! 1 failed. A task is a file or a folder of its name.
 
 mod bench;
-mod chaos;
-mod conformance;
-#[cfg(test)]
-mod consistency;
 mod dist;
 mod errors;
 mod generated;
 mod header;
 mod install;
 mod lock;
-mod quota;
-mod random;
 mod sample;
 mod test;
 mod tsan;
 
 use std::process::ExitCode;
 
-use imtag_checks::{Error, cargo, cost, metadata, parallel, program, pypi, scene};
+use imtag_checks::{Error, cargo, chaos, conformance, cost, metadata, program, pypi, quota, scene};
 
 const HELP: &str = "\
 Usage: cargo xtask TASK

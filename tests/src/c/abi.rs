@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::Error;
 use crate::cargo::root;
+use crate::error::Error;
 use crate::program::output;
 
 /// Names of the header that are no promise, or that tests/c/header.c and version.c hold.

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::Error;
+use crate::error::Error;
 use crate::parallel::in_parallel;
 use crate::program::output;
 

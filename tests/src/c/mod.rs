@@ -9,8 +9,8 @@ mod jobs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Error;
 use crate::cargo::root;
+use crate::error::Error;
 use crate::program::output;
 use crate::{build, elf, tools};
 use jobs::Job;

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::Error;
 use crate::cargo::root;
+use crate::error::Error;
 
 /// All locks. A later one has the versions of the first where both have a package.
 pub const LOCKS: [&str; 4] = [BUILD, TEST, DIST, LOCK];

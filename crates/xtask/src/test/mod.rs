@@ -16,7 +16,7 @@ use lexopt::Arg;
 
 use crate::cost::Start;
 use imtag_checks::environment;
-pub(crate) use imtag_checks::{c, go, python, tools};
+pub(crate) use imtag_checks::{go, python, tools};
 use steps::{LONG, STEPS};
 use summary::{Summary, word};
 

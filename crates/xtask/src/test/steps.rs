@@ -5,9 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::summary::{Outcome, Step};
 use crate::cargo::cargo;
-use crate::chaos::Chaos;
 use crate::program::run;
-use crate::{conformance, errors, sample};
+use crate::{chaos, conformance, errors, sample};
 use imtag_checks::{c, cpp, go, installed, other_sdks, python, readme, tools};
 
 /// What a run without words and without `--long` leaves out, as it costs much and another step holds most of it.
@@ -73,7 +72,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("installed as shipped", || installed::installed("dist")),
     ("README's examples", readme::examples),
     ("other SDKs", other_sdks::examples),
-    ("chaos", || Chaos::SHORT.cause()), // the long one is `cargo xtask chaos`
+    ("chaos", chaos::short), // the long one is `cargo xtask chaos`
     // last, as its table says at a glance what all languages do
     ("conformance", conformance::all),
 ];

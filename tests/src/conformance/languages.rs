@@ -1,0 +1,60 @@
+//! The languages, and how the runner of each is built. A new language is a name, a line and a function.
+
+use std::process::Command;
+
+use crate::cargo::root;
+use crate::error::Error;
+use crate::{build, c, go, program, python, tools};
+
+/// The languages that have a runner.
+pub(super) const LANGUAGES: [&str; 5] = ["rust", "c", "cpp", "python", "go"];
+
+/// Builds the runner of a language, and says how it is started.
+pub(super) fn runner(language: &str) -> Result<Command, Error> {
+    match language {
+        // an example of the transport
+        "rust" => Ok(Command::new(build::for_tests()?.file("conformance")?)),
+        "c" => c(),
+        "cpp" => cpp(),
+        "python" => python::conformance_runner(),
+        "go" => go::conformance_runner(),
+        other => Err(format!("{other} has no runner").into()),
+    }
+}
+
+fn c() -> Result<Command, Error> {
+    tools::program("gcc", "gcc")?;
+    tools::c_header("cjson/cJSON.h", "libcjson-dev")?;
+    let flags = [&["-std=gnu11", "-g"], c::WARNINGS.as_slice()].concat();
+    compiled("c", "gcc", &flags, &["-lcjson"])
+}
+
+fn cpp() -> Result<Command, Error> {
+    tools::cpp()?;
+    compiled("cpp", "g++", &["-std=c++17", "-g"], &[])
+}
+
+/// The runner of all sources of a language, which have its name at their end, built against the installed library and
+/// `others`.
+fn compiled(
+    language: &str,
+    compiler: &str,
+    flags: &[&str],
+    others: &[&str],
+) -> Result<Command, Error> {
+    let prefix = build::tree()?;
+    let folder = prefix.with_file_name("conformance");
+    std::fs::create_dir_all(&folder)?;
+    let (program, lib) = (folder.join(language), prefix.join("lib"));
+    let mut compiler = Command::new(compiler);
+    compiler.args(flags).arg("-I").arg(prefix.join("include"));
+    compiler.args(c::sources(
+        &root().join("tests/conformance/runners").join(language),
+        language,
+    )?);
+    compiler.arg("-L").arg(&lib).arg("-limtag").args(others);
+    program::output(compiler.args(["-pthread", "-o"]).arg(&program))?;
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", lib);
+    Ok(command)
+}

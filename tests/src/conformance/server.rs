@@ -1,0 +1,171 @@
+//! The server of one case: an emulator on a port of its own, told what to do with each request that arrives.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
+use imtag_emulator::{Arrived, Emulator};
+use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
+
+use super::case::{Case, filled};
+use super::flaky_proxy::FlakyProxy;
+use crate::error::Error;
+use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
+
+/// Nobody listens there: the port is reserved, and has no use any more.
+const DEAD: &str = "http://127.0.0.1:1";
+
+/// A request that is dealt with later than this has found a bug.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Everything that a case can meet.
+pub(super) struct Server {
+    /// Before the emulator, where a case has faults of connections.
+    _proxy: Option<FlakyProxy>,
+    /// None where nobody listens.
+    emulator: Option<Emulator>,
+    /// The certificate of the emulator's authority.
+    ca_file: NamedTempFile,
+    endpoint: String,
+    usersig: String,
+    expired_usersig: String,
+}
+
+impl Server {
+    pub(super) fn start(case: &Case) -> Result<Server, Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let mut server = Server {
+            _proxy: None,
+            emulator: None,
+            ca_file: NamedTempFile::new()?,
+            endpoint: DEAD.to_owned(),
+            usersig: usersig(now)?,
+            expired_usersig: usersig(now.saturating_sub(2 * DAY))?,
+        };
+        let Some(faults) = &case.faults else {
+            return Ok(server);
+        };
+        let emulator = scene::emulator()?.tls(case.tls).strict_random(true);
+        let emulator = emulator.start()?;
+        for (account, tags) in &case.tags_before {
+            emulator.tag(account, tags);
+        }
+        for (route, faults) in faults {
+            let faults: Vec<Value> = faults.iter().map(with_text_body).collect();
+            let order = json!({"route": route, "faults": faults});
+            emulator.faults_by_json(order.to_string().as_bytes())?;
+        }
+        server.endpoint = emulator.endpoint();
+        if !case.connections.is_empty() {
+            let proxy = FlakyProxy::start(emulator.address(), case.connections.clone())?;
+            let [from, to] = [emulator.address(), proxy.address].map(|it| it.to_string());
+            server.endpoint = server.endpoint.replace(&from, &to);
+            server._proxy = Some(proxy);
+        }
+        server
+            .ca_file
+            .write_all(emulator.ca_pem().unwrap_or_default().as_bytes())?;
+        server.emulator = Some(emulator);
+        Ok(server)
+    }
+
+    /// A part of the case with the names that stand for what only this server has.
+    pub(super) fn fill(&self, part: &Value) -> Value {
+        let names = [
+            ("{endpoint}", self.endpoint.as_str()),
+            ("{usersig}", &self.usersig),
+            ("{expired_usersig}", &self.expired_usersig),
+            ("{ca_file}", &self.ca_file.path().to_string_lossy()),
+        ];
+        filled(part, &names)
+    }
+
+    /// Waits until this number of requests has arrived.
+    pub(super) fn await_arrivals(&self, count: u64) -> Result<(), String> {
+        let arrived = || self.emulator.as_ref().map_or(0, |it| it.stats().arrivals());
+        let until = Instant::now() + TIMEOUT;
+        while arrived() < count {
+            if Instant::now() >= until {
+                return Err(format!("{} of {count} requests arrived", arrived()));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// The requests that arrived, in their order.
+    pub(super) fn wire(&self) -> Vec<Value> {
+        let arrived = self.emulator.as_ref().map(Emulator::requests);
+        arrived.iter().flatten().map(request).collect()
+    }
+
+    /// The tags of all users that have some, once nothing is under way any more.
+    pub(super) fn tags(&self) -> Result<Value, Error> {
+        let Some(emulator) = &self.emulator else {
+            return Ok(json!({}));
+        };
+        if !emulator.settle(TIMEOUT) {
+            return Err("a request is still under way".into());
+        }
+        Ok(json!(emulator.users()))
+    }
+}
+
+/// The body of an answer may stand in a case as JSON.
+fn with_text_body(fault: &Value) -> Value {
+    let mut fault = fault.clone();
+    if let Some(body) = fault.get_mut("body").filter(|body| !body.is_string()) {
+        *body = Value::String(body.to_string());
+    }
+    fault
+}
+
+/// A request in the form of a case's `wire`. The UserSig is the emulator's to check; `random` must be there, and a
+/// number of 32 bits.
+fn request(arrived: &Arrived) -> Value {
+    let mut query = Map::new();
+    for (name, value) in &arrived.query {
+        let again = query.contains_key(name);
+        let name = if again {
+            format!("{name}, again")
+        } else {
+            name.clone()
+        };
+        query.insert(name, value.as_str().into());
+    }
+    let random = query.remove("random");
+    let is_number =
+        random.is_some_and(|it| it.as_str().is_some_and(|it| it.parse::<u32>().is_ok()));
+    if query.remove("usersig").is_none() || !is_number {
+        query.insert("usersig and random".to_owned(), "not once each".into());
+    }
+    let body = serde_json::from_str(&arrived.body);
+    json!({
+        "method": arrived.method,
+        "path": arrived.path,
+        "query": query,
+        "body": body.unwrap_or_else(|_| Value::from(arrived.body.as_str())),
+    })
+}
+
+/// What is sent where a case says no more of a request than its path and body.
+pub(super) fn whole_request(expected: &Value) -> Value {
+    let mut whole = json!({
+        "method": "POST",
+        "query": {"sdkappid": "1400000000", "identifier": "administrator", "contenttype": "json"},
+    });
+    if let (Some(whole), Some(expected)) = (whole.as_object_mut(), expected.as_object()) {
+        whole.extend(expected.clone());
+    }
+    whole
+}
+
+fn usersig(now: Duration) -> Result<String, Error> {
+    let (key, app) = (SecretKey::new(KEY)?, SdkAppId::new(SDKAPPID)?);
+    let usersig = UserSig::sign(&key, app, &Identifier::new(IDENTIFIER)?, DAY, now);
+    Ok(usersig.expose().to_owned())
+}

@@ -1,0 +1,67 @@
+//! The layers of each crate, by which its files may import each other.
+
+/// From low to high, the modules of each layer. A module that is not listed is in the layer of the one that holds it.
+pub(super) type Layers = [&'static str];
+
+/// The crates, each by the folder of its sources.
+pub(super) const LAYERS: [(&str, &Layers); 6] = [
+    ("crates/core/src", CORE),
+    ("crates/transport/src", TRANSPORT),
+    ("crates/ffi/src", FFI),
+    ("crates/emulator/src", EMULATOR),
+    ("tests/src", CHECKS),
+    ("tests/tidy", TIDY),
+];
+
+const CORE: &Layers = &[
+    "operation region secret seen text",
+    "catalogue limits",
+    "app violation",
+    "change request usersig",
+    "answer",
+    "plan quota retry",
+];
+
+const TRANSPORT: &Layers = &[
+    "endpoint outcome process redact wait",
+    "error",
+    "credentials http outage rate_limiter",
+    "pipeline",
+    "state",
+    "call",
+    "pipeline::batcher pipeline::bulk pipeline::request pipeline::session pipeline::worker",
+    "pipeline::options",
+    "client",
+    "builder",
+];
+
+const FFI: &Layers = &[
+    "handle panic process status str",
+    "error explain users",
+    "boundary change completions result",
+    "call config credential",
+    "batcher bulk requests",
+];
+
+const EMULATOR: &Layers = &[
+    "answer json names rng route tags",
+    "error query tls traffic users",
+    "body disk folder identity log request store",
+    "apply fault fault_json fault_queue wire",
+    "service",
+    "admin handler router server",
+    "emulator",
+    "builder",
+];
+
+const CHECKS: &Layers = &[
+    "archive cargo cost data elf error parallel program random scene",
+    "environment metadata tools",
+    "build c cpp go installed other_sdks page pypi python readme",
+    "chaos conformance quota",
+];
+
+const TIDY: &Layers = &[
+    "files source layers",
+    "crates ffi imports installers papers text",
+];
