@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use allocation_counter::measure;
-use imtag_core::plan::{BatchPolicy, BatchResult, ChangeFailure, Plan};
+use imtag_core::plan::{BatchPolicy, BatchResult, Plan};
 use imtag_core::{
-    AddTags, ChangeOperation, ChangeRequest, Effect, GetTags, Operation, Request, Rules, Scope,
+    AddTags, ChangeOperation, ChangeRequest, Effect, GetTags, Operation, Request, Rules,
 };
 
 struct User {
@@ -129,32 +129,8 @@ fn a_list_of_accounts_is_made_in_three_allocations() {
     assert_eq!(made.count_total, 3);
 }
 
-/// All requests are done.
-#[derive(Clone)]
-struct NoFailure;
-
-impl ChangeFailure for NoFailure {
-    fn effect(&self) -> Effect {
-        Effect::NotApplied
-    }
-
-    fn set_effect(&mut self, _: Effect) {}
-
-    fn scope(&self) -> Scope {
-        Scope::Service
-    }
-
-    fn expired() -> NoFailure {
-        NoFailure
-    }
-
-    fn rejected_before(&self) -> NoFailure {
-        NoFailure
-    }
-}
-
 /// Adds tags to these users, in requests that are done. Returns how many users had their outcome.
-fn pass(plan: &mut Plan<usize, NoFailure>, users: &[User]) -> usize {
+fn pass(plan: &mut Plan<usize, Effect>, users: &[User]) -> usize {
     let (rules, now) = (Rules::default(), Duration::from_secs(1));
     let producer = plan.open(BatchPolicy {
         linger: Duration::ZERO,

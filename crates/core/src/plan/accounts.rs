@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::flush::Epoch;
-use super::item::Item;
-use super::outcome::ChangeFailure;
+use super::item::{ChangeFailure, Item};
 use crate::catalogue::{Effect, Scope};
 use crate::operation::Operation;
 

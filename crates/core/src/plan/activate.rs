@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use super::accounts::{Account, Group};
 use super::arena::{AccountId, ProducerId};
-use super::item::Item;
-use super::outcome::ChangeFailure;
+use super::item::{ChangeFailure, Item};
 use super::schedule::Plan;
 
 impl<R, E: ChangeFailure> Plan<R, E> {

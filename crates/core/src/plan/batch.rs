@@ -1,4 +1,4 @@
-//! What a request is made of, slots of different accounts with the changes that share each, and how one is formed.
+//! What a request is made of, slots of different accounts with the changes that share each; and how it is split.
 
 use std::ops::Range;
 use std::time::Duration;

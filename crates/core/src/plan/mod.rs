@@ -17,11 +17,11 @@
 //!
 //! | state | where it is | it leaves when |
 //! |---|---|---|
-//! | waiting | the account's queue (`accounts.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
+//! | waiting | the account's queue (`accounts.rs`, as an `Entry` there) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
 //! | in packer | the producer's queue of its operation (`queue.rs`): among the fresh ones, or the suspects | there are 100 users or a full slot, the linger time is over, it came before a flush, or the producer is flushing; a suspect has its turn |
 //! | in a request | a batch (`batch.rs`, formed in `form.rs`) | its producer settles the batch |
 //! | waits to go again | a batch or a slot, in the producer's queue of its operation | it is due, or has its turn |
-//! | settled | the producer's list of outcomes (`outcome.rs`) | the producer takes it |
+//! | settled | the producer's list of outcomes (`item.rs`) | the producer takes it |
 //!
 //! A change of several slots is in the packer and in requests at once, until its last slot is taken.
 //!
@@ -50,11 +50,9 @@ mod accounts;
 mod activate;
 mod arena;
 mod batch;
-mod expiry;
 mod flush;
 mod form;
 mod item;
-mod outcome;
 mod packer;
 mod queue;
 mod schedule;
@@ -65,8 +63,7 @@ mod tests;
 pub use arena::{ChangeId, ProducerId};
 pub use batch::Batch;
 pub use flush::Flush;
-pub use item::{Item, Query};
-pub use outcome::{BatchResult, ChangeFailure, Settled};
+pub use item::{BatchResult, ChangeFailure, Item, Query, Settled};
 pub use packer::lower_bound;
 pub use queue::{BatchPolicy, Readiness};
 pub use schedule::Plan;

@@ -1,7 +1,7 @@
 //! The packer: it puts the slots of many users into requests while more come in.
 //!
 //! A *slot* is up to 10 tags of one user: what one request can take of that user. A user with 25 tags has three slots,
-//! which go in three requests. Which tags fill the next slot is decided in `batch.rs`.
+//! which go in three requests. Which tags fill the next slot is decided in `form.rs`.
 //!
 //! A request takes one slot each of up to 100 users, those with the most slots left first. No other order ends with
 //! fewer requests. Where all users are there from the start, it needs `max(⌈slots / 100⌉, the most slots of one user)`.

@@ -9,7 +9,7 @@ use super::accounts::Group;
 use super::arena::{AccountId, ChangeId};
 use super::batch::{Batch, Kind, Slot};
 use super::flush::Unsettled;
-use super::outcome::Settled;
+use super::item::Settled;
 use super::packer::SlotPacker;
 use crate::operation::Operation;
 

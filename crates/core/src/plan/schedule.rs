@@ -10,8 +10,7 @@ use super::accounts::{Account, Entry, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
 use super::batch::{Batch, Kind};
 use super::flush::Flush;
-use super::item::Item;
-use super::outcome::{ChangeFailure, Settled};
+use super::item::{ChangeFailure, Item, Settled};
 use super::queue::{BatchPolicy, Enough, Probing, Producer, Readiness};
 use crate::limits::Rules;
 use crate::operation::Operation;
@@ -320,7 +319,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// How many changes that came before a flush have no outcome yet.
     #[must_use]
     pub fn unsettled_before(&self, producer: ProducerId, flush: Flush) -> usize {
-        self.count(producer, |state| state.unsettled.left_of(flush))
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.unsettled.left_of(flush))
     }
 
     /// Forgets a producer that has ended and has no request under way.
@@ -370,40 +370,18 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.ready_producers.pop_first()
     }
 
-    /// Changes of a producer that have not been sent in full.
-    #[must_use]
-    pub fn unsent(&self, producer: ProducerId) -> usize {
-        self.count(producer, |state| {
-            state.held.iter().map(|held| held.unsent).sum()
-        })
-    }
-
     /// Changes of a producer that have no outcome yet.
     #[must_use]
     pub fn unsettled(&self, producer: ProducerId) -> usize {
-        self.count(producer, |state| state.unsettled.total())
-    }
-
-    /// Requests of a producer that were split, to find what is at fault.
-    #[must_use]
-    pub fn splits(&self, producer: ProducerId) -> u64 {
-        self.count(producer, |state| state.splits)
-    }
-
-    /// Requests of a producer that were made to find what is at fault in others.
-    #[must_use]
-    pub fn searches(&self, producer: ProducerId) -> u64 {
-        self.count(producer, |state| state.searches)
-    }
-
-    /// A count of a producer; 0 of one that is closed.
-    fn count<T: Default>(
-        &self,
-        producer: ProducerId,
-        count: impl FnOnce(&Producer<R, E>) -> T,
-    ) -> T {
         let state = self.producers.get(producer.0);
-        state.map_or_else(T::default, count)
+        state.map_or(0, |state| state.unsettled.total())
+    }
+
+    /// Requests of a producer that were split to find what is at fault, and those that were made to find it.
+    #[must_use]
+    pub fn searched(&self, producer: ProducerId) -> (u64, u64) {
+        let state = self.producers.get(producer.0);
+        state.map_or((0, 0), |state| (state.splits, state.searches))
     }
 
     pub(super) fn users_per_request(&self) -> usize {

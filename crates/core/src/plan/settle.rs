@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::accounts::{Entry, Rejected};
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
-use super::outcome::{BatchResult, ChangeFailure, Settled};
+use super::item::{BatchResult, ChangeFailure, Settled};
 use super::queue::OperationQueue;
 use super::schedule::Plan;
 use crate::answer::AccountTags;

@@ -206,7 +206,7 @@ impl State {
         session.progress.taken += 1;
         session.record(Some(&error));
         let submissions = &mut session.submissions;
-        submissions.refuse(id, change, error);
+        submissions.push(id, Arc::new(change), Err(error));
     }
 
     /// Has a session take no more changes, and wait for no more to share requests. Callers that wait for capacity are refused.
@@ -251,9 +251,10 @@ impl State {
     }
 
     pub(crate) fn progress(&self, producer: ProducerId) -> Progress {
+        let (splits, searches) = self.plan.searched(producer);
         Progress {
-            splits: self.plan.splits(producer),
-            searches: self.plan.searches(producer),
+            splits,
+            searches,
             ..self.read(producer).progress
         }
     }

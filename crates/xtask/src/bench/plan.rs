@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{BatchPolicy, BatchResult, ChangeFailure, Plan};
-use imtag_core::{ChangeRequest, Effect, Operation, Rules, Scope};
+use imtag_core::plan::{BatchPolicy, BatchResult, Plan};
+use imtag_core::{ChangeRequest, Effect, Operation, Rules};
 
 use super::median;
 use crate::Error;
@@ -68,34 +68,10 @@ fn each(users: &[User], work: fn(&[User]) -> usize) -> f64 {
     began.elapsed().as_secs_f64() * 1e9 / changes
 }
 
-/// All requests are done.
-#[derive(Clone)]
-struct NoFailure;
-
-impl ChangeFailure for NoFailure {
-    fn effect(&self) -> Effect {
-        Effect::NotApplied
-    }
-
-    fn set_effect(&mut self, _: Effect) {}
-
-    fn scope(&self) -> Scope {
-        Scope::Service
-    }
-
-    fn expired() -> NoFailure {
-        NoFailure
-    }
-
-    fn rejected_before(&self) -> NoFailure {
-        NoFailure
-    }
-}
-
 /// A run at full capacity whose requests are all done, one after the other. How many outcomes there were.
 fn planned(users: &[User]) -> usize {
     let rules = Rules::default();
-    let mut plan: Plan<usize, NoFailure> = Plan::new(rules);
+    let mut plan: Plan<usize, Effect> = Plan::new(rules);
     let producer = plan.open(POLICY);
     let now = Duration::from_secs(1_000);
     let (mut coming, mut outcomes) = (users.iter().enumerate(), 0);
