@@ -1,7 +1,5 @@
 //! What holds for the changes of one account.
 
-use std::sync::{Arc, Weak};
-
 use super::*;
 
 #[test]
@@ -42,8 +40,7 @@ fn after_an_attempt_that_may_arrive_late_only_what_it_could_undo_waits_for_the_l
         (remove("u", tags(0, 10)), clear("u"), false),
         (clear("u"), remove("u", ["b"]), false),
     ] {
-        let mut rig = Rig::new();
-        rig.flush();
+        let mut rig = Rig::flushing();
         rig.push(first);
         rig.push(second.clone());
         let batch = rig.take();
@@ -66,8 +63,7 @@ fn after_an_attempt_that_may_arrive_late_only_what_it_could_undo_waits_for_the_l
 
 #[test]
 fn a_late_window_is_remembered_past_later_changes_of_its_kind_and_by_an_account_without_changes() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["a"]));
     let batch = rig.take();
     rig.done_late(batch);
@@ -85,8 +81,7 @@ fn a_late_window_is_remembered_past_later_changes_of_its_kind_and_by_an_account_
 
 #[test]
 fn the_slots_of_one_change_may_be_under_way_together_and_the_next_change_waits_for_all() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", tags(0, 25)));
     rig.push(remove("u", ["t0"]));
     let batches = [(); 3].map(|()| rig.take());
@@ -137,8 +132,7 @@ fn neighbours_of_another_kind_or_producer_share_no_slot() {
 
 #[test]
 fn a_change_of_many_slots_shares_its_last_one() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", tags(0, 12)));
     rig.push(add("u", ["z"]));
     let first = rig.take();
@@ -194,42 +188,5 @@ fn a_late_window_wakes_only_the_producer_whose_change_waits_for_it() {
     let batch = rig.take_by(other);
     rig.done(batch);
     assert_eq!(rig.outcomes_by(other), ["1 done"]);
-    rig.is_empty();
-}
-
-/// Pushes a get, and returns its text for as long as something holds it.
-fn push_get(rig: &mut Rig, deadline: Duration) -> (ChangeId, Weak<str>) {
-    let query = get("u");
-    let text = Arc::downgrade(&query.clone().into_account());
-    (rig.push_until(query, deadline), text)
-}
-
-#[test]
-fn an_account_keeps_no_text_of_what_is_over_while_others_of_it_wait_or_are_under_way() {
-    let mut rig = Rig::new();
-    rig.flush();
-    // it has its outcome
-    let (_, text) = push_get(&mut rig, Duration::MAX);
-    let batch = rig.take();
-    let (next, next_text) = push_get(&mut rig, Duration::MAX);
-    rig.done(batch);
-    assert_eq!(rig.outcomes(), ["0 read None"]);
-    assert!(text.upgrade().is_none());
-    // it is withdrawn
-    let (_, text) = push_get(&mut rig, ms(2_000));
-    assert!(rig.plan.withdraw(next, rig.now));
-    assert!(next_text.upgrade().is_none());
-    // its time is up, and one that shares its slot is to be sent again
-    rig.push(get("u"));
-    let batch = rig.take();
-    rig.settle(batch, postponed(Effect::NotRead));
-    rig.plan.pause(rig.producer);
-    rig.now = ms(2_000);
-    rig.waits();
-    assert_eq!(rig.outcomes(), ["2 Expired not read []"]);
-    assert!(text.upgrade().is_none());
-    rig.plan.resume(rig.producer);
-    rig.does(["get u:"]);
-    assert_eq!(rig.outcomes(), ["3 read None"]);
     rig.is_empty();
 }

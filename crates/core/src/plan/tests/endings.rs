@@ -71,20 +71,6 @@ fn a_withdrawn_change_is_not_sent_and_has_no_outcome() {
 }
 
 #[test]
-fn what_has_been_sent_in_part_cannot_be_withdrawn() {
-    let mut rig = Rig::new();
-    let shared = [12, 1].map(|count| rig.push(add("u", tags(0, count))));
-    let first = rig.take();
-    assert!(!rig.plan.withdraw(shared[0], rig.now));
-    rig.now = ms(1_010);
-    let second = rig.take();
-    assert!(!rig.plan.withdraw(shared[1], rig.now));
-    rig.done(first);
-    rig.done(second);
-    assert_eq!(rig.outcomes(), ["0 done", "1 done"]);
-}
-
-#[test]
 fn a_full_slot_that_is_withdrawn_sends_no_later_change_at_once() {
     let mut rig = Rig::new();
     let full = rig.push(add("u", tags(0, 10)));
@@ -105,14 +91,12 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let batch = rig.take();
     rig.plan.admitted(rig.producer, Operation::Add);
     rig.push(add("w", ["a"]));
-    rig.plan
-        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
+    rig.end();
     rig.waits();
     assert_eq!(
         rig.outcomes(),
         [format!("1 {NOT_SENT}"), format!("5 {NOT_SENT}")]
     );
-    assert_eq!(rig.plan.unsent(rig.producer), 0);
     assert_eq!(rig.plan.unsettled(rig.producer), 2);
     rig.done(batch);
     let undone: Vec<usize> = (10..21).collect();
@@ -135,8 +119,7 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
 
 #[test]
 fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["a"]));
     rig.push(add("v", ["a"]));
     let batch = rig.take();
@@ -146,13 +129,12 @@ fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
     };
     rig.settle(batch, BatchResult::Ambiguous(possibly));
     let half = rig.take();
-    rig.plan
-        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
+    rig.end();
     assert_eq!(
         rig.outcomes(),
         ["1 Request(\"ended\") possibly applied [0]"]
     );
-    rig.settle(half, BatchResult::Ambiguous(fault(Scope::Account)));
+    rig.settle(half, bad(Scope::Account));
     assert_eq!(rig.outcomes(), ["0 Request(\"bad\") possibly applied [0]"]);
     rig.is_empty();
 }
@@ -164,21 +146,19 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
     let left_out = left_out("v", Scope::Tag, Some(ms(9_000)));
     for (result, outcomes) in [
         (done(vec![left_out]), ["0 done", V]),
-        (BatchResult::Ambiguous(fault(Scope::Account)), [U, V]),
+        (bad(Scope::Account), [U, V]),
     ] {
-        let mut rig = Rig::new();
-        rig.flush();
+        let mut rig = Rig::flushing();
         rig.push(add("u", ["a"]));
         rig.push(add("v", ["a"]));
         rig.push(clear("v"));
         let batch = rig.take();
-        rig.plan
-            .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
+        rig.end();
         assert_eq!(rig.outcomes(), ["2 Request(\"ended\") not applied []"]);
         rig.settle(batch, result);
         rig.waits();
         assert_eq!(rig.outcomes(), outcomes);
-        assert_eq!(rig.plan.splits(rig.producer), 0);
+        assert_eq!(rig.plan.searched(rig.producer).0, 0);
         rig.is_empty();
     }
 }
@@ -186,8 +166,7 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
 #[test]
 fn a_change_that_is_pushed_after_the_end_is_not_sent() {
     let mut rig = Rig::new();
-    rig.plan
-        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
+    rig.end();
     rig.push(add("u", ["a"]));
     assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
     rig.is_empty();

@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn bad() -> BatchResult<Failed> {
-    BatchResult::Ambiguous(fault(Scope::Account))
-}
-
 /// A request of six failed, whose first three are tested. The time of the others is up at 2,000 ms, or where it is named.
 fn tested(rig: &mut Rig, later: &[&str]) -> Batch {
     rig.flush();
@@ -14,7 +10,7 @@ fn tested(rig: &mut Rig, later: &[&str]) -> Batch {
         rig.push_until(add(user, ["t"]), ms(deadline));
     }
     let [batch] = rig.sends(["add a:t b:t c:t d:t e:t f:t"]);
-    rig.settle(batch, bad());
+    rig.settle(batch, bad(Scope::Account));
     let [half] = rig.sends(["add a:t b:t c:t"]);
     half
 }
@@ -23,7 +19,7 @@ fn tested(rig: &mut Rig, later: &[&str]) -> Batch {
 fn what_came_back_from_a_split_is_not_sent_when_its_time_is_up() {
     let mut rig = Rig::new();
     let half = tested(&mut rig, &["e"]);
-    rig.settle(half, bad());
+    rig.settle(half, bad(Scope::Account));
     rig.now = ms(2_000);
     rig.push(add("new", ["t"]));
     let [batch] = rig.sends(["add e:t new:t"]);
@@ -40,18 +36,17 @@ fn what_came_back_from_a_split_is_not_sent_when_its_time_is_up() {
 
 #[test]
 fn a_half_whose_time_is_up_is_not_sent_and_its_other_half_is() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     for user in 0..12 {
         let deadline = if user == 6 { Duration::MAX } else { ms(2_000) };
         rig.push_until(add(&format!("u{user}"), ["t"]), deadline);
     }
     let batch = rig.take();
-    rig.settle(batch, bad());
+    rig.settle(batch, bad(Scope::Account));
     rig.now = ms(2_000);
     let [batch] = rig.sends(["add u6:t"]);
     assert_eq!(batch.deadline(), Duration::MAX);
-    rig.settle(batch, bad());
+    rig.settle(batch, bad(Scope::Account));
     let outcomes = rig.outcomes();
     let expired = outcomes.iter().filter(|it| it.contains("Expired")).count();
     assert_eq!((outcomes.len(), expired), (12, 11));
@@ -70,7 +65,7 @@ fn the_last_of_a_half_whose_others_expired_is_tested_alone() {
     rig.done(half);
     assert_eq!(rig.waiting_slots(), [1]);
     let [alone] = rig.sends(["add e:t"]);
-    rig.settle(alone, bad());
+    rig.settle(alone, bad(Scope::Account));
     let mut outcomes = rig.outcomes();
     outcomes.sort();
     assert_eq!(
@@ -89,8 +84,7 @@ fn the_last_of_a_half_whose_others_expired_is_tested_alone() {
 
 #[test]
 fn what_was_left_out_is_not_sent_again_when_its_time_is_up() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push_until(add("u", ["t"]), ms(2_000));
     let [batch] = rig.sends(["add u:t"]);
     let left_out = left_out("u", Scope::Account, Some(ms(2_500)));

@@ -71,8 +71,7 @@ fn tags_at_fault_and_producers_that_remember_nothing_stop_nothing() {
 
 #[test]
 fn two_operations_at_fault_are_both_remembered() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["a"]));
     rig.push(remove("u", ["b"]));
     rig.push(add("u", ["c"]));
@@ -113,8 +112,7 @@ fn another_producer_that_changed_the_account_lifts_what_is_remembered_too() {
 
 #[test]
 fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", tags(0, 35)));
     rig.push(add("v", tags(0, 11)));
     let (first, second) = (rig.take(), rig.take());
@@ -134,18 +132,11 @@ fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
 
 #[test]
 fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", tags(0, 12)));
     let (first, second) = (rig.take(), rig.take());
-    rig.settle(
-        second,
-        BatchResult::Failed(failed("late", Effect::NotApplied)),
-    );
-    rig.settle(
-        first,
-        BatchResult::Failed(failed("lost", Effect::PossiblyApplied)),
-    );
+    rig.fails(second, "late", Effect::NotApplied);
+    rig.fails(first, "lost", Effect::PossiblyApplied);
     let undone: Vec<usize> = (0..12).collect();
     assert_eq!(
         rig.outcomes(),
@@ -155,8 +146,7 @@ fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
 
 #[test]
 fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     for user in ["u", "v", "w"] {
         rig.push(add(user, ["a"]));
     }
@@ -188,8 +178,7 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
 
 #[test]
 fn an_account_left_out_for_tags_is_split_from_those_who_share_its_slot() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["good"]));
     rig.push(add("u", ["bad"]));
     rig.push(add("v", ["good"]));
@@ -202,6 +191,6 @@ fn an_account_left_out_for_tags_is_split_from_those_who_share_its_slot() {
         rig.outcomes(),
         ["2 done", "0 done", "1 Request(\"bad\") not applied [0]"]
     );
-    assert_eq!(rig.plan.splits(rig.producer), 1);
+    assert_eq!(rig.plan.searched(rig.producer).0, 1);
     rig.is_empty();
 }

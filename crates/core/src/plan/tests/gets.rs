@@ -39,23 +39,9 @@ fn gets_of_one_account_share_a_slot_and_each_has_a_copy() {
 }
 
 #[test]
-fn a_hundred_accounts_are_one_request_at_once() {
-    let mut rig = Rig::new();
-    for user in 0..100 {
-        rig.push(get(&format!("u{user}")));
-    }
-    let batch = rig.take();
-    assert_eq!(batch.slots.len(), 100);
-    rig.done(batch);
-    assert_eq!(rig.outcomes().len(), 100);
-    rig.is_empty();
-}
-
-#[test]
 fn a_get_that_comes_while_one_is_in_a_request_is_sent_anew_as_a_change_may_have_been_answered_between()
  {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(get("u"));
     let [first] = rig.sends(["get u:"]);
     rig.push(get("u"));
@@ -69,8 +55,7 @@ fn a_get_that_comes_while_one_is_in_a_request_is_sent_anew_as_a_change_may_have_
 
 #[test]
 fn gets_wait_for_no_change_and_no_late_window_and_changes_wait_for_no_get() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["a"]));
     rig.push(remove("u", ["a"]));
     rig.push(get("u"));
@@ -105,25 +90,6 @@ fn gets_wait_for_no_change_and_no_late_window_and_changes_wait_for_no_get() {
 }
 
 #[test]
-fn gets_of_two_producers_wait_for_each_other_neither_in_a_request_nor_in_a_pause() {
-    let mut rig = Rig::new();
-    let other = rig.plan.open(POLICY);
-    rig.flush();
-    rig.plan.set_flushing(other);
-    rig.push_by(other, get("u"));
-    rig.plan.pause(other);
-    rig.push(get("u"));
-    let [own] = rig.sends(["get u:"]);
-    rig.plan.resume(other);
-    let others = rig.take_by(other);
-    rig.settle(others, read([("u", &["b"])]));
-    rig.settle(own, read([("u", &["a"])]));
-    assert_eq!(rig.outcomes(), ["1 read Some([\"a\"])"]);
-    assert_eq!(rig.outcomes_by(other), ["0 read Some([\"b\"])"]);
-    rig.is_empty();
-}
-
-#[test]
 fn a_refused_request_is_split_until_only_the_gets_at_fault_fail_and_the_account_then_goes_alone() {
     let mut rig = Rig::with_policy(BatchPolicy {
         remember_rejected: false,
@@ -152,46 +118,8 @@ fn a_refused_request_is_split_until_only_the_gets_at_fault_fail_and_the_account_
 }
 
 #[test]
-fn a_get_that_was_left_out_is_tried_again_and_is_not_read_whatever_became_of_it() {
-    let mut rig = Rig::new();
-    rig.flush();
-    rig.push(get("u"));
-    rig.push(get("v"));
-    let [first] = rig.sends(["get u: v:"]);
-    let again_at = Some(rig.now + ms(7));
-    rig.settle(first, done(vec![left_out("u", Scope::Account, again_at)]));
-    assert_eq!(rig.outcomes(), ["1 read None"]);
-    rig.waits_until(ms(1_007));
-    rig.now += ms(7);
-    let [again] = rig.sends(["get u:"]);
-    let lost = failed("lost", Effect::PossiblyApplied);
-    rig.settle(again, BatchResult::Failed(lost));
-    assert_eq!(rig.outcomes(), ["0 Request(\"lost\") not read []"]);
-    rig.is_empty();
-}
-
-#[test]
-fn a_get_expires_is_withdrawn_and_is_flushed_as_a_change_is() {
-    let mut rig = Rig::new();
-    rig.push_until(get("u"), ms(1_005));
-    let taken_back = rig.push(get("u"));
-    rig.push(get("v"));
-    let flush = rig.plan.flush(rig.producer);
-    assert!(rig.plan.withdraw(taken_back, rig.now));
-    rig.now = ms(1_010);
-    let [get_v] = rig.sends(["get v:"]);
-    assert_eq!(rig.outcomes(), ["0 Expired not read []"]);
-    assert_eq!(rig.plan.unsettled_before(rig.producer, flush), 1);
-    rig.done(get_v);
-    assert!(rig.plan.is_flushed(rig.producer, flush));
-    assert_eq!(rig.outcomes(), ["2 read None"]);
-    rig.is_empty();
-}
-
-#[test]
 fn a_get_whose_caller_is_gone_is_not_sent_again_and_holds_up_nothing() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     let gone = rig.push(get("u"));
     rig.push(get("v"));
     let [first] = rig.sends(["get u: v:"]);
@@ -208,8 +136,7 @@ fn a_get_whose_caller_is_gone_is_not_sent_again_and_holds_up_nothing() {
 
 #[test]
 fn a_get_whose_caller_is_gone_in_a_pause_is_settled_at_once() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     let gone = rig.push(get("u"));
     let [first] = rig.sends(["get u:"]);
     rig.plan.pause(rig.producer);
@@ -243,8 +170,7 @@ fn a_flush_waits_for_no_second_get_of_a_user_while_another_request_hangs() {
 
 #[test]
 fn gets_that_share_a_slot_have_one_list_of_tags() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(get("u"));
     rig.push(get("u"));
     let [batch] = rig.sends(["get u:"]);

@@ -133,6 +133,11 @@ fn fault(scope: Scope) -> Failed {
 
 type LeftOut = (String, Failed, Option<Duration>);
 
+/// The result of a request that holds what is at fault, without a name.
+fn bad(scope: Scope) -> BatchResult<Failed> {
+    BatchResult::Ambiguous(fault(scope))
+}
+
 fn left_out(account: &str, scope: Scope, again_at: Option<Duration>) -> LeftOut {
     (account.to_owned(), fault(scope), again_at)
 }
@@ -205,6 +210,13 @@ impl Rig {
 
     fn new() -> Rig {
         Rig::with_policy(POLICY)
+    }
+
+    /// With a producer that flushes.
+    fn flushing() -> Rig {
+        let mut rig = Rig::new();
+        rig.flush();
+        rig
     }
 
     /// Pushes a change; its reply is how many were pushed before it.
@@ -309,6 +321,15 @@ impl Rig {
 
     fn done(&mut self, batch: Batch) {
         self.settle(batch, done(vec![]));
+    }
+
+    fn fails(&mut self, batch: Batch, why: &'static str, effect: Effect) {
+        self.settle(batch, BatchResult::Failed(failed(why, effect)));
+    }
+
+    fn end(&mut self) {
+        let cause = failed("ended", Effect::NotApplied);
+        self.plan.end(self.producer, cause, self.now);
     }
 
     /// An attempt of it was abandoned before it was done.

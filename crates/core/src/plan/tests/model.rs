@@ -88,7 +88,6 @@ pub(super) struct World {
     pub(super) pushed: Vec<(usize, Item, ChangeId)>,
     pub(super) withdrawn: BTreeSet<usize>,
     pub(super) settled: BTreeMap<usize, (Option<Failed>, Vec<usize>)>,
-    pub(super) splits: [u64; PRODUCERS],
     /// Each with how many changes were pushed before it.
     pub(super) flushes: Vec<(usize, Flush, usize)>,
 }
@@ -140,7 +139,6 @@ impl World {
             pushed: Vec::new(),
             withdrawn: BTreeSet::new(),
             settled: BTreeMap::new(),
-            splits: [0; PRODUCERS],
             flushes: Vec::new(),
         }
     }
@@ -309,7 +307,7 @@ impl World {
                 }
                 done(left_out)
             }
-            (_, Some(scope)) => BatchResult::Ambiguous(fault(scope)),
+            (_, Some(scope)) => bad(scope),
             (2..=3, None) => {
                 let mut left_out = Vec::new();
                 for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {

@@ -39,10 +39,7 @@ fn until_a_result_is_known_one_request_goes_alone_and_a_second_once_the_first_is
     rig.plan.probe_is_late(rig.producer);
     let [second] = rig.sends(["remove v:a"]);
     // how it ended says nothing of the service, so there is no third until the second has ended
-    rig.settle(
-        first,
-        BatchResult::Failed(failed("away", Effect::NotApplied)),
-    );
+    rig.fails(first, "away", Effect::NotApplied);
     rig.waits();
     rig.done(second);
     rig.plan.end_probing(rig.producer);
@@ -133,10 +130,7 @@ fn what_a_postponed_request_may_have_done_is_remembered() {
     rig.settle(first, postponed(Effect::PossiblyApplied));
     let [again] = rig.sends(["add u:a"]);
     assert_eq!(again.tries(), 0);
-    rig.settle(
-        again,
-        BatchResult::Failed(failed("down", Effect::NotApplied)),
-    );
+    rig.fails(again, "down", Effect::NotApplied);
     assert_eq!(rig.outcomes(), ["0 Request(\"down\") possibly applied [0]"]);
     rig.is_empty();
 }
@@ -146,8 +140,7 @@ fn a_request_is_not_postponed_past_the_end_of_its_producer() {
     let mut rig = Rig::with_policy(PROBING);
     rig.push(add("u", ["a"]));
     let [first] = rig.sends(["add u:a"]);
-    rig.plan
-        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
+    rig.end();
     rig.settle(first, postponed(Effect::PossiblyApplied));
     assert_eq!(
         rig.outcomes(),
@@ -158,8 +151,7 @@ fn a_request_is_not_postponed_past_the_end_of_its_producer() {
 
 #[test]
 fn all_that_is_in_no_request_can_fail_and_the_producer_goes_on() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["a"]));
     rig.push(add("v", ["a"]));
     rig.push(remove("u", ["a"]));

@@ -104,7 +104,7 @@ impl World {
                 let result = if batch.deadline() < self.now {
                     BatchResult::Failed(Failed::expired())
                 } else if slots.any(|slot| slot.account().starts_with("bad")) {
-                    BatchResult::Ambiguous(fault(Scope::Account))
+                    bad(Scope::Account)
                 } else {
                     done(vec![])
                 };

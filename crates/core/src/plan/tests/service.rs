@@ -64,7 +64,7 @@ pub(super) fn run(rig: &mut Rig, scope: Scope, at_fault: impl Fn(&Slot) -> bool)
         rig.plan.admitted(rig.producer, batch.operation());
         requests += 1;
         if batch.slots.iter().any(&at_fault) {
-            rig.settle(batch, BatchResult::Ambiguous(fault(scope)));
+            rig.settle(batch, bad(scope));
         } else {
             rig.done(batch);
         }

@@ -27,7 +27,7 @@ fn of_a_hundred(at_fault: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
         }
     }
     failed.sort_unstable();
-    let splits = rig.plan.splits(rig.producer);
+    let splits = rig.plan.searched(rig.producer).0;
     rig.is_empty();
     (requests, splits, failed)
 }
@@ -56,7 +56,7 @@ fn changes_that_share_a_slot_are_split_where_their_tags_may_be_at_fault() {
         }
         let requests = run(&mut rig, scope, |slot| slot.tags().any(|tag| tag == "t3"));
         // 10, 5, 2
-        assert_eq!((requests, rig.plan.splits(rig.producer)), (7, 3));
+        assert_eq!((requests, rig.plan.searched(rig.producer).0), (7, 3));
         let failed: Vec<String> = rig.outcomes();
         assert_eq!(failed.len(), 10);
         let failed: Vec<&String> = failed.iter().filter(|it| !it.ends_with("done")).collect();
@@ -73,21 +73,20 @@ fn changes_that_share_a_slot_fail_together_where_the_account_is_at_fault() {
     }
     assert_eq!(run(&mut rig, Scope::Account, |_| true), 1);
     assert_eq!(rig.outcomes().len(), 10);
-    assert_eq!(rig.plan.splits(rig.producer), 0);
+    assert_eq!(rig.plan.searched(rig.producer).0, 0);
     rig.is_empty();
 }
 
 #[test]
 fn changes_of_the_same_tags_are_not_told_apart() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     for change in 0..1_000 {
         let tag = if change % 3 == 0 { "bad" } else { "good" };
         rig.push(add("u", [tag]));
     }
     let is_bad = |slot: &Slot| slot.tags().any(|tag| tag == "bad");
     let requests = run(&mut rig, Scope::Tag, is_bad);
-    assert_eq!((requests, rig.plan.splits(rig.producer)), (3, 1));
+    assert_eq!((requests, rig.plan.searched(rig.producer).0), (3, 1));
     let outcomes = rig.outcomes();
     let failed = outcomes.iter().filter(|it| !it.ends_with("done"));
     assert_eq!((outcomes.len(), failed.count()), (1_000, 334));
@@ -96,13 +95,12 @@ fn changes_of_the_same_tags_are_not_told_apart() {
 
 #[test]
 fn the_next_change_of_an_account_waits_until_all_halves_are_settled() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push(add("u", ["a"]));
     rig.push(add("u", ["b"]));
     rig.push(remove("u", ["a"]));
     let [batch] = rig.sends(["add u:a,b"]);
-    rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
+    rig.settle(batch, bad(Scope::Tag));
     let [first, second] = rig.sends(["add u:a", "add u:b"]);
     rig.done(first);
     rig.waits();
@@ -112,8 +110,7 @@ fn the_next_change_of_an_account_waits_until_all_halves_are_settled() {
 
 #[test]
 fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_elses() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     for user in ["u", "v", "w"] {
         rig.push(add(user, ["a"]));
     }
@@ -127,13 +124,10 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
     let others = ["v", "w"].map(|user| left_out(user, Scope::Tag, Some(rig.now)));
     rig.settle(batch, done([left].into_iter().chain(others).collect()));
     let [batch] = rig.sends(["add u:a v:a w:a"]);
-    rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
+    rig.settle(batch, bad(Scope::Tag));
     let [both, w] = rig.sends(["add u:a v:a", "add w:a"]);
     rig.settle(w, BatchResult::Ambiguous(possibly));
-    rig.settle(
-        both,
-        BatchResult::Failed(failed("down", Effect::NotApplied)),
-    );
+    rig.fails(both, "down", Effect::NotApplied);
     assert_eq!(
         rig.outcomes(),
         [
@@ -146,92 +140,89 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
 
 #[test]
 fn a_half_has_no_longer_time_than_its_own_changes() {
-    let mut rig = Rig::new();
-    rig.flush();
+    let mut rig = Rig::flushing();
     rig.push_until(add("u", ["a"]), ms(5_000));
     rig.push_until(add("v", ["a"]), ms(9_000));
     let batch = rig.take();
     assert_eq!(batch.deadline(), ms(9_000));
-    rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
+    rig.settle(batch, bad(Scope::Tag));
     assert_eq!(
         [rig.take(), rig.take()].map(|it| it.deadline()),
         [5_000, 9_000].map(ms)
     );
 }
 
-#[test]
-fn halves_and_suspects_have_the_turns_beside_full_requests_by_turns() {
+/// A producer that remembers no rejection, with 30 users who failed a request each.
+fn with_suspects() -> Rig {
     let mut rig = Rig::with_policy(BatchPolicy {
         remember_rejected: false,
         capacity: 100_000,
         ..POLICY
     });
     rig.flush();
+    for at in 0..30 {
+        rig.push(add(&format!("bad{at}"), ["a"]));
+        let batch = rig.take();
+        rig.settle(batch, bad(Scope::Account));
+    }
+    rig
+}
+
+/// What the next 24 requests are made of: halves end so, suspects fail, and all others are done.
+fn turns(rig: &mut Rig, halves: impl Fn() -> BatchResult<Failed>) -> String {
+    let kinds = (0..24).map(|_| {
+        let batch = rig.take();
+        let (kind, result) = match batch.kind {
+            Kind::Search => ('h', halves()),
+            Kind::Suspects => ('s', bad(Scope::Account)),
+            Kind::Fresh | Kind::Retry => ('.', done(vec![])),
+        };
+        rig.settle(batch, result);
+        kind
+    });
+    kinds.collect()
+}
+
+#[test]
+fn halves_and_suspects_have_the_turns_beside_full_requests_by_turns() {
+    let mut rig = with_suspects();
     let push = |rig: &mut Rig, name: &str, count| {
         for at in 0..count {
             rig.push(add(&format!("{name}{at}"), ["a"]));
         }
     };
-    let bad = || BatchResult::Ambiguous(fault(Scope::Account));
-    for at in 0..30 {
-        rig.push(add(&format!("bad{at}"), ["a"]));
-        let batch = rig.take();
-        rig.settle(batch, bad());
-    }
     push(&mut rig, "x", 100);
     let fails = rig.take();
     push(&mut rig, "bad", 30);
     push(&mut rig, "u", 5_000);
-    rig.settle(fails, bad());
-    let mut kinds = String::new();
-    for _ in 0..24 {
-        let batch = rig.take();
-        let (kind, result) = match batch.kind {
-            Kind::Search => ('h', bad()),
-            Kind::Suspects => ('s', bad()),
-            Kind::Fresh | Kind::Retry => ('.', done(vec![])),
-        };
-        kinds.push(kind);
-        rig.settle(batch, result);
-    }
-    assert_eq!(kinds, "s...h...s...h...s...h...");
+    rig.settle(fails, bad(Scope::Account));
+    let bad_halves = || bad(Scope::Account);
+    assert_eq!(turns(&mut rig, bad_halves), "s...h...s...h...s...h...");
 }
 
-/// Ten users with 25 tags each, so with three slots, in three requests at once that all fail, and so do their first halves.
-/// What is left of each is not tested.
-fn three_slots_each(rig: &mut Rig, taken_at_once: usize) {
-    rig.flush();
-    for user in 0..10 {
-        rig.push(add(&format!("u{user}"), tags(0, 25)));
-    }
-    let batches: Vec<Batch> = (0..taken_at_once).map(|_| rig.take()).collect();
-    for batch in batches {
-        rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Request)));
-    }
-    for _ in 0..taken_at_once {
-        let half = rig.take();
-        assert_eq!((half.slots.len(), half.rest.len()), (5, 5));
-        rig.settle(half, BatchResult::Ambiguous(fault(Scope::Request)));
-    }
-}
-
+/// Ten users with three slots each. The first requests fail, and so do their first halves: what is left of each comes back
+/// untested. Where it was one request, the next slots of its accounts are in the packer.
 #[test]
-fn slots_of_an_account_that_come_back_go_in_requests_of_their_own() {
-    // each request has an account once: `next` looks
-    let mut rig = Rig::new();
-    three_slots_each(&mut rig, 3);
-    let _ = run(&mut rig, Scope::Request, |_| false);
-    assert_eq!(rig.outcomes().len(), 10);
-    rig.is_empty();
-}
-
-#[test]
-fn a_slot_does_not_come_back_beside_the_next_slots_of_its_account() {
-    let mut rig = Rig::new();
-    three_slots_each(&mut rig, 1);
-    let _ = run(&mut rig, Scope::Request, |_| false);
-    assert_eq!(rig.outcomes().len(), 10);
-    rig.is_empty();
+fn slots_that_come_back_go_with_no_other_slot_of_their_account() {
+    for requests in [3, 1] {
+        let mut rig = Rig::flushing();
+        for user in 0..10 {
+            rig.push(add(&format!("u{user}"), tags(0, 25)));
+        }
+        let batches: Vec<Batch> = (0..requests).map(|_| rig.take()).collect();
+        for batch in batches {
+            rig.settle(batch, bad(Scope::Request));
+        }
+        for _ in 0..requests {
+            let half = rig.take();
+            assert_eq!((half.slots.len(), half.rest.len()), (5, 5));
+            rig.settle(half, bad(Scope::Request));
+        }
+        // each request has an account once: `next` looks
+        let _ = run(&mut rig, Scope::Request, |_| false);
+        assert_eq!(rig.outcomes().len(), 10);
+        rig.is_empty();
+    }
 }
 
 #[test]
@@ -247,10 +238,9 @@ fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
         }
         rig.take()
     };
-    let bad = || BatchResult::Ambiguous(fault(Scope::Account));
     for name in ["x", "y", "z"] {
         let alone = push(&mut rig, &[name]);
-        rig.settle(alone, bad());
+        rig.settle(alone, bad(Scope::Account));
     }
     for at in 0..100 {
         rig.push(add(&format!("u{at}"), ["a"]));
@@ -266,52 +256,30 @@ fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
     let passes = push(&mut rig, &["x"]);
     rig.done(passes);
     let both = push(&mut rig, &["y", "z"]);
-    rig.settle(both, bad());
+    rig.settle(both, bad(Scope::Account));
     for _ in 0..2 {
         let alone = rig.take();
         assert_eq!(alone.slots.len(), 1);
-        rig.settle(alone, bad());
+        rig.settle(alone, bad(Scope::Account));
     }
     assert!(most_likely_good(&mut rig, 17) && !most_likely_good(&mut rig, 18));
 }
 
 /// The next 24 turns beside full requests and suspects, after so many fresh requests failed so long ago.
 fn turns_after(failed: usize, ago: Duration) -> String {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        remember_rejected: false,
-        capacity: 100_000,
-        ..POLICY
-    });
-    rig.flush();
-    let bad = || BatchResult::Ambiguous(fault(Scope::Account));
-    for at in 0..30 {
-        rig.push(add(&format!("bad{at}"), ["a"]));
-        let batch = rig.take();
-        rig.settle(batch, bad());
-    }
+    let mut rig = with_suspects();
     for at in 0..9_000 {
         rig.push(add(&format!("u{at}"), ["a"]));
     }
     let fails: Vec<Batch> = (0..failed).map(|_| rig.take()).collect();
     for batch in fails {
-        rig.settle(batch, bad());
+        rig.settle(batch, bad(Scope::Account));
     }
     for at in 0..30 {
         rig.push(add(&format!("bad{at}"), ["a"]));
     }
     rig.now += ago;
-    let mut kinds = String::new();
-    for _ in 0..24 {
-        let batch = rig.take();
-        let (kind, result) = match batch.kind {
-            Kind::Search => ('h', done(vec![])),
-            Kind::Suspects => ('s', bad()),
-            Kind::Fresh | Kind::Retry => ('.', done(vec![])),
-        };
-        kinds.push(kind);
-        rig.settle(batch, result);
-    }
-    kinds
+    turns(&mut rig, || done(vec![]))
 }
 
 #[test]
