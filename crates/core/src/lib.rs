@@ -17,9 +17,7 @@ mod text;
 pub mod usersig;
 mod violation;
 
-pub use answer::{
-    AccountTags, Answer, AnswerReader, NotUnderstood, Refusal, Verdict, shortened, start_of,
-};
+pub use answer::{AccountTags, Answer, NotUnderstood, Refusal, Verdict, shortened, start_of};
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass, Scope, UserSigFault};
 pub use change::{Change, ChangeRequest, InvalidChange, Tags};

@@ -123,9 +123,11 @@ impl NotUnderstood {
     /// Bytes of the answer that are shown.
     pub const SHOWN: usize = 200;
 
-    fn new(reason: impl Into<String>, body: &[u8]) -> NotUnderstood {
+    /// Of a body that is not understood for this reason.
+    #[must_use]
+    pub fn new(reason: &str, body: &[u8]) -> NotUnderstood {
         NotUnderstood {
-            reason: shortened(&reason.into()).to_owned(),
+            reason: shortened(reason).to_owned(),
             start: start_of(body),
         }
     }
@@ -146,48 +148,13 @@ pub fn start_of(body: &[u8]) -> String {
     String::from_utf8_lossy(shown).into_owned()
 }
 
-/// Collects an answer's body as it arrives, bounded, and reads it when it is whole.
-#[derive(Debug)]
-pub struct AnswerReader {
-    body: Vec<u8>,
-    most: usize,
-}
-
-impl AnswerReader {
-    /// Takes a body of at most `most` bytes.
-    #[must_use]
-    pub fn new(most: usize) -> AnswerReader {
-        AnswerReader {
-            body: Vec::new(),
-            most,
-        }
-    }
-
-    /// Takes the next bytes of the body.
-    ///
-    /// # Errors
-    /// Once the body is longer than allowed.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), NotUnderstood> {
-        self.body.extend_from_slice(bytes);
-        if self.body.len() > self.most {
-            let reason = format!("the answer has more than {} bytes", self.most);
-            return Err(NotUnderstood::new(reason, &self.body));
-        }
-        Ok(())
-    }
-
-    /// What has been taken so far.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Reads the whole body as the answer to `request`.
+impl Answer {
+    /// Reads a whole body as the answer to `request`.
     ///
     /// # Errors
     /// Where it is not an answer of the service to this request.
-    pub fn finish(self, request: &dyn Request) -> Result<Answer, NotUnderstood> {
-        read(&self.body, request).map_err(|reason| NotUnderstood::new(reason, &self.body))
+    pub fn read(body: &[u8], request: &dyn Request) -> Result<Answer, NotUnderstood> {
+        read(body, request).map_err(|reason| NotUnderstood::new(&reason, body))
     }
 }
 

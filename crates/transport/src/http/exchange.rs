@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use imtag_core::{Answer, AnswerReader, Identifier, Request, SdkAppId, UserSig};
+use imtag_core::{Answer, Identifier, Request, SdkAppId, UserSig};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
@@ -47,7 +47,8 @@ pub(crate) struct Exchange<'e> {
 
 /// The result of an exchange.
 pub(crate) struct Exchanged {
-    result: Result<AnswerReader, Cause>,
+    /// The answer's body.
+    result: Result<Vec<u8>, Cause>,
     /// The answer's encoding, which the request does not ask for.
     encoding: Option<String>,
     /// The answer's `Date`, since the Unix epoch.
@@ -74,9 +75,9 @@ pub(crate) enum Stale {
 impl Exchanged {
     /// Reads the answer to `request`. One that cannot be read and says that it is compressed is `Cause::Encoded`.
     pub(crate) fn read(self, request: &dyn Request) -> Result<Answer, Cause> {
-        let result = self.result;
-        let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
-        result.map_err(|cause| cause.encoded(self.encoding.as_deref()))
+        let read = |body: Vec<u8>| Answer::read(&body, request).map_err(Cause::NotUnderstood);
+        let answer = self.result.and_then(read);
+        answer.map_err(|cause| cause.encoded(self.encoding.as_deref()))
     }
 }
 
@@ -187,10 +188,10 @@ impl Http {
     /// Finds out whether an exchange over a connection of the pool failed as the connection was dead.
     fn check_stale(
         &self,
-        result: Result<AnswerReader, Cause>,
+        result: Result<Vec<u8>, Cause>,
         context: &Context,
         clears: u64,
-    ) -> (Result<AnswerReader, Cause>, Option<Stale>) {
+    ) -> (Result<Vec<u8>, Cause>, Option<Stale>) {
         if context.answered {
             return (result, None);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imtag_core::{AnswerReader, NotUnderstood, start_of};
+use imtag_core::{NotUnderstood, start_of};
 use zeroize::Zeroize;
 
 use crate::error::Cause;
@@ -18,21 +18,25 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// How long to wait for the body of an answer that is not 200.
 const ERROR_PAGE: Duration = Duration::from_millis(100);
 
-/// Sends the request whose head the connection holds, and reads its answer.
+/// Sends the request whose head the connection holds, and receives the body of its answer.
 pub(super) fn post(
     connection: &mut Connection,
     body: &[u8],
     context: &mut Context,
-) -> Result<AnswerReader, Cause> {
+) -> Result<Vec<u8>, Cause> {
     let sent = connection.send(body, context);
     connection.head.as_mut_slice().zeroize();
     sent?;
     let head = read_head(connection, context)?;
     let status = head.status;
-    let mut answer = AnswerReader::new(ANSWER_BYTES);
+    let mut answer = Vec::new();
     if status == 200 {
         read_body(&head, connection, context, |content| {
-            answer.feed(content).map_err(Cause::NotUnderstood)?;
+            answer.extend_from_slice(content);
+            if answer.len() > ANSWER_BYTES {
+                let reason = format!("the answer has more than {ANSWER_BYTES} bytes");
+                return Err(not_understood(&reason, &answer));
+            }
             Ok(true)
         })?;
         return Ok(answer);
@@ -56,7 +60,8 @@ fn read_head(connection: &mut Connection, context: &mut Context) -> Result<Head,
         }
         context.answered = true;
         let read = reader.read(&connection.arrived);
-        if let Some(mut head) = read.map_err(|reason| not_understood(connection, reason))? {
+        let read = read.map_err(|reason| not_understood(reason, &connection.arrived));
+        if let Some(mut head) = read? {
             context.info = std::mem::take(&mut head.info);
             return Ok(head);
         }
@@ -74,7 +79,7 @@ fn read_body(
     loop {
         let arrived = &connection.arrived[at..];
         let part = body.take(arrived);
-        match part.map_err(|reason| not_understood(connection, reason))? {
+        match part.map_err(|reason| not_understood(reason, &connection.arrived))? {
             BodyPart::Content(length) => {
                 if !take(&arrived[..length])? {
                     return Ok(());
@@ -100,12 +105,8 @@ fn read_body(
     }
 }
 
-/// The failure of an answer that is not understood as HTTP.
-fn not_understood(connection: &Connection, reason: &str) -> Cause {
-    Cause::NotUnderstood(NotUnderstood {
-        reason: reason.to_owned(),
-        start: start_of(&connection.arrived),
-    })
+fn not_understood(reason: &str, arrived: &[u8]) -> Cause {
+    Cause::NotUnderstood(NotUnderstood::new(reason, arrived))
 }
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ mod tests {
         });
         connection.head.extend_from_slice(b"hush");
         let answer = post(&mut connection, b"{}", &mut Context::endless()).unwrap();
-        assert_eq!(answer.body(), b"{}");
+        assert_eq!(answer, b"{}");
         assert_eq!(**connection.head, [0; 4]);
         server.join().unwrap();
         // there are bytes beyond the answer: the next request is not sent
