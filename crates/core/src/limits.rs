@@ -267,38 +267,6 @@ impl fmt::Display for CallRate {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_limit_is_set_by_the_name_of_its_field_and_no_other() {
-        let mut limits = Limits::DOCUMENTED;
-        for (value, name) in (1..).zip(Limits::NAMES) {
-            limits.set(name, value).unwrap();
-        }
-        let expected = Limits {
-            users_per_request: 1,
-            tags_per_user_and_request: 2,
-            tags_per_user: 3,
-            tag_bytes: 4,
-            account_bytes: 5,
-            ..Limits::DOCUMENTED
-        };
-        assert_eq!(limits, expected);
-    }
-
-    #[test]
-    fn a_limit_that_cannot_be_set_says_what_can_be() {
-        let mut limits = Limits::DOCUMENTED;
-        assert_eq!(
-            limits.set("users", 1).unwrap_err().to_string(),
-            "there is no limit \"users\": use one of users_per_request, tags_per_user_and_request, \
-             tags_per_user, tag_bytes, account_bytes"
-        );
-        assert_eq!(
-            limits.set("tag_bytes", 0).unwrap_err().to_string(),
-            "the limit tag_bytes is 0: set 1 or more"
-        );
-        assert_eq!(limits, Limits::DOCUMENTED);
-    }
-
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }

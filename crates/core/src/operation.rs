@@ -186,13 +186,4 @@ mod tests {
             ]
         );
     }
-
-    #[test]
-    fn an_unknown_generation_is_answered_with_the_known_ones() {
-        assert_eq!("timpush".parse(), Ok(Generation::Timpush));
-        assert_eq!(
-            "TIMPUSH".parse::<Generation>().unwrap_err().to_string(),
-            "unknown generation \"TIMPUSH\": use all_member_push or timpush"
-        );
-    }
 }

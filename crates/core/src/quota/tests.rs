@@ -50,23 +50,6 @@ fn is_full_until(quota: &mut Quota, now: Duration, until: Duration) {
 }
 
 #[test]
-fn a_new_process_sends_one_call_at_once_and_the_next_when_a_start_slot_is_released() {
-    let mut quota = quota(100);
-    assert_eq!(send_all(&mut quota, ms(0)).len(), 1);
-    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(110)));
-    assert_eq!(send_all(&mut quota, ms(110)).len(), 1);
-    assert_eq!(quota.turn(ms(110)), Turn::WaitUntil(ms(120)));
-}
-
-#[test]
-fn an_idle_client_may_send_n_calls_at_once_and_another_only_after_an_answer() {
-    let mut quota = started(100);
-    assert_eq!(send_all(&mut quota, ms(2_000)).len(), 100);
-    assert_eq!(quota.turn(ms(2_000)), Turn::AwaitAnswer);
-    assert_eq!(quota.turn(ms(3_600_000)), Turn::AwaitAnswer);
-}
-
-#[test]
 fn an_answer_counts_for_a_second_and_two_milliseconds_less_the_least_round_trip_of_200_answers() {
     let mut quota = started(100);
     assert_eq!(burst(&mut quota, ms(2_000), ms(40)), 100);
@@ -105,39 +88,6 @@ fn a_round_trip_of_more_than_a_second_leaves_only_the_calls_in_flight_to_count()
     assert_eq!(burst(&mut quota, ms(2_000), ms(1_500)), 50);
     assert_eq!(burst(&mut quota, ms(4_502), ms(1_500)), 50);
     assert_eq!(send_all(&mut quota, ms(6_002)).len(), 50);
-}
-
-#[test]
-fn an_abandoned_call_is_held_for_a_second_after_it_may_have_arrived() {
-    let mut quota = started(1);
-    let call = quota.send(ms(2_000));
-    quota.abandoned(call, ms(2_300));
-    // Sent + 2 s, + 1 s.
-    is_full_until(&mut quota, ms(2_300), ms(5_000));
-    let call = quota.send(ms(5_000));
-    quota.abandoned(call, ms(15_000));
-    is_full_until(&mut quota, ms(15_000), ms(16_000));
-}
-
-#[test]
-fn abandoned_calls_are_released_in_the_order_in_which_they_may_arrive() {
-    let mut quota = started(2);
-    let patient = quota.send(ms(2_000));
-    let hasty = quota.send(ms(3_000));
-    quota.abandoned(hasty, ms(3_100));
-    quota.abandoned(patient, ms(3_200));
-    assert_eq!(quota.turn(ms(3_200)), Turn::WaitUntil(ms(5_000)));
-    assert_eq!(send_all(&mut quota, ms(5_000)).len(), 1);
-    assert_eq!(quota.turn(ms(5_000)), Turn::WaitUntil(ms(6_000)));
-}
-
-#[test]
-fn a_call_that_never_left_is_as_if_never_sent() {
-    let mut quota = started(1);
-    let call = quota.send(ms(2_000));
-    assert_eq!(quota.turn(ms(2_000)), Turn::AwaitAnswer);
-    quota.withdrew(call);
-    assert_eq!(quota.turn(ms(2_000)), Turn::Ready);
 }
 
 #[test]
@@ -192,20 +142,6 @@ fn every_quota_up_to_a_hundred_thousand_admits_itself_and_no_more() {
         );
         assert_eq!(quota.turn(ms(2_005)), Turn::WaitUntil(ms(3_007)));
     }
-}
-
-#[test]
-fn half_a_call_a_second_is_one_call_in_two_seconds_from_its_answer_on() {
-    let mut quota = Quota::new(rate(0.5), Duration::ZERO);
-    let call = quota.send(ms(0));
-    assert_eq!(quota.turn(ms(60_000)), Turn::AwaitAnswer);
-    quota.answered(call, ms(60_000), Admission::Admitted);
-    // 2 s, and 4 ms for a clock that is not exact.
-    is_full_until(&mut quota, ms(60_000), ms(62_004));
-    let call = quota.send(ms(62_004));
-    quota.abandoned(call, ms(63_000));
-    // Sent + 2 s, + 2 s.
-    is_full_until(&mut quota, ms(63_000), ms(66_004));
 }
 
 #[test]

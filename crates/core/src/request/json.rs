@@ -89,36 +89,12 @@ mod tests {
         item.strip_suffix(',').unwrap().to_owned()
     }
 
-    #[test]
-    fn each_byte_that_json_escapes_is_escaped_at_each_place() {
-        for (text, escaped) in [
-            ("\"", r#"\""#),
-            ("\\", r"\\"),
-            ("\u{8}", r"\b"),
-            ("\t", r"\t"),
-            ("\n", r"\n"),
-            ("\u{c}", r"\f"),
-            ("\r", r"\r"),
-            ("\0", r"\u0000"),
-            ("\u{1f}", r"\u001f"),
-            (" ", " "),
-            ("\u{7f}", "\u{7f}"),
-            ("北", "北"),
-        ] {
-            for before in 0..20 {
-                for after in 0..20 {
-                    let [before, after] = [before, after].map(|count| "é".repeat(count));
-                    let around = |text: &str| format!("{before}{text}{after}");
-                    assert_eq!(written(&around(text)), format!("\"{}\"", around(escaped)));
-                }
-            }
-        }
-    }
-
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
         #[test]
         fn a_text_is_written_as_serde_json_writes_it(
-            text in prop_oneof!["\\PC{0,60}", "[ -~\\x00-\\x1f\"\\\\é北]{0,60}", any::<String>()]
+            text in prop_oneof!["\\PC{0,60}", "[ -~\\x00-\\x1f\"\\\\é北]{0,40}", any::<String>()]
         ) {
             prop_assert_eq!(written(&text), serde_json::to_string(&text).unwrap());
         }

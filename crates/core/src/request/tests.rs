@@ -79,24 +79,6 @@ fn each_operation_writes_its_own_body() {
     }
 }
 
-#[test]
-fn any_character_survives_being_written() {
-    let tag = "\"\\\u{0}\u{1f}\n北京😀عرب";
-    let request = AddTags::new([("u", [tag])]).unwrap();
-    let written: serde_json::Value = serde_json::from_str(&written(&request)).unwrap();
-    assert_eq!(written["UserTags"][0]["Tags"][0], tag);
-}
-
-#[test]
-fn duplicated_tags_are_dropped_and_the_order_stays() {
-    let tags = [["b", "a", "b", "a"], ["a", "a", "a", "a"]];
-    let request = AddTags::new([("u", tags[0]), ("v", tags[1])]).unwrap();
-    assert_eq!(
-        written(&request),
-        r#"{"UserTags":[{"To_Account":"u","Tags":["b","a"]},{"To_Account":"v","Tags":["a"]}]}"#
-    );
-}
-
 /// In characters of each length that UTF-8 has.
 #[test]
 fn a_tag_has_1_to_50_bytes_and_an_account_1_to_32() {
@@ -118,30 +100,6 @@ fn a_tag_has_1_to_50_bytes_and_an_account_1_to_32() {
         let alone = violations(Account::new(&text(33), &rules));
         assert_eq!(alone, ["account: 33 bytes, at most 32"]);
     }
-}
-
-#[test]
-fn a_registration_id_of_any_length_passes_on_timpush_and_an_empty_one_does_not() {
-    let id = "379C2F0D-290D-47AE-94D1-919058C39C77";
-    let get = |id: &str| violations(GetTags::with_rules(&timpush(), [id]));
-    assert_eq!([id, &"r".repeat(500)].map(get), [[""; 0]; 2]);
-    assert_eq!(get(""), ["accounts[0]: empty, at least 1 byte"]);
-    assert_eq!(
-        violations(GetTags::new([id])),
-        ["accounts[0]: 36 bytes, at most 32"]
-    );
-}
-
-#[test]
-fn bytes_from_c_are_checked_like_text() {
-    let users: [(&[u8], [&[u8]; 2]); 1] = [(b"u\xff", [b"a", b"\xe5\x8c"])];
-    assert_eq!(
-        violations(AddTags::new(users)),
-        [
-            "users[0].account: not UTF-8 from byte 1 on",
-            "users[0].tags[1]: not UTF-8 from byte 0 on"
-        ]
-    );
 }
 
 #[test]
@@ -184,67 +142,6 @@ fn a_request_has_1_to_100_users_and_each_once() {
             "accounts[1]: empty, at least 1 byte",
             "accounts[2]: the same account as at position 0, at most once a request"
         ]
-    );
-}
-
-#[test]
-fn ten_tags_pass_and_eleven_do_not_counted_without_duplicates() {
-    let twice = [names(10), names(10)].concat();
-    for tags in [names(9), names(10), twice] {
-        assert_eq!(add("u", &tags), [""; 0]);
-    }
-    assert_eq!(
-        add("u", &names(11)),
-        ["users[0].tags: 11 given, at most 10"]
-    );
-}
-
-#[test]
-fn replacing_takes_a_hundred_tags_on_timpush_and_nothing_on_the_older_paths() {
-    let replace =
-        |rules: &Rules, count| violations(AddTags::replacing(rules, [("u", &names(count))]));
-    assert_eq!(replace(&timpush(), 100), [""; 0]);
-    let too_many = "users[0].tags: 101 given, at most 100";
-    assert_eq!(replace(&timpush(), 101), [too_many]);
-    let impossible = "replace: not possible on the all_member_push paths";
-    assert_eq!(replace(&Rules::default(), 1), [impossible]);
-}
-
-/// Users that are too many can go in another request. Tags cannot: a second replacement would take away the first's.
-#[test]
-fn a_message_says_what_to_do_about_each_violation() {
-    let mut rules = timpush();
-    rules.limits.users_per_request = 1;
-    rules.limits.tags_per_user = 2;
-    let users = [("u", ["a", "b", "c"]), ("u", ["a", "b", "a"])];
-    assert_eq!(
-        AddTags::replacing(&rules, users).unwrap_err().to_string(),
-        "invalid request, nothing was sent: \
-         users[0].tags: 3 given, at most 2 (leave some out, as a user carries at most that many); \
-         users[1].account: the same account as at position 0, at most once a request (merge the two into one); \
-         users: 2 given, at most 1 (split it into several requests)"
-    );
-}
-
-#[test]
-fn a_request_made_by_looser_rules_is_caught_by_stricter_ones() {
-    let long = "r".repeat(36);
-    let request = AddTags::replacing(&timpush(), [(&long, ["a"])]).unwrap();
-    assert!(request.check(&timpush()).is_ok());
-    assert_eq!(
-        violations(request.check(&Rules::default())),
-        [
-            "replace: not possible on the all_member_push paths",
-            "users[0].account: 36 bytes, at most 32"
-        ]
-    );
-    let mut looser = Rules::default();
-    looser.limits.users_per_request = 200;
-    let accounts = names(150);
-    let request = GetTags::with_rules(&looser, &accounts).unwrap();
-    assert_eq!(
-        violations(request.check(&Rules::default())),
-        ["accounts: 150 given, at most 100"]
     );
 }
 
