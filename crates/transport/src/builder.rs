@@ -1,6 +1,7 @@
 //! The settings of a client, checked together when it is built.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
@@ -16,7 +17,7 @@ use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::http::Tls;
-use crate::state::Settings;
+use crate::state::{Settings, Shared};
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
 #[derive(Debug, Clone)]
@@ -256,7 +257,8 @@ impl ClientBuilder {
             timeout: non_zero(self.timeout, "timeout")?,
             retry: self.retry,
         };
-        Ok(Client::from_settings(settings))
+        let shared = Arc::new(Shared::new(settings));
+        Ok(Client { shared })
     }
 
     /// The required settings that are missing.
@@ -309,91 +311,19 @@ fn read_roots(path: &Path) -> Result<RootCertStore, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imtag_core::SecretKey;
 
-    fn builder() -> ClientBuilder {
-        Client::builder(
-            1_400_000_000,
-            "administrator",
-            SecretKey::new("hush").unwrap(),
-        )
-        .endpoint("http://127.0.0.1:1")
-    }
-
-    fn refusal(builder: ClientBuilder) -> String {
-        builder.build().unwrap_err().to_string()
-    }
-
+    /// What a setting of text or number may be, tests/conformance/settings.json holds; limits are set by name there.
     #[test]
-    fn each_setting_that_cannot_be_used_says_what_to_set() {
-        let missing = std::env::temp_dir().join("imtag-no-such-file.pem");
-        let no_certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let mut no_calls = Limits::DOCUMENTED;
-        no_calls.calls_per_second = 0;
-        let mut nowhere = builder();
-        nowhere.place = None;
-        for (builder, expected) in [
-            (nowhere, "neither a region nor an endpoint is set"),
-            (
-                builder().endpoint("http://example.com"),
-                "plain HTTP to another machine",
-            ),
-            (
-                builder().calls_per_second(0),
-                "0 calls per second: set 0.001 to 100000, with at most three decimals",
-            ),
-            (
-                builder().calls_per_second(f64::NAN),
-                "NaN calls per second: set 0.001 to 100000",
-            ),
-            (
-                builder().calls_per_second(100_001),
-                "100001 calls per second: set 0.001 to 100000",
-            ),
-            (
-                builder().limits(no_calls),
-                "0 calls per second: set 0.001 to 100000",
-            ),
-            (builder().timeout(Duration::ZERO), "the timeout is zero"),
-            (
-                builder().connect_timeout(Duration::ZERO),
-                "the connect timeout is zero",
-            ),
-            (
-                builder().retry(RetryPolicy {
-                    max_attempts: 0,
-                    ..RetryPolicy::default()
-                }),
-                "0 attempts: set 1 or more",
-            ),
-            (builder().ca_file(missing), "cannot be read: No such file"),
-            (builder().ca_file(no_certificate), "holds no certificate"),
-        ] {
-            let refusal = refusal(builder);
-            assert!(refusal.contains(expected), "{refusal}");
-        }
-        assert!(builder().calls_per_second(0.001).build().is_ok());
-        assert!(builder().calls_per_second(2.5).build().is_ok());
-        assert!(builder().calls_per_second(1).build().is_ok());
-        assert!(builder().calls_per_second(100_000).build().is_ok());
-    }
-
-    #[test]
-    fn all_missing_settings_are_named_at_once() {
-        assert_eq!(
-            refusal(ClientBuilder::default()),
-            "\"0\" is not an SDKAppID: a whole number from 1 to 4294967295, as the console shows it; \
-             the identifier is empty: give the name of an app administrator, such as administrator; \
-             no credentials are set: set a secret key, a UserSig, or a callback; \
-             neither a region nor an endpoint is set: set the region that the console shows for the app"
-        );
-        assert_eq!(
-            refusal(
-                ClientBuilder::default()
-                    .app(1, "administrator")
-                    .region(Region::Seoul)
-            ),
-            "no credentials are set: set a secret key, a UserSig, or a callback"
-        );
+    fn a_limit_of_no_calls_per_second_is_refused() {
+        let mut limits = Limits::DOCUMENTED;
+        limits.calls_per_second = 0;
+        let key = imtag_core::SecretKey::new("hush").unwrap();
+        let builder = Client::builder(1_400_000_000, "administrator", key).limits(limits);
+        let refusal = builder
+            .region(Region::China)
+            .build()
+            .unwrap_err()
+            .to_string();
+        assert!(refusal.starts_with("0 calls per second: set 0.001 to 100000"));
     }
 }

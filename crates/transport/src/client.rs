@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::pipeline::options::{BatcherOptions, BulkOptions};
-use crate::state::{Settings, Shared};
+use crate::state::Shared;
 
 /// A client of the service. Clones share connections, UserSig and retry budget, and all clients of a process with the
 /// same app, endpoint and calls per second share a quota. All methods may be called from any thread, and after `fork()`,
@@ -21,16 +21,10 @@ use crate::state::{Settings, Shared};
 /// every minute in the background.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Client {
-    pub(crate) fn from_settings(settings: Settings) -> Client {
-        Client {
-            shared: Arc::new(Shared::new(settings)),
-        }
-    }
-
     /// The client's rules; a request that breaks them is rejected before a byte is sent.
     #[must_use]
     pub fn rules(&self) -> &Rules {
@@ -57,36 +51,12 @@ impl Client {
         self.call(request, &CallOptions::new())
     }
 
-    /// Adds tags to users, with options for this call.
-    ///
-    /// # Errors
-    /// As [`add_tag`](Client::add_tag).
-    pub fn add_tag_with(
-        &self,
-        request: &AddTags<'_>,
-        options: &CallOptions,
-    ) -> Result<Outcome, Error> {
-        self.call(request, options)
-    }
-
     /// Reads the tags of users.
     ///
     /// # Errors
     /// Fails unless every account was read; a partial success holds what was.
     pub fn get_tag(&self, request: &GetTags<'_>) -> Result<Outcome, Error> {
         self.call(request, &CallOptions::new())
-    }
-
-    /// Reads the tags of users, with options for this call.
-    ///
-    /// # Errors
-    /// As [`get_tag`](Client::get_tag).
-    pub fn get_tag_with(
-        &self,
-        request: &GetTags<'_>,
-        options: &CallOptions,
-    ) -> Result<Outcome, Error> {
-        self.call(request, options)
     }
 
     /// Removes tags from users.
@@ -97,18 +67,6 @@ impl Client {
         self.call(request, &CallOptions::new())
     }
 
-    /// Removes tags from users, with options for this call.
-    ///
-    /// # Errors
-    /// As [`remove_tag`](Client::remove_tag).
-    pub fn remove_tag_with(
-        &self,
-        request: &RemoveTags<'_>,
-        options: &CallOptions,
-    ) -> Result<Outcome, Error> {
-        self.call(request, options)
-    }
-
     /// Removes all tags of users.
     ///
     /// # Errors
@@ -117,16 +75,13 @@ impl Client {
         self.call(request, &CallOptions::new())
     }
 
-    /// Removes all tags of users, with options for this call.
+    /// Sends any of the four requests, with options for this call.
     ///
     /// # Errors
-    /// As [`clear_tags`](Client::clear_tags).
-    pub fn clear_tags_with(
-        &self,
-        request: &ClearTags<'_>,
-        options: &CallOptions,
-    ) -> Result<Outcome, Error> {
-        self.call(request, options)
+    /// Fails unless it was done for every account.
+    pub fn call(&self, request: &dyn Request, options: &CallOptions) -> Result<Outcome, Error> {
+        let (settings, state) = self.shared.parts();
+        Call::new(settings, state, request, options, false).run()
     }
 
     /// Options of a bulk run: any number of changes, packed into the fewest requests and sent at the full quota.
@@ -138,15 +93,6 @@ impl Client {
     pub fn batcher(&self) -> BatcherOptions {
         BatcherOptions::for_batcher(Arc::clone(&self.shared))
     }
-
-    /// Sends any of the four requests.
-    ///
-    /// # Errors
-    /// Fails unless it was done for every account.
-    pub fn call(&self, request: &dyn Request, options: &CallOptions) -> Result<Outcome, Error> {
-        let (settings, state) = self.shared.parts();
-        Call::new(settings, state, request, options, false).run()
-    }
 }
 
 impl fmt::Debug for Client {
@@ -157,14 +103,12 @@ impl fmt::Debug for Client {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::thread;
     use std::time::{Duration, Instant};
 
     use imtag_core::retry::RetryPolicy;
     use imtag_core::{AddTags, Code, SecretKey};
+    use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 
     use super::*;
     use crate::error::{Cause, Phase};
@@ -174,37 +118,19 @@ mod tests {
     const LONG: Duration = Duration::from_secs(200);
     const BACKOFF: Duration = Duration::from_secs(1);
 
-    /// A client of a service that fails each request with 91000. It lives as long as the process.
-    fn client() -> &'static Client {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        thread::spawn(move || {
-            let body = r#"{"ActionStatus":"FAIL","ErrorInfo":"","ErrorCode":91000}"#;
-            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
-            for stream in listener.incoming() {
-                let (mut stream, mut request) = (stream.unwrap(), Vec::new());
-                while !request.ends_with(b"]}") {
-                    let mut piece = [0; 4096];
-                    let read = stream.read(&mut piece).unwrap();
-                    request.extend_from_slice(&piece[..read]);
-                }
-                write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
-            }
-        });
-        let key = SecretKey::new("key").unwrap();
+    #[test]
+    fn a_call_that_failed_reports_its_own_failure_if_an_outage_of_others_ends_it() {
+        let key = || SecretKey::new("key").unwrap();
+        let emulator = Emulator::builder().secret_key(key()).start().unwrap();
+        emulator.add_standing(ProbabilisticFault::new(Fault::code(91000), 1.0).unwrap());
         let retry = RetryPolicy {
             first_backoff: BACKOFF,
             longest_backoff: BACKOFF,
             ..RetryPolicy::default()
         };
-        let builder = Client::builder(1_400_000_000, "administrator", key);
-        let client = builder.endpoint(endpoint).retry(retry).build().unwrap();
-        Box::leak(Box::new(client))
-    }
-
-    #[test]
-    fn a_call_that_failed_reports_its_own_failure_if_an_outage_of_others_ends_it() {
-        let client = client();
+        let client = Client::builder(1_400_000_000, "administrator", key()).retry(retry);
+        let client = client.endpoint(emulator.endpoint()).build().unwrap();
+        let client: &'static Client = Box::leak(Box::new(client));
         let (_, state) = client.shared.parts();
         let others = Lock::new([(); 2].map(|()| Place::new(&state.outage)));
         let all_fail = |others: &mut [Place<'_>; 2], started| {

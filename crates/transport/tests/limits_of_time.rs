@@ -129,7 +129,7 @@ fn hangs() -> Vec<Hang> {
     let quota = hang(Phase::Quota, Effect::NotApplied, quota);
     let call = within(Duration::from_millis(10));
     // takes the turn, once it comes as far as to be sent in its time
-    while quota.client.add_tag_with(&add(), &call).unwrap_err().sent() == 0 {}
+    while quota.client.call(&add(), &call).unwrap_err().sent() == 0 {}
     vec![
         quota,
         connect,
@@ -143,7 +143,7 @@ fn hangs() -> Vec<Hang> {
 fn call(hang: &Hang, options: &CallOptions) -> Error {
     let tag = "t".repeat(hang.tag_bytes);
     let request = AddTags::with_rules(hang.client.rules(), [("u", [tag.as_str()])]).unwrap();
-    hang.client.add_tag_with(&request, options).unwrap_err()
+    hang.client.call(&request, options).unwrap_err()
 }
 
 /// The call ended as `how` in the phase that hangs, and knows its effect.
@@ -242,7 +242,7 @@ fn a_call_made_by_the_interrupt_of_another_disturbs_neither() {
     let client = client(&emulator);
     let inner = client.clone();
     let options = CallOptions::new().interrupt(move || inner.get_tag(&get()).is_err());
-    let outcome = client.add_tag_with(&add(), &options).unwrap();
+    let outcome = client.call(&add(), &options).unwrap();
     assert_eq!((outcome.accounts, outcome.attempts), (2, 1));
     assert!(emulator.stats().arrivals() > 1);
 }
@@ -256,14 +256,14 @@ fn a_drained_call_finishes_an_attempt_under_way_and_begins_none() {
     emulator.fault(Operation::Add, delay);
     let client = client(&emulator);
     let under_way = thread::scope(|scope| {
-        let call = scope.spawn(|| client.add_tag_with(&add(), &options));
+        let call = scope.spawn(|| client.call(&add(), &options));
         until(|| emulator.stats().arrivals() == 1);
         drain.cancel();
         call.join().unwrap()
     });
     assert!(under_way.is_ok());
 
-    let waiting = client.add_tag_with(&add(), &options).unwrap_err();
+    let waiting = client.call(&add(), &options).unwrap_err();
     assert_eq!(cause(&waiting), "cancelled before it began");
     assert_eq!((waiting.sent(), emulator.stats().arrivals()), (0, 1));
 }

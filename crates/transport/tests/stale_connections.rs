@@ -18,7 +18,7 @@ fn fill_pool(network: &Network, client: &Client, connections: usize) {
     network.hold_until(connections);
     thread::scope(|scope| {
         for _ in 0..connections {
-            scope.spawn(|| client.get_tag_with(&get(), &within(LONG)));
+            scope.spawn(|| client.call(&get(), &within(LONG)));
         }
     });
     network.hold_until(0);
@@ -153,7 +153,7 @@ fn after_a_pooled_connection_stayed_silent_the_next_attempt_goes_over_a_new_one(
     network.doom(Death::Silence);
     // the first attempt is silent for half of the time
     let options = within(Duration::from_secs(20));
-    let outcome = client.add_tag_with(&add(), &options).unwrap();
+    let outcome = client.call(&add(), &options).unwrap();
     assert_eq!((outcome.attempts, outcome.sent), (2, 2));
     assert_eq!((network.lost(), network.connections()), (1, 5));
 }
@@ -163,7 +163,7 @@ fn after_a_call_whose_time_was_up_in_silence_the_next_call_goes_over_a_new_conne
     let (_emulator, network, client) = idle(4);
     network.doom(Death::Silence);
     let options = within(Duration::from_millis(200));
-    let error = client.add_tag_with(&add(), &options).unwrap_err();
+    let error = client.call(&add(), &options).unwrap_err();
     assert_eq!(cause(&error), "timeout while waiting for the answer");
     assert_eq!(client.add_tag(&add()).unwrap().attempts, 1);
     assert_eq!((network.lost(), network.connections()), (1, 5));

@@ -47,7 +47,7 @@ fn watched_calls() {
     client.add_tag(&add()).unwrap(); // opens the connection
     assert!(fs::File::open(MARK).is_err());
     for _ in 0..CALLS {
-        client.add_tag_with(&add(), &options).unwrap();
+        client.call(&add(), &options).unwrap();
     }
     assert!(fs::File::open(MARK).is_err());
 }

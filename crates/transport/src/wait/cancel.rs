@@ -22,7 +22,7 @@ use super::sync::{AtomicBool, Lock, MutexGuard};
 /// let options = CallOptions::new().cancel(&token);
 /// std::thread::scope(|scope| {
 ///     scope.spawn(|| token.cancel());
-///     if let Err(error) = client.add_tag_with(request, &options) {
+///     if let Err(error) = client.call(request, &options) {
 ///         assert!(matches!(error.cause(), Cause::Cancelled { .. }));
 ///     }
 /// });

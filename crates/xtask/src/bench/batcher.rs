@@ -186,7 +186,7 @@ fn without(time: Duration) -> Result<f64, Error> {
     let options = CallOptions::new().timeout(2 * time).cancel(&token);
     let call = |account: &str| {
         let request = AddTags::new([(account, ["vip"])]).map_err(|error| error.to_string())?;
-        let added = scene.client.add_tag_with(&request, &options);
+        let added = scene.client.call(&request, &options);
         added.map(drop).map_err(|error| error.to_string())
     };
     let calls = thread::scope(|scope| {
