@@ -2,7 +2,7 @@
 //! known to be added or removed. A batcher's get that has read nothing has such an error too, without tags.
 
 use imtag_core::plan::{ChangeFailure, Item};
-use imtag_core::{ChangeRequest, Code, Effect, Invalid, InvalidChange, Operation, Refusal, Scope};
+use imtag_core::{ChangeRequest, Code, Effect, InvalidChange, Operation, Refusal, Scope};
 
 use super::cause::{Cause, Error};
 
@@ -42,13 +42,8 @@ impl ChangeError {
     /// The error of a change that was not sent. A caller that waits for capacity by itself makes it too.
     #[must_use]
     pub fn not_sent(change: &ChangeRequest, cause: Cause) -> ChangeError {
-        let (error, undone) = (Error::not_sent(cause), change.tags().map(str::to_owned));
-        ChangeError::new(
-            change.operation().into(),
-            change.account(),
-            error,
-            undone.collect(),
-        )
+        let (operation, error) = (change.operation().into(), Error::not_sent(cause));
+        ChangeError::new(operation, change.account(), error, change.tags())
     }
 
     /// The error of a change or a get whose caller waits no longer, or that is not taken.
@@ -57,23 +52,16 @@ impl ChangeError {
             effect,
             ..Error::not_sent(cause)
         };
-        let undone = item.tags().map(str::to_owned).collect();
-        ChangeError::new(item.operation(), item.account(), error, undone)
+        ChangeError::new(item.operation(), item.account(), error, item.tags())
     }
 
-    /// `undone`: positions of tags.
-    pub(crate) fn of_undone(item: &Item, error: Error, undone: &[usize]) -> ChangeError {
-        let undone = undone.iter().map(|tag| item.tags().at(*tag).to_owned());
-        ChangeError::new(item.operation(), item.account(), error, undone.collect())
-    }
-
-    /// The error of a get whose account breaks the rules.
-    pub(crate) fn invalid_get(account: &str, invalid: Invalid) -> ChangeError {
-        let error = Error::not_sent(Cause::Invalid(invalid));
-        ChangeError::new(Operation::Get, account, error, Vec::new())
-    }
-
-    fn new(operation: Operation, account: &str, error: Error, undone: Vec<String>) -> ChangeError {
+    /// Gives an error its operation and account, and the effect that it has with this operation.
+    pub(crate) fn new<'t>(
+        operation: Operation,
+        account: &str,
+        error: Error,
+        undone: impl IntoIterator<Item = &'t str>,
+    ) -> ChangeError {
         ChangeError(Box::new(Failed {
             error: Error {
                 operation,
@@ -81,7 +69,7 @@ impl ChangeError {
                 ..error
             },
             account: account.to_owned(),
-            undone,
+            undone: undone.into_iter().map(str::to_owned).collect(),
         }))
     }
 

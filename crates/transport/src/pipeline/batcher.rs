@@ -2,6 +2,7 @@
 //! a request for each, the app's quota would serve a hundredth of the users.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
 use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
-use crate::error::{Cause, ChangeError, RunError, Unfinished};
+use crate::error::{Cause, ChangeError, Error, RunError, Unfinished};
 use crate::wait::{Polled, WaitEnd, WaitScope, deadline_after};
 
 /// What a batcher does with a change or a get when it holds as many as it may.
@@ -127,8 +128,11 @@ impl Batcher {
 
     fn get_of(&self, account: &str) -> Result<Item, ChangeError> {
         let query = Query::new(account, &self.session.rules);
-        let query = query.map_err(|invalid| ChangeError::invalid_get(account, invalid))?;
-        Ok(query.into())
+        let query = query.map_err(|invalid| {
+            let error = Error::not_sent(Cause::Invalid(invalid));
+            ChangeError::new(Operation::Get, account, error, [])
+        });
+        Ok(query?.into())
     }
 
     fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
@@ -248,7 +252,8 @@ impl Batcher {
                 let its = delivery.clone();
                 let number = state.push(producer, item.clone(), its, deadline, now);
                 if let Delivery::Poll(id) = delivery {
-                    state.session(producer).submissions.insert(*id, number);
+                    let submissions = &mut state.session(producer).submissions;
+                    submissions.by_id.insert(*id, number);
                 }
                 return Polled::Ready(Ok(number));
             }
@@ -309,7 +314,8 @@ impl Batcher {
             if signals {
                 state.session(producer).submissions.refused = still_refused;
             }
-            Polled::Ready((state.take_changes(producer), state.take_gets(producer)))
+            let gets = mem::take(&mut state.untouched(producer).submissions.gets);
+            Polled::Ready((state.take_changes(producer), gets))
         });
         let (changes, gets) = polled.and_then(Result::ok).unwrap_or_default();
         let changes = changes.into_iter().map(BatcherCompletion::Change);

@@ -12,7 +12,7 @@ use imtag_core::plan::{Batch, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
 use imtag_core::{Effect, Operation, Rules};
 
-use super::outcome::{Completion, Delivery, GetCompletion, Progress};
+use super::outcome::{Completion, Delivery, Progress};
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{Cause, ChangeError, Error, RunError};
@@ -250,18 +250,13 @@ impl State {
     }
 
     /// A session, for what nothing follows from.
-    fn untouched(&mut self, producer: ProducerId) -> &mut SessionState {
+    pub(super) fn untouched(&mut self, producer: ProducerId) -> &mut SessionState {
         self.sessions.get_mut(&producer).expect(OPEN)
     }
 
     /// The outcomes of a session's changes that wait to be polled.
     pub(crate) fn take_changes(&mut self, producer: ProducerId) -> Vec<Completion> {
         mem::take(&mut self.untouched(producer).submissions.changes)
-    }
-
-    /// Those of its gets.
-    pub(crate) fn take_gets(&mut self, producer: ProducerId) -> Vec<GetCompletion> {
-        mem::take(&mut self.untouched(producer).submissions.gets)
     }
 
     /// A session, to be read.
@@ -332,7 +327,11 @@ impl State {
         {
             let result = match failure {
                 None => Ok(read),
-                Some(error) => Err(ChangeError::of_undone(&item, error, &undone)),
+                Some(error) => {
+                    let undone = undone.iter().map(|tag| item.tags().at(*tag));
+                    let (operation, account) = (item.operation(), item.account());
+                    Err(ChangeError::new(operation, account, error, undone))
+                }
             };
             session.record(result.as_ref().err());
             match delivery {
@@ -370,7 +369,7 @@ impl State {
                 .map(|operation| self.plan.has_capacity(producer, operation)),
             has_no_worker: session.workers.have_ended(),
             over: session.progress.taken.wrapping_sub(unsettled),
-            next_abandoned: session.submissions.next_abandoned(),
+            next_abandoned: session.submissions.late.front().map(|it| it.0),
             flags: [
                 session.refuses,
                 session.ended.is_some(),

@@ -16,26 +16,16 @@ pub(crate) struct Submissions {
     /// Changes that have their outcomes, and gets: a run has none of these.
     pub(crate) changes: Vec<Completion>,
     pub(crate) gets: Vec<GetCompletion>,
-    /// Those that may be withdrawn, by their callers' numbers.
-    by_id: HashMap<u64, ChangeId>,
+    /// Those that have no outcome and may be withdrawn, by their callers' numbers. Of two with one number, the later one.
+    pub(super) by_id: HashMap<u64, ChangeId>,
     /// Withdrawn while in a request, as their callers' time was up. Each waits for its request until then, the next one
     /// first.
-    late: VecDeque<(Duration, ChangeId)>,
+    pub(super) late: VecDeque<(Duration, ChangeId)>,
     /// Operations that were refused because the batcher was full: a poll returns once there is capacity for one of them.
     pub(crate) refused: Vec<Operation>,
 }
 
 impl Submissions {
-    /// Notes a change that may be withdrawn. Of two with one number, only the later one is found.
-    pub(crate) fn insert(&mut self, id: u64, change: ChangeId) {
-        self.by_id.insert(id, change);
-    }
-
-    /// The change of that number, if it has no outcome.
-    pub(crate) fn find(&self, id: u64) -> Option<ChangeId> {
-        self.by_id.get(&id).copied()
-    }
-
     /// Leaves an outcome to be polled.
     pub(crate) fn complete(&mut self, id: u64, item: Item, result: Result<ReadTags, ChangeError>) {
         match item {
@@ -52,12 +42,12 @@ impl Submissions {
         }
     }
 
-    /// Leaves the outcome of a change that breaks the rules.
-    pub(crate) fn refuse(&mut self, id: u64, change: ChangeRequest, error: ChangeError) {
-        self.push(id, Arc::new(change), Err(error));
-    }
-
-    fn push(&mut self, id: u64, change: Arc<ChangeRequest>, result: Result<(), ChangeError>) {
+    pub(super) fn push(
+        &mut self,
+        id: u64,
+        change: Arc<ChangeRequest>,
+        result: Result<(), ChangeError>,
+    ) {
         self.forget(id);
         self.changes.push(Completion { id, change, result });
     }
@@ -67,20 +57,5 @@ impl Submissions {
         if !self.by_id.is_empty() {
             self.by_id.remove(&id);
         }
-    }
-
-    /// Has a change abandoned at that moment, which is no earlier than any before.
-    pub(crate) fn abandon_at(&mut self, moment: Duration, change: ChangeId) {
-        self.late.push_back((moment, change));
-    }
-
-    /// When the next change is abandoned.
-    pub(crate) fn next_abandoned(&self) -> Option<Duration> {
-        self.late.front().map(|(moment, _)| *moment)
-    }
-
-    /// The next change that is abandoned.
-    pub(crate) fn take_abandoned(&mut self) -> Option<ChangeId> {
-        self.late.pop_front().map(|(_, change)| change)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const GRACE: Duration = Duration::from_millis(100);
 impl State {
     /// Withdraws a submitted change or get, by its caller's number. Its outcome is polled.
     pub(crate) fn withdraw(&mut self, producer: ProducerId, id: u64, why: WaitEnd, now: Duration) {
-        let Some(number) = self.read(producer).submissions.find(id) else {
+        let Some(number) = self.read(producer).submissions.by_id.get(&id).copied() else {
             return;
         };
         let Some((item, _)) = self.plan.get_mut(number) else {
@@ -40,7 +40,7 @@ impl State {
             WaitEnd::Cancelled => self.abandon_now(producer, number, why),
             WaitEnd::TimedOut => {
                 let submissions = &mut self.session(producer).submissions;
-                submissions.abandon_at(now + GRACE, number);
+                submissions.late.push_back((now + GRACE, number));
             }
         }
     }
@@ -64,11 +64,11 @@ impl State {
     pub(crate) fn abandon_late(&mut self, producer: ProducerId, now: Duration) -> Option<Duration> {
         // a look that finds none must not touch the session
         loop {
-            let next = self.read(producer).submissions.next_abandoned();
+            let next = self.read(producer).submissions.late.front().map(|it| it.0);
             if next.is_none_or(|moment| moment > now) {
                 return next;
             }
-            if let Some(number) = self.session(producer).submissions.take_abandoned() {
+            if let Some((_, number)) = self.session(producer).submissions.late.pop_front() {
                 self.abandon_now(producer, number, WaitEnd::TimedOut);
             }
         }
