@@ -114,6 +114,9 @@ fn is_usersig_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     const USERSIG: &str = "eJyr*grxCdYrSy1SslJQ*-_end";
@@ -167,13 +170,8 @@ mod tests {
     /// Against what it does without a quick look.
     #[test]
     fn a_quick_look_overlooks_no_part_of_a_usersig() {
-        let mut random = 16_u64;
-        let mut draw = |below: usize| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (random >> 33) as usize % below
-        };
+        let mut rng = ChaCha8Rng::seed_from_u64(16);
+        let mut draw = |below: usize| rng.random_range(0..below);
         let alike = "a".repeat(40);
         let mut found = [0, 0];
         for _ in 0..20_000 {

@@ -126,6 +126,9 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     /// The content of a body that arrives in pieces that end there, what follows it, and whether it is whole. A body that
@@ -265,13 +268,8 @@ mod tests {
     /// Against the content that was cut into chunks.
     #[test]
     fn any_content_is_read_from_any_chunks_in_any_pieces() {
-        let mut random = 7_u64;
-        let mut draw = |below: usize| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (random >> 33) as usize % below
-        };
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut draw = |below: usize| rng.random_range(0..below);
         let alphabet = b"\r\n0;a:";
         for _ in 0..2_000 {
             let content: String = (0..draw(40))
