@@ -11,17 +11,14 @@ use crate::error::Cause;
 use crate::pipeline::batcher::WhenFull;
 use crate::pipeline::outcome::BatcherCompletion;
 use crate::process::{FAILING_STARTS, STARTS};
-use crate::service::{Held, LINGER, add, batcher, sending, until_done, within};
+use crate::service::{Held, LINGER, add, batcher, beside, sending, until_done, within};
 use crate::wait::sync::{PROCESS, let_time_pass};
 use crate::wait::{CancelToken, Polled, WaitEnd, WaitScope, now};
 
 /// Two threads submit, one flushes, and the batcher is closed: each change has one outcome.
 pub(crate) fn enqueue_flush_close() {
     let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
-    let submits = |user| {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.submit(user, add(user)).unwrap())
-    };
+    let submits = |user| beside(&batcher, move |it| it.submit(user, add(user)).unwrap());
     let others = [submits(0), submits(1)];
     batcher.flush(&CallOptions::new()).unwrap();
     others.into_iter().for_each(|it| it.join().unwrap());
@@ -39,8 +36,7 @@ pub(crate) fn enqueue_flush_close() {
 pub(crate) fn calls_share_a_linger() {
     let stop = let_time_pass();
     let (batcher, _) = batcher(sending(LINGER, 100, 2, false), WhenFull::Wait);
-    let other = Arc::clone(&batcher);
-    let other = thread::spawn(move || other.call(add(0), &CallOptions::new()));
+    let other = beside(&batcher, |it| it.call(add(0), &CallOptions::new()));
     batcher.call(add(1), &CallOptions::new()).unwrap();
     other.join().unwrap().unwrap();
     batcher.close(&CallOptions::new()).unwrap();
@@ -72,10 +68,8 @@ pub(crate) fn waits_that_are_cancelled() {
     }
     let token = CancelToken::new();
     let options = CallOptions::new().cancel(&token);
-    let flushes = {
-        let (batcher, options) = (Arc::clone(&batcher), options.clone());
-        thread::spawn(move || batcher.flush(&options).unwrap_err())
-    };
+    let of_flush = options.clone();
+    let flushes = beside(&batcher, move |it| it.flush(&of_flush).unwrap_err());
     let cancels = thread::spawn(move || token.cancel());
     let error = batcher.call(add(2), &options).unwrap_err();
     assert_eq!(error.effect(), Effect::NotApplied);
@@ -90,11 +84,9 @@ pub(crate) fn waits_that_are_cancelled() {
 pub(crate) fn a_cancel_at_any_moment() {
     let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
     let token = CancelToken::new();
-    let cancels = {
-        let token = token.clone();
-        thread::spawn(move || token.cancel())
-    };
-    let outcome = batcher.call(add(0), &CallOptions::new().cancel(&token));
+    let options = CallOptions::new().cancel(&token);
+    let cancels = thread::spawn(move || token.cancel());
+    let outcome = batcher.call(add(0), &options);
     let arrived = service.arrivals();
     match outcome.map_err(|error| error.effect()) {
         Ok(()) => assert_eq!(arrived, 1),
@@ -110,10 +102,8 @@ pub(crate) fn a_cancel_at_any_moment() {
 pub(crate) fn a_cancel_of_a_call_that_has_its_outcome() {
     let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
     let token = CancelToken::new();
-    let calls = {
-        let (batcher, token) = (Arc::clone(&batcher), token.clone());
-        thread::spawn(move || batcher.call(add(0), &CallOptions::new().cancel(&token)))
-    };
+    let options = CallOptions::new().cancel(&token);
+    let calls = beside(&batcher, move |batcher| batcher.call(add(0), &options));
     until_done(&batcher, 1);
     token.cancel();
     calls.join().unwrap().unwrap();
@@ -125,10 +115,8 @@ pub(crate) fn a_flush_against_a_cancelled_call() {
     let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
     service.hold(Held::Answers);
     let token = CancelToken::new();
-    let calls = {
-        let (batcher, token) = (Arc::clone(&batcher), token.clone());
-        thread::spawn(move || batcher.call(add(0), &CallOptions::new().cancel(&token)))
-    };
+    let options = CallOptions::new().cancel(&token);
+    let calls = beside(&batcher, move |batcher| batcher.call(add(0), &options));
     let cancels = thread::spawn(move || token.cancel());
     batcher.flush(&CallOptions::new()).unwrap();
     calls.join().unwrap().unwrap_err();
@@ -143,10 +131,7 @@ pub(crate) fn a_withdrawal_at_any_moment() {
     let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
     service.hold(Held::Answers);
     batcher.submit(7, add(0)).unwrap();
-    let polls = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.poll(Duration::MAX))
-    };
+    let polls = beside(&batcher, |batcher| batcher.poll(Duration::MAX));
     batcher.withdraw(7, WaitEnd::TimedOut);
     assert_eq!(polls.join().unwrap().len(), 1);
     batcher.flush(&CallOptions::new()).unwrap();
@@ -178,10 +163,7 @@ pub(crate) fn an_outcome_that_comes_with_the_deadline() {
     let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
     batcher.submit(0, add(0)).unwrap();
     let deadline = now() + LINGER;
-    let flushes = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.flush(&within(LINGER)).is_ok())
-    };
+    let flushes = beside(&batcher, |batcher| batcher.flush(&within(LINGER)).is_ok());
     until_done(&batcher, 1);
     let in_time = now() < deadline;
     let flushed = flushes.join().unwrap();
@@ -190,16 +172,28 @@ pub(crate) fn an_outcome_that_comes_with_the_deadline() {
     stop();
 }
 
+/// A poll that sleeps returns for a change that is invalid, and at the close.
+pub(crate) fn polls_without_a_request() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let polls = beside(&batcher, |it| {
+        [it.poll(Duration::MAX), it.poll(Duration::MAX)]
+    });
+    batcher.submit(7, ChangeRequest::add("", ["a"])).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    let ids = polls.join().unwrap().map(|polled| {
+        let ids = polled.iter().map(BatcherCompletion::id);
+        ids.collect::<Vec<_>>()
+    });
+    assert_eq!((ids, service.arrivals()), ([vec![7], vec![]], 0));
+}
+
 /// A change that is submitted while the batcher closes is refused, or has its outcome.
 pub(crate) fn a_close_against_submissions() {
     let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
-    let submits = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || {
-            let submitted = batcher.submit(0, add(0));
-            u64::from(submitted.is_ok())
-        })
-    };
+    let submits = beside(&batcher, |batcher| {
+        let submitted = batcher.submit(0, add(0));
+        u64::from(submitted.is_ok())
+    });
     batcher.close(&CallOptions::new()).unwrap();
     let taken = submits.join().unwrap();
     batcher.close(&CallOptions::new()).unwrap();
@@ -231,19 +225,13 @@ pub(crate) fn the_last_worker_ends() {
     for user in 0..2 {
         batcher.submit(user, add(user)).unwrap();
     }
-    let closes = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.close(&CallOptions::new()).unwrap())
-    };
-    let polls = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || {
-            let mut polled = 0;
-            while polled < 2 {
-                polled += batcher.poll(Duration::MAX).len();
-            }
-        })
-    };
+    let closes = beside(&batcher, |it| it.close(&CallOptions::new()).unwrap());
+    let polls = beside(&batcher, |batcher| {
+        let mut polled = 0;
+        while polled < 2 {
+            polled += batcher.poll(Duration::MAX).len();
+        }
+    });
     batcher.close(&CallOptions::new()).unwrap();
     closes.join().unwrap();
     polls.join().unwrap();
@@ -254,10 +242,7 @@ pub(crate) fn the_last_worker_ends() {
 pub(crate) fn a_full_batcher() {
     let (batcher, service) = batcher(sending(Duration::ZERO, 1, 3, false), WhenFull::Wait);
     service.hold(Held::Answers);
-    let submits = |user| {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.submit(user, add(user)).unwrap())
-    };
+    let submits = |user| beside(&batcher, move |it| it.submit(user, add(user)).unwrap());
     let others = [submits(0), submits(1)];
     batcher.submit(2, add(2)).unwrap();
     others.into_iter().for_each(|it| it.join().unwrap());
@@ -273,10 +258,7 @@ pub(crate) fn a_close_of_a_full_batcher() {
     for user in 0..2 {
         batcher.submit(user, add(user)).unwrap();
     }
-    let closes = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.close(&CallOptions::new()).unwrap())
-    };
+    let closes = beside(&batcher, |it| it.close(&CallOptions::new()).unwrap());
     let refused = batcher.submit(2, add(2)).unwrap_err();
     assert!(matches!(refused.cause(), Cause::Closed));
     service.hold(Held::Nothing);
@@ -288,10 +270,7 @@ pub(crate) fn a_close_of_a_full_batcher() {
 pub(crate) fn threads_that_cannot_be_started() {
     let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
     FAILING_STARTS.set(1);
-    let other = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.call(add(0), &CallOptions::new()))
-    };
+    let other = beside(&batcher, |it| it.call(add(0), &CallOptions::new()));
     let outcomes = [
         batcher.call(add(1), &CallOptions::new()),
         other.join().unwrap(),
@@ -329,10 +308,7 @@ pub(crate) fn starts_that_fail_beside_a_busy_worker() {
 /// In a child, the lock may be held by a thread that is not there: nothing takes it.
 pub(crate) fn a_forked_child_takes_no_lock() {
     let (batcher, _) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
-    let polls = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.poll(Duration::MAX))
-    };
+    let polls = beside(&batcher, |batcher| batcher.poll(Duration::MAX));
     let pipeline = batcher.session.pipeline();
     pipeline.with(|_, _| {
         PROCESS.set(2);
@@ -357,10 +333,7 @@ pub(crate) fn a_forked_child_takes_no_lock() {
 pub(crate) fn a_look_that_finds_nothing() {
     let (batcher, _) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
     let producer = batcher.session.producer;
-    let submits = {
-        let batcher = Arc::clone(&batcher);
-        thread::spawn(move || batcher.submit(0, add(0)).unwrap())
-    };
+    let submits = beside(&batcher, |batcher| batcher.submit(0, add(0)).unwrap());
     let touched = batcher.session.with(|state, now| {
         assert_eq!(state.abandon_late(producer, now), None);
         state.plan.next_ready_producer()

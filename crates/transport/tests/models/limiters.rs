@@ -7,9 +7,10 @@ use imtag_core::CallRate;
 use imtag_core::quota::Admission;
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
-use shuttle::thread::{self, JoinHandle};
+use shuttle::thread::JoinHandle;
 
 use crate::limiter::{Permit, RateLimiter};
+use crate::service::beside;
 use crate::wait::sync::let_time_pass;
 use crate::wait::{CancelToken, WaitEnd, WaitScope, now};
 
@@ -25,10 +26,7 @@ fn on_threads<T: Send + 'static>(
     limiter: &Arc<RateLimiter>,
     act: impl Fn(&RateLimiter) -> T + Clone + Send + 'static,
 ) -> Vec<JoinHandle<T>> {
-    let threads = (0..threads).map(|_| {
-        let (limiter, act) = (Arc::clone(limiter), act.clone());
-        thread::spawn(move || act(&limiter))
-    });
+    let threads = (0..threads).map(|_| beside(limiter, act.clone()));
     threads.collect()
 }
 

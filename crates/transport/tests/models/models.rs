@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<Trial> {
         a_withdrawal_at_any_moment,
         a_deadline_against_the_outcome,
         an_outcome_that_comes_with_the_deadline,
+        polls_without_a_request,
         a_close_against_submissions,
         a_drop_with_a_request_under_way,
         the_last_worker_ends,

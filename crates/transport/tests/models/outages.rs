@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
-use shuttle::thread;
 
 use crate::error::{Cause, Phase};
 use crate::outage::{Outage, Place};
+use crate::service::beside;
 use crate::wait::{WaitScope, deadline_after, now};
 
 fn outage() -> Arc<Outage> {
@@ -29,10 +29,7 @@ fn may_begin(outage: &Outage) -> bool {
 pub(crate) fn an_answer_counts_whenever_it_comes() {
     let outage = outage();
     let mut first = Place::new(&outage);
-    let answered = {
-        let outage = Arc::clone(&outage);
-        thread::spawn(move || Place::new(&outage).answered())
-    };
+    let answered = beside(&outage, |outage| Place::new(outage).answered());
     fails(&mut first);
     answered.join().unwrap();
     assert!(outage.is_told_of_answers());
@@ -51,16 +48,12 @@ pub(crate) fn an_answer_ends_the_wait_of_all() {
     failed.iter_mut().for_each(fails);
     assert!(!may_begin(&outage));
     let waits = [(); 2].map(|()| {
-        let outage = Arc::clone(&outage);
-        thread::spawn(move || {
+        beside(&outage, |outage| {
             let endless = WaitScope::until(deadline_after(Duration::MAX));
-            Place::new(&outage).await_turn(&endless).is_ok()
+            Place::new(outage).await_turn(&endless).is_ok()
         })
     });
-    let leaves = {
-        let outage = Arc::clone(&outage);
-        thread::spawn(move || fails(&mut Place::new(&outage)))
-    };
+    let leaves = beside(&outage, |outage| fails(&mut Place::new(outage)));
     Place::new(&outage).answered();
     assert!(waits.into_iter().all(|wait| wait.join().unwrap()));
     leaves.join().unwrap();

@@ -9,19 +9,17 @@ use shuttle::thread;
 use crate::call::CallOptions;
 use crate::error::{Cause, RunError};
 use crate::pipeline::batcher::WhenFull;
+use crate::pipeline::bulk::Bulk;
 use crate::pipeline::outcome::BatcherCompletion;
 use crate::pipeline::session::WhenUnavailable;
-use crate::service::{Held, LINGER, Service, add, batcher_of, run, sending, session};
+use crate::service::{Held, LINGER, Service, add, batcher_of, beside, run, sending, session};
 use crate::wait::Lock;
 use crate::wait::sync::let_time_pass;
 
 /// A run of little capacity, fed and polled by several threads, whose first request goes alone.
 pub(crate) fn a_run_of_two_pushers() {
     let (run, _) = run(sending(Duration::MAX, 1, 2, true), Service::default());
-    let pushes = {
-        let run = Arc::clone(&run);
-        thread::spawn(move || run.push(0, add(0)).unwrap())
-    };
+    let pushes = beside(&run, |run| run.push(0, add(0)).unwrap());
     run.push(1, add(1)).unwrap();
     pushes.join().unwrap();
     let summary = run.finish();
@@ -34,21 +32,15 @@ pub(crate) fn a_run_of_two_pushers() {
 pub(crate) fn a_run_is_cancelled_at_any_moment() {
     let (run, service) = run(sending(Duration::ZERO, 1, 2, true), Service::default());
     service.hold(Held::Answers);
-    let pushes = {
-        let run = Arc::clone(&run);
-        thread::spawn(move || {
-            (0..3)
-                .take_while(|user| run.push(*user, add(*user)).is_ok())
-                .count()
-        })
-    };
-    let cancels = {
-        let run = Arc::clone(&run);
-        thread::spawn(move || {
-            run.cancel();
-            run.cancel();
-        })
-    };
+    let pushes = beside(&run, |run| {
+        (0..3)
+            .take_while(|user| run.push(*user, add(*user)).is_ok())
+            .count()
+    });
+    let cancels = beside(&run, |run| {
+        run.cancel();
+        run.cancel();
+    });
     let mut polled = run.poll(Duration::MAX).len();
     let taken = pushes.join().unwrap();
     cancels.join().unwrap();
@@ -62,10 +54,7 @@ pub(crate) fn a_run_is_cancelled_at_any_moment() {
 pub(crate) fn a_run_that_is_drained_by_its_token() {
     let (run, service) = run(sending(Duration::MAX, 100, 2, true), Service::default());
     run.push(0, add(0)).unwrap();
-    let drains = {
-        let drain = run.session.drain.clone();
-        thread::spawn(move || drain.cancel())
-    };
+    let drains = beside(&run, |run| run.session.drain.cancel());
     assert_eq!(run.poll(Duration::MAX).len(), 1);
     drains.join().unwrap();
     assert!(matches!(run.finish().ended, Some(RunError::Cancelled)));
@@ -102,19 +91,14 @@ pub(crate) fn a_run_that_pauses() {
         assert!(run.poll_or_capacity().is_empty());
     }
     let resumed = Arc::new(Lock::new(false));
-    let polls = {
-        let (run, resumed) = (Arc::clone(&run), Arc::clone(&resumed));
-        thread::spawn(move || {
-            // the first may be the one that returns for the pause
-            let polled = [run.poll_or_capacity(), run.poll_or_capacity()];
-            assert!(*resumed.lock());
-            polled.iter().map(Vec::len).sum::<usize>()
-        })
-    };
-    let finishes = {
-        let run = Arc::clone(&run);
-        thread::spawn(move || run.finish())
-    };
+    let is_resumed = Arc::clone(&resumed);
+    let polls = beside(&run, move |run| {
+        // the first may be the one that returns for the pause
+        let polled = [run.poll_or_capacity(), run.poll_or_capacity()];
+        assert!(*is_resumed.lock());
+        polled.iter().map(Vec::len).sum::<usize>()
+    });
+    let finishes = beside(&run, Bulk::finish);
     *resumed.lock() = true;
     run.resume();
     releases.join().unwrap();

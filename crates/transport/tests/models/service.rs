@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchPolicy, BatchResult};
 use imtag_core::{ChangeRequest, Effect, Operation, Rules};
+use shuttle::thread::{self, JoinHandle};
 
 use crate::call::CallOptions;
 use crate::error::{Cause, Error, Phase};
@@ -193,6 +194,15 @@ pub(crate) fn run(sending: Sending, service: Service) -> (Arc<Bulk>, Arc<Service
         _watches: vec![],
     };
     (Arc::new(run), service)
+}
+
+/// Does something on another thread.
+pub(crate) fn beside<T: Send + Sync + 'static, R: Send + 'static>(
+    it: &Arc<T>,
+    act: impl FnOnce(&T) -> R + Send + 'static,
+) -> JoinHandle<R> {
+    let it = Arc::clone(it);
+    thread::spawn(move || act(&it))
 }
 
 /// Waits until so many changes of a batcher are done.
