@@ -9,68 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Effect, Operation};
+use imtag_emulator::Fault;
+use imtag_transport::{CallOptions, CancelToken, Cause, Effect, Operation};
 use support::*;
-
-#[test]
-fn threads_share_requests_and_each_has_its_own_outcome() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    let batcher = client.batcher().start();
-    thread::scope(|scope| {
-        for user in 0..200 {
-            let batcher = &batcher;
-            scope.spawn(move || {
-                for tag in 0..5 {
-                    let change = ChangeRequest::add(format!("u{user}"), [format!("t{tag}")]);
-                    batcher.call(change, &CallOptions::new()).unwrap();
-                }
-            });
-        }
-    });
-    batcher.close(&CallOptions::new()).unwrap();
-    assert_eq!(emulator.users().len(), 200);
-    assert!(emulator.users().values().all(|tags| tags.len() == 5));
-    assert!(emulator.stats().arrivals() < 200);
-}
-
-/// A batcher with a capacity of two, of which the first two are under way without an answer, and two more wait.
-fn full(emulator: &Emulator) -> Batcher {
-    let late = Fault::delay(Duration::ZERO).answer_delayed(LONG);
-    // of those that wait as well: when they are sent does not matter here
-    emulator.faults(Operation::Add, vec![late; 3]);
-    let options = client(emulator).batcher().linger(LONG).timeout(LONG);
-    let batcher = options.attempt_timeout(LONG).capacity(2).start();
-    batcher.submit(0, user(0)).unwrap();
-    batcher.submit(1, user(1)).unwrap();
-    until(|| emulator.stats().arrivals() == 1);
-    batcher.submit(2, user(2)).unwrap();
-    batcher.submit(3, user(3)).unwrap();
-    batcher
-}
-
-#[test]
-fn a_wait_for_capacity_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
-    let emulator = emulator();
-    let batcher = full(&emulator);
-    let call = |options| batcher.call(user(4), &options).unwrap_err();
-    let error = call(within(Duration::from_millis(30)));
-    assert!(matches!(error.cause(), Cause::Expired));
-    let token = CancelToken::new();
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| call(CallOptions::new().cancel(&token)));
-        token.cancel();
-        let error = waiting.join().unwrap();
-        assert!(matches!(error.cause(), Cause::Abandoned));
-        let waiting = scope.spawn(|| call(within(LONG)));
-        let unfinished = batcher.close(&within(Duration::from_millis(50)));
-        assert_eq!(unfinished.unwrap_err().changes, 4);
-        let error = waiting.join().unwrap();
-        assert!(matches!(error.cause(), Cause::Closed));
-    });
-    assert_eq!(requests_with(&emulator, "u4"), 0);
-}
 
 #[test]
 fn nothing_is_sent_for_a_caller_whose_time_is_up_or_that_is_cancelled_already() {
@@ -96,87 +37,6 @@ fn nothing_is_sent_for_a_caller_whose_time_is_up_or_that_is_cancelled_already() 
     assert!(matches!(submitted.unwrap_err().cause(), Cause::Expired));
     assert_eq!(batcher.unsettled(), 0);
     assert_eq!(emulator.stats().arrivals(), 0);
-}
-
-#[test]
-fn a_flush_waits_for_all_that_came_before_it() {
-    let emulator = emulator();
-    let batcher = lingering(&client(&emulator));
-    for id in 0..150 {
-        batcher.submit(id, user(id)).unwrap();
-    }
-    batcher.flush(&CallOptions::new()).unwrap();
-    assert_eq!(emulator.users().len(), 150);
-    assert_eq!(batcher.poll(Duration::ZERO).len(), 150);
-    // and lets changes linger again
-    batcher.submit(0, user(1_000)).unwrap();
-    assert!(batcher.poll(Duration::from_millis(20)).is_empty());
-    assert_eq!(batcher.unsettled(), 1);
-}
-
-#[test]
-fn of_two_flushes_each_waits_only_for_what_came_before_it() {
-    let emulator = emulator();
-    let batcher = lingering(&client(&emulator));
-    let answered_late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(200));
-    emulator.faults(Operation::Add, vec![answered_late, Fault::delay(LONG)]);
-    batcher.submit(0, user(0)).unwrap();
-    thread::scope(|scope| {
-        let first = scope.spawn(|| batcher.flush(&CallOptions::new()));
-        until(|| emulator.stats().arrivals() == 1);
-        batcher.submit(1, user(1)).unwrap();
-        let later = batcher.flush(&within(Duration::ZERO));
-        until(|| emulator.stats().arrivals() == 2);
-        assert!(first.join().unwrap().is_ok());
-        assert!(later.is_err());
-    });
-    // the second is held, and waited for by those who flush after it
-    assert_eq!(batcher.unsettled(), 1);
-    let unfinished = batcher.flush(&within(Duration::ZERO)).unwrap_err();
-    assert_eq!((unfinished.changes, unfinished.cancelled), (1, false));
-}
-
-#[test]
-fn a_waiting_poll_returns_for_an_invalid_change_and_at_the_close() {
-    let emulator = emulator();
-    let batcher = lingering(&client(&emulator));
-    thread::scope(|scope| {
-        let polling = scope.spawn(|| [batcher.poll(LONG), batcher.poll(LONG)]);
-        // likely asleep by then; it is to hear of it in any case
-        thread::sleep(Duration::from_millis(20));
-        batcher.submit(7, ChangeRequest::add("", ["a"])).unwrap();
-        thread::sleep(Duration::from_millis(20));
-        batcher.close(&CallOptions::new()).unwrap();
-        let [invalid, none] = polling.join().unwrap();
-        assert_eq!(invalid[0].id(), 7);
-        assert!(none.is_empty());
-    });
-    assert_eq!(emulator.stats().arrivals(), 0);
-}
-
-#[test]
-fn a_poll_returns_the_last_outcome_after_a_close_whose_time_was_up() {
-    let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::delay(Duration::from_secs(1)));
-    let batcher = client(&emulator).batcher().start();
-    batcher.submit(7, user(0)).unwrap();
-    let closed = batcher.close(&within(Duration::from_millis(1)));
-    assert_eq!(closed.unwrap_err().changes, 1);
-    let [last, none] = [batcher.poll(LONG), batcher.poll(LONG)];
-    assert_eq!((last[0].id(), none.len()), (7, 0));
-}
-
-#[test]
-fn a_full_batcher_has_capacity_when_a_request_is_made_and_not_when_it_is_answered() {
-    let emulator = emulator();
-    emulator.faults(Operation::Add, vec![Fault::delay(LONG); 3]);
-    let client = builder(&emulator.endpoint()).build().unwrap();
-    let batcher = client.batcher().capacity(1).start();
-    for id in 0..3 {
-        batcher.submit(id, user(id)).unwrap(); // the third only if the second has gone
-    }
-    assert_eq!(batcher.unsettled(), 3);
-    assert_eq!(batcher.abandon(), 3);
 }
 
 #[test]
@@ -265,13 +125,13 @@ fn each_user_of_a_request_that_ends_by_a_panic_has_an_outcome_that_says_if_it_wa
         // the service calls the first UserSig expired: a second is asked for
         emulator.fault(Operation::Add, Fault::code(70001));
         let client = client_whose_usersigs_panic(&emulator, panics_in);
-        let batcher = lingering(&client);
-        for id in 0..3 {
-            batcher.submit(id, user(id)).unwrap();
-        }
-        batcher.flush(&within(LONG)).unwrap();
+        let mut run = client.bulk().run(users(0..3));
+        let mut outcomes: Vec<_> = run.by_ref().collect();
+        let progress = run.finish().progress;
+        assert_eq!((progress.taken, progress.failed), (3, 3));
+        let counted = [progress.requests, progress.attempts, progress.sent];
+        assert_eq!(counted, [u64::from(attempts); 3]);
         assert_eq!(emulator.stats().arrivals(), u64::from(attempts));
-        let mut outcomes = changes_of(batcher.poll(Duration::ZERO));
         outcomes.sort_by_key(|outcome| outcome.id);
         assert_eq!(outcomes.len(), 3);
         for (id, outcome) in outcomes.into_iter().enumerate() {
@@ -286,17 +146,6 @@ fn each_user_of_a_request_that_ends_by_a_panic_has_an_outcome_that_says_if_it_wa
             assert_eq!((error.attempts(), error.sent()), (attempts, attempts));
         }
     }
-}
-
-#[test]
-fn a_linger_without_an_end_ends_no_worker() {
-    let emulator = emulator();
-    let options = client(&emulator).batcher().linger(Duration::MAX);
-    let batcher = options.timeout(Duration::MAX).start();
-    batcher.submit(0, user(0)).unwrap();
-    assert!(batcher.poll(Duration::from_millis(100)).is_empty());
-    batcher.flush(&within(LONG)).unwrap();
-    assert_eq!(batcher.poll(Duration::ZERO).len(), 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::{Fault, ProbabilisticFault};
+use imtag_emulator::Fault;
 use imtag_transport::{
     ChangeError, ChangeRequest, Client, Completion, Generation, Operation, Summary,
 };
@@ -26,58 +26,6 @@ fn run(
     let mut failed: Vec<_> = failed.collect();
     failed.sort_by_key(|(id, _)| *id);
     (failed, run.finish())
-}
-
-#[test]
-fn users_are_packed_into_the_fewest_requests() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    let mut run = client.bulk().run(users(0..2_000));
-    let mut ids: Vec<u64> = run.by_ref().map(|completion| completion.id).collect();
-    ids.sort_unstable();
-    assert_eq!(ids, (0..2_000).collect::<Vec<_>>());
-    let summary = run.finish();
-    assert!(summary.all_done());
-    assert_eq!(summary.progress.requests, 20);
-    assert_eq!(emulator.users().len(), 2_000);
-}
-
-#[test]
-fn users_of_1_to_100_tags_take_as_many_requests_as_the_lower_bound() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    let user =
-        |count| ChangeRequest::add(format!("u{count}"), (0..count).map(|tag| format!("t{tag}")));
-    // 10 users of each number of slots, 1 to 10: 550 slots
-    let (failed, summary) = run(&client, (1..=100).map(user));
-    assert!(failed.is_empty());
-    assert_eq!(summary.progress.requests, 10);
-    assert_eq!(emulator.user("u100").len(), 100);
-    assert_eq!(emulator.user("u1").len(), 1);
-}
-
-#[test]
-fn a_request_of_n_accounts_that_are_all_at_fault_costs_hardly_more_than_2n_requests() {
-    let emulator = emulator();
-    emulator.add_standing(ProbabilisticFault::new(Fault::code(90001), 1.0).unwrap());
-    let (failed, summary) = run(&client(&emulator), users(0..25));
-    assert_eq!(failed.len(), 25);
-    // those beyond 49 depend on which halves were tested together before the first was found
-    let requests = summary.progress.requests;
-    assert!((49..=60).contains(&requests), "{requests}");
-}
-
-#[test]
-fn a_users_101st_tag_fails_for_that_user_alone() {
-    let emulator = emulator();
-    emulator.tag("u9", (0..100).map(|tag| format!("t{tag}")));
-    let (failed, _) = run(&client(&emulator), users(0..20));
-    let [(9, error)] = failed.as_slice() else {
-        panic!("{failed:?}");
-    };
-    assert_eq!(error.undone(), ["a"]);
-    assert_eq!(emulator.users().len(), 20);
-    assert_eq!(emulator.user("u9").len(), 100);
 }
 
 #[test]

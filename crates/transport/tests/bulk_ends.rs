@@ -97,29 +97,6 @@ fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
 }
 
 #[test]
-fn a_service_that_never_answers_is_unavailable() {
-    let client = builder(&answering(|_, _| true)).build().unwrap();
-    let options = client.bulk().timeout(Duration::from_millis(200));
-    let (completions, summary) = run_without_end(options);
-    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
-    assert_eq!(summary.progress.failed as usize, completions.len());
-}
-
-#[test]
-fn where_nobody_listens_a_run_costs_two_requests_or_as_many_as_it_has() {
-    let client = builder(&nobody()).build().unwrap();
-    let options = || client.bulk().timeout(Duration::from_millis(500));
-    let (completions, summary) = run_without_end(options());
-    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
-    let failed = completions.iter().filter(|it| !not_sent(it)).count();
-    assert_eq!((failed, summary.progress.requests), (200, 2));
-
-    let summary = options().run([user(0)]).finish();
-    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
-    assert_eq!(summary.progress.requests, 1);
-}
-
-#[test]
 fn a_first_request_that_a_gateway_rejects_fails_alone() {
     for (rejected, failed) in [("u0", 0..100), ("u150", 100..200)] {
         let emulator = emulator();
@@ -334,20 +311,5 @@ fn changes_pushed_while_another_thread_finishes_are_done_or_refused() {
             (taken, taken)
         );
         assert_eq!(bulk.poll(Duration::ZERO).len() as u64, taken);
-    }
-}
-
-#[test]
-fn a_request_that_ends_by_a_panic_counts_with_its_attempts() {
-    // before the first attempt, or before the second
-    for (panics_in, requests) in [(1, 0), (2, 1)] {
-        let emulator = emulator();
-        // the service calls the first UserSig expired: a second is asked for
-        emulator.fault(Operation::Add, Fault::code(70001));
-        let client = client_whose_usersigs_panic(&emulator, panics_in);
-        let progress = client.bulk().run((0..3).map(user)).finish().progress;
-        assert_eq!((progress.taken, progress.failed), (3, 3));
-        let counted = (progress.requests, progress.attempts, progress.sent);
-        assert_eq!(counted, (requests, requests, requests));
     }
 }

@@ -64,28 +64,6 @@ fn a_request_that_breaks_the_clients_rules_is_not_sent() {
 }
 
 #[test]
-fn a_get_that_failed_is_not_read_whatever_the_cause() {
-    let emulator = emulator();
-    let get = GetTags::new(["u", "v"]).unwrap();
-    for (fault, start) in [
-        (Fault::cut_after(), "get: the network failed"),
-        (Fault::status(502), "get: HTTP status 502"),
-        (Fault::garbage(), "get: not an answer"),
-        (Fault::code(91000), "get: the service refused"),
-        (Fault::code(70009), "get: the service refused"),
-        (Fault::leave_out(["v"], 70107), "get: 1 of 2 accounts"),
-    ] {
-        emulator.fault(Operation::Get, fault);
-        let client = client_of_one_attempt(&emulator);
-        let error = client.get_tag(&get).unwrap_err();
-        let message = error.to_string();
-        assert!(message.starts_with(start), "{message}");
-        assert!(message.contains(" (not read; "), "{message}");
-        assert_eq!(error.effect(), Effect::NotRead);
-    }
-}
-
-#[test]
 fn a_call_that_got_no_usersig_may_succeed_later_so_nothing_stopped_it_for_good() {
     let emulator = emulator();
     let end_of = |credentials: Credentials, attempts| {

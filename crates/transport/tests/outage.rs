@@ -6,11 +6,11 @@ mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imtag_core::retry::{RetryPolicy, Stopped};
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
-use imtag_transport::{CallOptions, CancelToken, Client, ClientBuilder, Effect, Error};
+use imtag_transport::{CallOptions, CancelToken, Client, ClientBuilder};
 use support::network::{Death, Network, one_at_a_time};
 use support::*;
 
@@ -104,7 +104,7 @@ fn options() -> CallOptions {
 fn call_by_200_threads(client: &Client) {
     thread::scope(|scope| {
         for _ in 0..200 {
-            let call = || client.add_tag_with(&add(), &options()).unwrap();
+            let call = || client.call(&add(), &options()).unwrap();
             scope.spawn(call);
         }
     });
@@ -119,7 +119,7 @@ fn an_outage_fails_no_call_whether_the_service_answered_before_or_not() {
                 client.add_tag(&add()).unwrap();
             }
             stage.while_away(away, || {
-                let outcome = client.add_tag_with(&add(), &options()).unwrap();
+                let outcome = client.call(&add(), &options()).unwrap();
                 assert!(
                     outcome.attempts > 4 || matches!(away, Away::Refuses),
                     "{away:?}"
@@ -210,35 +210,6 @@ fn one_request_at_a_time_asks_whether_the_service_is_back() {
     assert!((2..=200 + 50).contains(&met), "{met}");
 }
 
-fn assert_refused(error: &Error) {
-    assert_eq!(cause(error), "network while connecting");
-    assert!(error.to_string().contains("Connection refused"), "{error}");
-    assert_eq!(error.effect(), Effect::NotApplied);
-    let stopped = Some(Stopped::OutageTooLong);
-    assert_eq!((error.sent(), error.stopped()), (0, stopped));
-}
-
-#[test]
-fn an_outage_that_lasts_too_long_ends_each_call_at_half_of_its_time_with_the_last_failure() {
-    let (stage, client) = Stage::with_client();
-    stage.network.refuse();
-    thread::scope(|scope| {
-        for seconds in [4, 6, 8] {
-            for _ in 0..20 {
-                let client = &client;
-                scope.spawn(move || {
-                    let began = Instant::now();
-                    let options = within(Duration::from_secs(seconds));
-                    let error = client.add_tag_with(&add(), &options).unwrap_err();
-                    assert_refused(&error);
-                    println!("of {seconds} s: ended after {:?}", began.elapsed());
-                    assert!(began.elapsed() >= Duration::from_secs(seconds) / 2);
-                });
-            }
-        }
-    });
-}
-
 #[test]
 fn a_call_that_begins_in_an_outage_ends_with_the_last_failure() {
     let (stage, client) = Stage::with_client();
@@ -246,10 +217,10 @@ fn a_call_that_begins_in_an_outage_ends_with_the_last_failure() {
     let token = CancelToken::new();
     let first = CallOptions::new().cancel(&token);
     thread::scope(|scope| {
-        let first = scope.spawn(|| client.add_tag_with(&add(), &first).unwrap_err());
+        let first = scope.spawn(|| client.call(&add(), &first).unwrap_err());
         until(|| stage.met() > 0);
         let options = within(Duration::from_secs(4));
-        let error = client.add_tag_with(&add(), &options).unwrap_err();
+        let error = client.call(&add(), &options).unwrap_err();
         assert_eq!(cause(&error), "status 502");
         assert_eq!(error.stopped(), Some(Stopped::OutageTooLong));
         token.cancel();
@@ -286,11 +257,11 @@ fn a_drain_and_an_interrupt_end_the_wait_for_the_end_of_an_outage() {
     let drain = CancelToken::new();
     let drained = CallOptions::new().drain(&drain);
     thread::scope(|scope| {
-        let drained = scope.spawn(|| client.add_tag_with(&add(), &drained).unwrap_err());
+        let drained = scope.spawn(|| client.call(&add(), &drained).unwrap_err());
         // a call begins in an outage, and makes no attempt, only where the other has failed and waits
         until(|| {
             let options = CallOptions::new().interrupt(|| true);
-            let error = client.add_tag_with(&add(), &options).unwrap_err();
+            let error = client.call(&add(), &options).unwrap_err();
             error.attempts() == 0 && cause(&error) == "cancelled while waiting to try again"
         });
         drain.cancel();

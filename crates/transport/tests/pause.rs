@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::Fault;
@@ -53,37 +51,6 @@ fn a_run_that_pauses_is_refused_once_and_does_everything_after_the_resume() {
     let ids: Vec<u64> = outcomes.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, [0, 1, 2, 3, 4]);
     assert_eq!(tags(&emulator, "u0"), ["t1", "t2"]);
-}
-
-#[test]
-fn a_poll_for_capacity_returns_once_when_the_run_pauses_and_then_waits_for_the_resume() {
-    let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::code(APP_REFUSED));
-    let options = client(&emulator).bulk().capacity(1);
-    let run = options.pause_when_unavailable(true).start();
-    run.push(0, user(0)).unwrap();
-    until(|| run.paused().is_some());
-    assert!(run.poll_or_capacity().is_empty());
-    let resumed = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            // a loop of these does not spin, and a push waits for the capacity
-            let _ = run.poll_or_capacity();
-            assert!(resumed.load(Ordering::SeqCst));
-            run.push(1, user(1)).unwrap();
-        });
-        scope.spawn(|| {
-            run.push(2, user(2)).unwrap();
-            assert!(resumed.load(Ordering::SeqCst));
-        });
-        // time to go wrong in
-        let _ = run.poll(Duration::from_millis(100));
-        resumed.store(true, Ordering::SeqCst);
-        run.resume();
-    });
-    let summary = run.finish();
-    assert!(summary.all_done(), "{summary}");
-    assert_eq!(summary.progress.done, 3);
 }
 
 /// More than any test here meets.
@@ -189,7 +156,7 @@ fn what_was_under_way_before_a_pause_says_nothing_after_the_resume() {
         let fault = Fault::code(APP_REFUSED);
         fault.answer_delayed(Duration::from_millis(millis))
     };
-    emulator.faults(Operation::Add, vec![refused(300), refused(1_500)]);
+    emulator.faults(Operation::Add, vec![refused(150), refused(750)]);
     for id in 0..2 {
         batcher.submit(id, user(id)).unwrap();
         until(|| emulator.stats().arrivals() == id + 2);

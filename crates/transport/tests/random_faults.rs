@@ -26,39 +26,12 @@ const TAGS: [&str; 4] = ["a", "b", "北京", "😀"];
 type Tags = BTreeSet<String>;
 
 /// What a user's tags can be, by all that the client has reported.
-struct Model(BTreeMap<&'static str, BTreeSet<Tags>>);
+type Model = BTreeMap<&'static str, BTreeSet<Tags>>;
 
 /// One call: its operation, accounts and tags.
 struct Call {
     operation: Operation,
     users: Vec<(&'static str, Vec<&'static str>)>,
-}
-
-impl Model {
-    fn new() -> Model {
-        Model(
-            USERS
-                .iter()
-                .map(|user| (*user, BTreeSet::from([Tags::new()])))
-                .collect(),
-        )
-    }
-
-    fn report(&mut self, call: &Call, user: &str, effect: Effect) {
-        let Some((name, tags)) = call.users.iter().find(|(name, _)| *name == user) else {
-            panic!("{user} was not asked for");
-        };
-        let can_be = self.0.get_mut(name).unwrap();
-        let after = can_be
-            .iter()
-            .map(|before| applied(call.operation, before, tags));
-        let after: BTreeSet<Tags> = after.collect();
-        match effect {
-            Effect::NotApplied | Effect::NotRead => {}
-            Effect::PossiblyApplied => can_be.extend(after),
-            Effect::Applied => *can_be = after,
-        }
-    }
 }
 
 fn applied(operation: Operation, before: &Tags, tags: &[&str]) -> Tags {
@@ -108,57 +81,53 @@ fn run(client: &Client, call: &Call, options: &CallOptions) -> Result<Outcome, E
         .map(|(user, tags)| (*user, tags.iter().copied()));
     let accounts = call.users.iter().map(|(user, _)| *user);
     match call.operation {
-        Operation::Add => client.add_tag_with(&AddTags::with_rules(rules, users).unwrap(), options),
-        Operation::Remove => {
-            client.remove_tag_with(&RemoveTags::with_rules(rules, users).unwrap(), options)
+        Operation::Add => client.call(&AddTags::with_rules(rules, users).unwrap(), options),
+        Operation::Remove => client.call(&RemoveTags::with_rules(rules, users).unwrap(), options),
+        Operation::Get => client.call(&GetTags::with_rules(rules, accounts).unwrap(), options),
+        Operation::Clear => client.call(&ClearTags::with_rules(rules, accounts).unwrap(), options),
+    }
+}
+
+fn effect_on(user: &str, result: &Result<Outcome, Error>) -> Effect {
+    let Err(error) = result else {
+        return Effect::Applied;
+    };
+    match error.cause() {
+        Cause::Partial { failures, .. } if failures.iter().all(|it| it.0 != user) => {
+            Effect::Applied
         }
-        Operation::Get => {
-            client.get_tag_with(&GetTags::with_rules(rules, accounts).unwrap(), options)
-        }
-        Operation::Clear => {
-            client.clear_tags_with(&ClearTags::with_rules(rules, accounts).unwrap(), options)
-        }
+        _ => error.effect(),
     }
 }
 
 fn note(model: &mut Model, call: &Call, result: &Result<Outcome, Error>, seen: &mut Seen) {
-    let all = |model: &mut Model, effect| {
-        for (user, _) in &call.users {
-            model.report(call, user, effect);
-        }
-    };
-    match result {
+    match result
+        .as_ref()
+        .map_err(|error| (error.cause(), error.effect()))
+    {
         Ok(outcome) => {
             seen.add("done", 1);
             seen.add("retries", outcome.attempts as usize - 1);
-            assert_eq!(
-                outcome.accounts + outcome.unanswered.len(),
-                call.users.len()
-            );
-            all(model, Effect::Applied);
+            let accounts = outcome.accounts + outcome.unanswered.len();
+            assert_eq!(accounts, call.users.len());
         }
-        Err(error) => match error.cause() {
-            Cause::Partial { outcome, failures } => {
-                seen.add("partial", 1);
-                assert_eq!(outcome.accounts + failures.len(), call.users.len());
-                for (user, _) in &call.users {
-                    let failed = failures.iter().any(|(account, _)| account == user);
-                    let effect = if failed {
-                        error.effect()
-                    } else {
-                        Effect::Applied
-                    };
-                    model.report(call, user, effect);
-                }
-            }
-            _ => {
-                match error.effect() {
-                    Effect::PossiblyApplied => seen.add("possibly applied", 1),
-                    _ => seen.add("not applied", 1),
-                }
-                all(model, error.effect());
-            }
-        },
+        Err((Cause::Partial { outcome, failures }, _)) => {
+            seen.add("partial", 1);
+            assert_eq!(outcome.accounts + failures.len(), call.users.len());
+        }
+        Err((_, Effect::PossiblyApplied)) => seen.add("possibly applied", 1),
+        Err(_) => seen.add("not applied", 1),
+    }
+    for (user, tags) in &call.users {
+        let can_be = model.get_mut(user).unwrap();
+        let after = can_be.iter();
+        let after = after.map(|before| applied(call.operation, before, tags));
+        let after: BTreeSet<Tags> = after.collect();
+        match effect_on(user, result) {
+            Effect::NotApplied | Effect::NotRead => {}
+            Effect::PossiblyApplied => can_be.extend(after),
+            Effect::Applied => *can_be = after,
+        }
     }
 }
 
@@ -184,7 +153,8 @@ fn sequence(seed: u64, seen: &mut Seen) {
     let options = CallOptions::new()
         .timeout(Duration::from_millis(1_500))
         .attempt_timeout(Duration::from_millis(60));
-    let mut model = Model::new();
+    let nothing = BTreeSet::from([Tags::new()]);
+    let mut model: Model = USERS.map(|user| (user, nothing.clone())).into();
     for number in 0..CALLS {
         let call = any_call(&mut rng);
         for _ in 0..rng.random_range(0..4) {
@@ -194,7 +164,7 @@ fn sequence(seed: u64, seen: &mut Seen) {
         // an effect that is still to come would reorder with the next call's: that is for bulk runs to prevent
         assert!(emulator.settle(Duration::from_secs(10)));
         note(&mut model, &call, &result, seen);
-        for (user, can_be) in &model.0 {
+        for (user, can_be) in &model {
             let is = emulator.user(user);
             assert!(
                 can_be.contains(&is),
@@ -204,7 +174,7 @@ fn sequence(seed: u64, seen: &mut Seen) {
         }
     }
     // users whose tags nobody can be sure of
-    let uncertain = model.0.values().filter(|can_be| can_be.len() > 1);
+    let uncertain = model.values().filter(|can_be| can_be.len() > 1);
     seen.add("uncertain", uncertain.count());
 }
 

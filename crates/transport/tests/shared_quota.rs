@@ -37,19 +37,6 @@ fn many_clients_of_a_process_have_no_more_arrivals_in_a_second_than_the_quota() 
 }
 
 #[test]
-fn a_client_after_a_dropped_one_is_held_to_what_that_one_sent() {
-    let emulator = service().calls_per_second(1).start().unwrap();
-    let client = || {
-        let builder = builder(&emulator.endpoint()).calls_per_second(1);
-        builder.retry(ONE_ATTEMPT).fresh_start(true).build()
-    };
-    for _ in 0..3 {
-        client().unwrap().add_tag(&add()).unwrap();
-    }
-    assert_eq!(emulator.stats().code(60007), 0);
-}
-
-#[test]
 fn a_request_of_a_run_waits_for_the_quota_longer_than_its_time_and_has_all_of_it_afterwards() {
     let latency = Duration::from_millis(300);
     let emulator = service().calls_per_second(1).latency(latency).start();

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, BatcherCompletion, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest,
-    Completion, Effect, Operation, RetryPolicy, WaitEnd, WhenFull,
+    Batcher, CallOptions, Cause, ChangeError, ChangeRequest, Completion, Effect, Operation,
+    RetryPolicy, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -69,19 +69,6 @@ fn a_change_that_is_in_no_request_is_not_sent_and_not_applied() {
 }
 
 #[test]
-fn a_flush_that_sleeps_is_woken_by_a_withdrawal() {
-    let emulator = emulator();
-    let batcher = hanging(&emulator);
-    thread::scope(|scope| {
-        let flush = scope.spawn(|| batcher.flush(&within(LONG)));
-        assert!(batcher.poll(Duration::from_millis(100)).is_empty());
-        batcher.withdraw(0, WaitEnd::Cancelled);
-        flush.join().unwrap().unwrap();
-    });
-    assert_eq!(outcome(&batcher).0, 0);
-}
-
-#[test]
 fn a_change_under_way_is_possibly_applied_and_its_answer_is_no_second_outcome() {
     let emulator = emulator();
     let late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(500));
@@ -119,43 +106,6 @@ fn a_change_whose_time_is_up_under_way_is_abandoned_where_no_answer_comes() {
 }
 
 #[test]
-fn a_change_that_its_caller_gave_up_is_counted_no_more_and_no_flush_waits_for_it() {
-    let emulator = emulator();
-    let batcher = hanging(&emulator);
-    let called = batcher.call(user(1), &within(Duration::from_millis(50)));
-    assert_eq!(called.unwrap_err().effect(), Effect::NotApplied); // it lingered
-    assert_eq!(batcher.unsettled(), 1);
-    batcher.withdraw(0, WaitEnd::Cancelled);
-    assert_eq!(batcher.unsettled(), 0);
-    batcher.flush(&CallOptions::new()).unwrap();
-    assert_eq!(outcome(&batcher).0, 0);
-    // the request goes on until the close's time is up, and the drop ends it
-    batcher.close(&within(Duration::from_millis(50))).unwrap();
-    assert!(batcher.poll(LONG).is_empty());
-    assert_eq!(batcher.abandon(), 0);
-}
-
-#[test]
-fn a_call_whose_caller_gave_up_in_a_request_is_counted_no_more() {
-    let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::delay(LONG));
-    let options = client(&emulator).batcher().timeout(LONG);
-    let batcher = options.attempt_timeout(LONG).start();
-    let token = CancelToken::new();
-    let options = CallOptions::new().cancel(&token);
-    thread::scope(|scope| {
-        let call = || batcher.call(user(0), &options).unwrap_err();
-        let call = scope.spawn(call);
-        until(|| emulator.stats().arrivals() == 1);
-        token.cancel();
-        assert_eq!(call.join().unwrap().effect(), Effect::PossiblyApplied);
-    });
-    assert_eq!(batcher.unsettled(), 0);
-    batcher.flush(&CallOptions::new()).unwrap();
-    assert_eq!(batcher.abandon(), 0);
-}
-
-#[test]
 fn a_change_that_has_its_outcome_keeps_it() {
     let emulator = emulator();
     let batcher = client(&emulator).batcher().start();
@@ -176,83 +126,6 @@ fn a_change_that_has_its_outcome_keeps_it() {
     batcher.withdraw(4, WaitEnd::Cancelled); // never submitted
     batcher.close(&CallOptions::new()).unwrap();
     assert!(batcher.poll(LONG).is_empty());
-}
-
-#[test]
-fn a_request_ends_when_the_time_of_its_changes_is_up() {
-    let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::delay(LONG));
-    let batcher = client(&emulator).batcher().timeout(LONG).start();
-    batcher
-        .submit_within(0, user(0), Duration::from_secs(1))
-        .unwrap();
-    let (_, result) = outcome(&batcher);
-    let error = result.unwrap_err();
-    assert!(matches!(error.cause(), Cause::Timeout { .. }));
-    assert_eq!(error.effect(), Effect::PossiblyApplied);
-}
-
-#[test]
-fn changes_behind_a_withdrawn_one_keep_their_order() {
-    let emulator = emulator();
-    let batcher = hanging(&emulator);
-    for (id, change) in [
-        (1, ChangeRequest::remove("u0", ["a"])),
-        (2, ChangeRequest::clear("u0")),
-        (3, ChangeRequest::add("u1", ["a"])),
-        (4, ChangeRequest::remove("u1", ["a"])),
-        (5, ChangeRequest::add("u1", ["b"])),
-    ] {
-        batcher.submit(id, change).unwrap();
-    }
-    // behind one that is under way, the last of its account, the first, and one between others
-    for id in [1, 2, 3, 4] {
-        batcher.withdraw(id, WaitEnd::Cancelled);
-    }
-    let ids: Vec<u64> = batcher
-        .poll(LONG)
-        .iter()
-        .map(BatcherCompletion::id)
-        .collect();
-    assert_eq!(ids, [1, 2, 3, 4]);
-    let flushed = batcher.flush(&within(Duration::from_secs(2)));
-    assert_eq!(flushed.unwrap_err().changes, 1);
-    assert_eq!(outcome(&batcher).0, 5);
-    assert_eq!(tags(&emulator, "u1"), ["b"]);
-    assert_eq!(emulator.stats().arrivals(), 2);
-    assert_eq!(batcher.abandon(), 1);
-}
-
-#[test]
-fn each_of_ten_thousand_withdrawn_changes_has_one_outcome() {
-    let emulator = emulator();
-    let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
-    let batcher = &options.capacity(20_000).start(); // full, it would send
-    // of fewer than 100 users, as so many would be sent
-    for id in 0..10_000 {
-        let change = ChangeRequest::add(format!("u{}", id % 90), ["a"]);
-        batcher.submit(id, change).unwrap();
-    }
-    thread::scope(|scope| {
-        for half in 0..2 {
-            scope.spawn(move || {
-                for id in (0..5_000).rev() {
-                    batcher.withdraw(2 * id + half, WaitEnd::TimedOut);
-                }
-            });
-        }
-    });
-    let outcomes = changes_of(batcher.poll(LONG));
-    let once: BTreeMap<u64, bool> = outcomes
-        .iter()
-        .map(|it| (it.id, it.result.is_err()))
-        .collect();
-    assert_eq!((outcomes.len(), once.len()), (10_000, 10_000));
-    assert!(once.values().all(|failed| *failed));
-    assert_eq!(batcher.unsettled(), 0);
-    batcher.submit(0, user(0)).unwrap();
-    batcher.close(&CallOptions::new()).unwrap();
-    assert_eq!(emulator.stats().arrivals(), 1);
 }
 
 #[test]

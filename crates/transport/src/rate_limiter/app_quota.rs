@@ -214,29 +214,6 @@ mod tests {
     }
 
     #[test]
-    fn two_clients_together_never_have_more_calls_than_the_quota_in_a_second() {
-        let now = start();
-        let mut registry = Registry::new(now);
-        let five = || key(1, "http://127.0.0.1:1", 5);
-        let clients = [(); 2].map(|()| registry.quota(five(), Some(false), now, unknown));
-        let mut answers = Vec::new();
-        for millis in 0..10_000 {
-            for client in &clients {
-                if add(client).turn_at(ms(millis)) == Turn::Ready {
-                    add(client).send_at(ms(millis)).answered_at(ms(millis));
-                    answers.push(millis);
-                }
-            }
-        }
-        assert_eq!(answers[..6], [0, 300, 500, 700, 900, 1_002]);
-        for (at, first) in answers.iter().enumerate() {
-            let within = answers[at..].iter().filter(|it| *it - first < 1_000);
-            assert!(within.count() <= 5, "from {first} ms on");
-        }
-        assert_eq!(answers.len(), 50);
-    }
-
-    #[test]
     fn a_client_after_a_dropped_one_goes_on_with_what_that_one_sent() {
         let now = start();
         let mut registry = Registry::new(now);
@@ -379,24 +356,5 @@ mod tests {
         drop(slow);
         assert_eq!(apps_with(&mut registry, 2, now, 1_008_999), [1, 2]);
         assert_eq!(apps_with(&mut registry, 3, now, 1_009_000), [3]);
-    }
-
-    #[test]
-    fn a_client_for_each_call_makes_half_a_call_a_second_and_no_more() {
-        let now = start();
-        let mut registry = Registry::new(now);
-        let mut call_at = |moment| {
-            let half = key(1, "http://127.0.0.1:1", 0.5);
-            let client = registry.quota(half, None, now + moment, unknown);
-            let turn = add(&client).turn_at(moment);
-            if turn == Turn::Ready {
-                add(&client).send_at(moment).answered_at(moment);
-            }
-            turn
-        };
-        assert_eq!(call_at(ms(0)), Turn::Ready);
-        assert_eq!(call_at(ms(1)), Turn::WaitUntil(ms(2_004)));
-        assert_eq!(call_at(ms(2_003)), Turn::WaitUntil(ms(2_004)));
-        assert_eq!(call_at(ms(2_004)), Turn::Ready);
     }
 }

@@ -196,55 +196,6 @@ mod tests {
         RateLimiter::new(rate(1.0), Instant::now())
     }
 
-    /// What the quota says of a second call, beside one that is under way.
-    fn turn_of_a_second_call(known_for: Duration) -> Turn {
-        let since = Instant::now().checked_sub(known_for).unwrap();
-        let limiter = RateLimiter::new(rate(100.0), since);
-        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
-        limiter.state.lock().quota.turn(known_for)
-    }
-
-    #[test]
-    fn a_second_call_waits_only_in_a_process_that_has_just_begun() {
-        assert_eq!(turn_of_a_second_call(Duration::from_secs(2)), Turn::Ready);
-        let slot = Turn::WaitUntil(Duration::from_millis(110));
-        // an origin that is now: the clock has not come as far as the first slot
-        let limiter = RateLimiter::new(rate(100.0), Instant::now() + Duration::from_secs(60));
-        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
-        assert_eq!(limiter.state.lock().quota.turn(Duration::ZERO), slot);
-    }
-
-    #[test]
-    fn a_withdrawn_call_frees_its_slot_at_once() {
-        let limiter = one_a_second();
-        limiter
-            .acquire(&wait_scope(Duration::MAX))
-            .unwrap()
-            .withdrew();
-        limiter
-            .acquire(&wait_scope(Duration::MAX))
-            .unwrap()
-            .withdrew();
-    }
-
-    #[test]
-    fn the_first_in_the_queue_goes_as_soon_as_a_permit_is_handed_back() {
-        let limiter = one_a_second();
-        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                limiter
-                    .acquire(&wait_scope(Duration::MAX))
-                    .map(Permit::withdrew)
-            });
-            while limiter.state.lock().queue.len() == 0 {
-                thread::yield_now();
-            }
-            first.withdrew();
-            assert!(waiting.join().unwrap().is_ok());
-        });
-    }
-
     #[test]
     fn a_wait_ends_at_its_deadline_and_leaves_the_queue() {
         let limiter = one_a_second();
