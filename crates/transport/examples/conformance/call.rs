@@ -1,6 +1,8 @@
 //! A call of a case.
 
-use imtag_transport::{AddTags, CallOptions, ClearTags, Client, GetTags, Operation, RemoveTags};
+use imtag_transport::{
+    AddTags, CallOptions, ClearTags, Client, GetTags, Invalid, Operation, RemoveTags, Request,
+};
 use serde_json::Value;
 
 use crate::NotACase;
@@ -20,39 +22,27 @@ fn make_with(client: &Client, call: &Value, options: &CallOptions) -> Result<Val
         (account.as_slice(), tags)
     });
     let accounts = accounts.iter().map(Vec::as_slice);
-    Ok(match call["operation"].as_str() {
-        Some("add") => called(
-            client,
-            Operation::Add,
-            AddTags::with_rules(rules, users),
-            options,
-        ),
-        Some("remove") => called(
-            client,
+    let (operation, request) = match call["operation"].as_str() {
+        Some("add") => (Operation::Add, boxed(AddTags::with_rules(rules, users))),
+        Some("remove") => (
             Operation::Remove,
-            RemoveTags::with_rules(rules, users),
-            options,
+            boxed(RemoveTags::with_rules(rules, users)),
         ),
-        Some("replace") => called(
-            client,
-            Operation::Add,
-            AddTags::replacing(rules, users),
-            options,
-        ),
-        Some("get") => called(
-            client,
-            Operation::Get,
-            GetTags::with_rules(rules, accounts),
-            options,
-        ),
-        Some("clear") => called(
-            client,
+        Some("replace") => (Operation::Add, boxed(AddTags::replacing(rules, users))),
+        Some("get") => (Operation::Get, boxed(GetTags::with_rules(rules, accounts))),
+        Some("clear") => (
             Operation::Clear,
-            ClearTags::with_rules(rules, accounts),
-            options,
+            boxed(ClearTags::with_rules(rules, accounts)),
         ),
         _ => return Err(format!("there is no operation {}", call["operation"]).into()),
-    })
+    };
+    Ok(called(client, operation, request, options))
+}
+
+fn boxed<'r>(
+    request: Result<impl Request + 'r, Invalid>,
+) -> Result<Box<dyn Request + 'r>, Invalid> {
+    Ok(Box::new(request?))
 }
 
 /// An account and its tags, as bytes.

@@ -10,13 +10,13 @@ use imtag_transport::{
 use serde_json::{Value, json};
 
 /// Makes a call, if there is a request.
-pub(crate) fn called<R: Request>(
+pub(crate) fn called(
     client: &Client,
     operation: Operation,
-    request: Result<R, Invalid>,
+    request: Result<Box<dyn Request + '_>, Invalid>,
     options: &CallOptions,
 ) -> Value {
-    match request.map(|request| client.call(&request, options)) {
+    match request.map(|request| client.call(&*request, options)) {
         Ok(Ok(outcome)) => json!({"status": "ok", "result": result(&outcome)}),
         Ok(Err(error)) => failed(&error),
         Err(invalid) => json!({"status": "invalid", "error": {
@@ -47,19 +47,13 @@ fn result(outcome: &Outcome) -> Value {
 }
 
 fn failed(error: &Error) -> Value {
-    let mut outcome = json!({"status": status(error.cause()), "error": {
-        "message": error.to_string(),
-        "remedy": error.remedy(),
-        "code": error.code().map(|code| code.0),
-        "text": error.refusal().map(|refusal| &refusal.text),
-        "effect": error.effect().name(),
-        "retryable": error.retryable(),
-        "attempts": error.attempts(),
-        "attempts_sent": error.sent(),
-        "request_id": error.request_id(),
-        "violations": error.source().and_then(|it| it.downcast_ref()).map(violations),
-        "failures": error.failures().iter().map(|it| failure(error, it)).collect::<Vec<_>>(),
-    }});
+    let mut described = described(error, error.to_string());
+    described["attempts"] = error.attempts().into();
+    described["attempts_sent"] = error.sent().into();
+    described["request_id"] = error.request_id().into();
+    let failures = error.failures().iter().map(|it| failure(error, it));
+    described["failures"] = failures.collect();
+    let mut outcome = json!({"status": status(error.cause()), "error": described});
     if let Cause::Partial { outcome: done, .. } = error.cause() {
         outcome["result"] = result(done);
     }
@@ -68,20 +62,25 @@ fn failed(error: &Error) -> Value {
 
 /// A change that is not done, by its position.
 pub(crate) fn change_failed(position: &str, at: u64, error: &ChangeError) -> Value {
-    let mut failure = json!({
-        "status": status(error.cause()),
-        "account": error.account(),
-        "undone": error.undone(),
-        "message": error.to_string(),
+    let mut failure = described(error.error(), error.to_string());
+    failure["status"] = status(error.cause()).into();
+    failure["account"] = error.account().into();
+    failure["undone"] = error.undone().into();
+    failure[position] = at.into();
+    failure
+}
+
+/// What a call's error knows, and a change's.
+fn described(error: &Error, message: String) -> Value {
+    json!({
+        "message": message,
         "remedy": error.remedy(),
         "code": error.code().map(|code| code.0),
         "text": error.refusal().map(|refusal| &refusal.text),
         "effect": error.effect().name(),
         "retryable": error.retryable(),
         "violations": error.source().and_then(|it| it.downcast_ref()).map(violations),
-    });
-    failure[position] = at.into();
-    failure
+    })
 }
 
 pub(crate) fn status(cause: &Cause) -> &'static str {
