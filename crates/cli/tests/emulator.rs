@@ -10,11 +10,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use stage::{KEY, Ran, Running, Stage, run, signal};
+use stage::{KEY, Ran, Running, Stage, limited, run, signal};
 
 fn entries(stage: &Stage) -> Vec<String> {
     let entries = fs::read_dir(stage.home.path()).unwrap();
@@ -234,14 +233,8 @@ fn the_throw_away_key_goes_with_the_emulator_whatever_ends_it() {
 #[test]
 fn a_key_that_cannot_be_written_leaves_nothing_behind() {
     let stage = Stage::new();
-    let bare = stage.bare(&["emulator"]);
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .args(["-c", "ulimit -f 0 && exec \"$0\" emulator"])
-        .arg(bare.get_program())
-        .env_clear()
-        .env("TMPDIR", stage.home.path());
-    run(shell).refuses(4, "cannot write the key's file");
+    let full = limited(&stage.bare(&["emulator"]), "ulimit -f 0");
+    run(full).refuses(4, "cannot write the key's file");
     let mut bare = stage.bare(&["emulator"]);
     bare.env("TMPDIR", "/nowhere");
     run(bare).refuses(4, "cannot make a temporary folder");

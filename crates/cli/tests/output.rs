@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::process::{Command, Stdio};
 
 use imtag_emulator::Fault;
-use stage::{ADD, KEY, Ran, Stage, run, users_with_tags};
+use stage::{ADD, KEY, Ran, Stage, limited, run, users_with_tags};
 
 /// Runs it with a standard output that nobody reads.
 fn with_closed_pipe(mut command: Command) -> Ran {
@@ -67,15 +67,9 @@ fn a_pipe_that_is_closed_amid_a_long_report_is_no_error() {
 #[test]
 fn a_standard_output_that_is_closed_gets_nothing_and_nothing_goes_elsewhere() {
     let stage = Stage::new();
-    for json in ["", "--json"] {
-        let mut shell = Command::new("/bin/sh");
-        let closed = format!("exec \"$0\" usersig {json} >&-");
-        let command = stage.imtag(&[]);
-        shell.args(["-c", &closed]).arg(command.get_program());
-        let variables = command.get_envs();
-        let variables = variables.filter_map(|(name, value)| Some((name, value?)));
-        shell.env_clear().envs(variables);
-        assert_eq!(run(shell).err, "");
+    for arguments in [&["usersig"][..], &["usersig", "--json"]] {
+        let closed = limited(&stage.imtag(arguments), "exec >&-");
+        assert_eq!(run(closed).err, "");
     }
 }
 

@@ -10,7 +10,6 @@ use imtag_transport::{
 use serde::{Serialize, Serializer};
 
 use super::Context;
-use crate::args::UserAndTags;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{
@@ -63,13 +62,6 @@ struct Failure {
 impl Caller {
     pub(super) fn new(context: &Context<'_>) -> Result<Caller, CommandError> {
         let interrupt = Interrupt::install(context.output)?;
-        Caller::with(context, interrupt)
-    }
-
-    pub(super) fn with(
-        context: &Context<'_>,
-        interrupt: Interrupt,
-    ) -> Result<Caller, CommandError> {
         Ok(Caller {
             connection: context.connection()?,
             interrupt,
@@ -107,11 +99,6 @@ impl Caller {
             exit => exit,
         })
     }
-}
-
-/// The user as a request takes it.
-pub(super) fn account_with_tags(user: &UserAndTags) -> [(&String, &Vec<String>); 1] {
-    [(&user.account, &user.tags)]
 }
 
 impl Report {

@@ -7,7 +7,6 @@ use imtag_core::ClearTags;
 use super::Context;
 use super::call::Caller;
 use crate::exit::{CommandError, Exit};
-use crate::interrupt::Interrupt;
 use crate::output::count;
 
 pub(super) fn run(
@@ -15,8 +14,7 @@ pub(super) fn run(
     accounts: &[String],
     yes: bool,
 ) -> Result<Exit, CommandError> {
-    let interrupt = Interrupt::install(context.output)?;
-    let caller = Caller::with(context, interrupt)?;
+    let caller = Caller::new(context)?;
     let request = ClearTags::with_rules(caller.rules(), accounts)?;
     if !yes {
         let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();

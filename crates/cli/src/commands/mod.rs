@@ -16,7 +16,7 @@ use crate::args::{Cli, Command};
 use crate::exit::{CommandError, Exit};
 use crate::output::Output;
 use crate::settings::{Connection, Settings, SettingsError};
-use call::{Caller, account_with_tags};
+use call::Caller;
 
 /// What every command may need.
 pub(crate) struct Context<'a> {
@@ -50,17 +50,13 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, CommandError> {
     match &cli.command {
         Command::Add(user) => {
             let caller = Caller::new(&context)?;
-            caller.call(&AddTags::with_rules(
-                caller.rules(),
-                account_with_tags(user),
-            )?)
+            let users = [(&user.account, &user.tags)];
+            caller.call(&AddTags::with_rules(caller.rules(), users)?)
         }
         Command::Remove(user) => {
             let caller = Caller::new(&context)?;
-            caller.call(&RemoveTags::with_rules(
-                caller.rules(),
-                account_with_tags(user),
-            )?)
+            let users = [(&user.account, &user.tags)];
+            caller.call(&RemoveTags::with_rules(caller.rules(), users)?)
         }
         Command::Get(users) => {
             let caller = Caller::new(&context)?;

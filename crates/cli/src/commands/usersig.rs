@@ -15,16 +15,15 @@ use crate::settings::App;
 /// Many times what any UserSig has.
 const USERSIG_BYTES_AT_MOST: u64 = 64 * 1024;
 
-#[derive(Serialize)]
-struct Made {
-    usersig: String,
-    #[serde(flatten)]
-    says: Says,
-}
-
-/// What a UserSig says.
+/// What a UserSig says. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
 struct Says {
+    /// The UserSig, if it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usersig: Option<String>,
+    /// True, if one was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
     sdkappid: u32,
     identifier: String,
     made_at: u64,
@@ -34,17 +33,10 @@ struct Says {
     left: u64,
 }
 
-#[derive(Serialize)]
-struct Verified {
-    verified: bool,
-    #[serde(flatten)]
-    says: Says,
-}
-
 pub(super) fn run(context: &Context<'_>, arguments: &UserSigArgs) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
     // the key signs and verifies; a UserSig in the environment is the one to look at
-    let given = settings.usersig_text().map(str::to_owned);
+    let given = settings.usersig_text();
     let app = settings.app()?;
     let now = match arguments.time {
         Some(seconds) => Duration::from_secs(seconds),
@@ -52,53 +44,42 @@ pub(super) fn run(context: &Context<'_>, arguments: &UserSigArgs) -> Result<Exit
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default(),
     };
-    if arguments.verify {
-        verify(context, &app, given, now)
+    let (usersig, made_at, valid_for) = if arguments.verify {
+        let (made_at, valid_for) = verify(&app, given, now)?;
+        (None, made_at, valid_for)
     } else {
-        make(context, &app, Duration::from_secs(arguments.expire), now)
-    }
-}
-
-fn make(
-    context: &Context<'_>,
-    app: &App,
-    valid_for: Duration,
-    now: Duration,
-) -> Result<Exit, CommandError> {
-    let usersig = UserSig::sign(&app.key, app.sdkappid, &app.identifier, valid_for, now);
-    context.output.show(&Made {
-        usersig: usersig.expose().to_owned(),
-        says: Says::new(app, app.identifier.as_str(), now, valid_for, now),
+        let valid_for = Duration::from_secs(arguments.expire);
+        let usersig = UserSig::sign(&app.key, app.sdkappid, &app.identifier, valid_for, now);
+        (Some(usersig.expose().to_owned()), now, valid_for)
+    };
+    let expires_at = made_at.saturating_add(valid_for);
+    context.output.show(&Says {
+        verified: usersig.is_none().then_some(true),
+        usersig,
+        sdkappid: app.sdkappid.get(),
+        identifier: app.identifier.as_str().to_owned(),
+        made_at: made_at.as_secs(),
+        expires_at: expires_at.as_secs(),
+        left: expires_at.saturating_sub(now).as_secs(),
     })?;
     Ok(Exit::Done)
 }
 
+/// When it was made, and how long it is valid.
 fn verify(
-    context: &Context<'_>,
     app: &App,
-    given: Option<String>,
+    given: Option<&str>,
     now: Duration,
-) -> Result<Exit, CommandError> {
-    let refused = |why: &dyn std::fmt::Display| CommandError::new(Exit::Settings, why);
+) -> Result<(Duration, Duration), CommandError> {
     let usersig = match given {
         Some(text) => UserSig::new(text),
         None => UserSig::from_bytes(&read_standard_input()?),
     };
-    let usersig = usersig.map_err(|why| refused(&why))?;
-    let verified = usersig
+    let usersig = usersig.map_err(|why| CommandError::new(Exit::Settings, why))?;
+    usersig
         .verify(&app.key, app.sdkappid, app.identifier.as_str(), now)
-        .map_err(|why| refused(&why))?;
-    context.output.show(&Verified {
-        verified: true,
-        says: Says::new(
-            app,
-            app.identifier.as_str(),
-            verified.made_at,
-            verified.valid_for,
-            now,
-        ),
-    })?;
-    Ok(Exit::Done)
+        .map(|verified| (verified.made_at, verified.valid_for))
+        .map_err(|why| CommandError::new(Exit::Settings, why))
 }
 
 fn read_standard_input() -> Result<Vec<u8>, CommandError> {
@@ -112,39 +93,16 @@ fn read_standard_input() -> Result<Vec<u8>, CommandError> {
     Ok(text)
 }
 
-impl Says {
-    fn new(
-        app: &App,
-        identifier: &str,
-        made_at: Duration,
-        valid_for: Duration,
-        now: Duration,
-    ) -> Says {
-        let expires_at = made_at.saturating_add(valid_for);
-        Says {
-            sdkappid: app.sdkappid.get(),
-            identifier: identifier.to_owned(),
-            made_at: made_at.as_secs(),
-            expires_at: expires_at.as_secs(),
-            left: expires_at.saturating_sub(now).as_secs(),
+impl Show for Says {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(usersig) = &self.usersig {
+            // alone, so that it can be put into a variable as it is
+            return writeln!(out, "{usersig}");
         }
-    }
-}
-
-/// The UserSig alone, so that it can be put into a variable as it is.
-impl Show for Made {
-    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}", self.usersig)
-    }
-}
-
-impl Show for Verified {
-    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let says = &self.says;
         writeln!(out, "the UserSig verifies")?;
-        writeln!(out, "SDKAppID:    {}", says.sdkappid)?;
-        writeln!(out, "identifier:  {}", Shown(&says.identifier))?;
-        writeln!(out, "made at:     {} (Unix seconds)", says.made_at)?;
-        writeln!(out, "expires at:  {} (in {} s)", says.expires_at, says.left)
+        writeln!(out, "SDKAppID:    {}", self.sdkappid)?;
+        writeln!(out, "identifier:  {}", Shown(&self.identifier))?;
+        writeln!(out, "made at:     {} (Unix seconds)", self.made_at)?;
+        writeln!(out, "expires at:  {} (in {} s)", self.expires_at, self.left)
     }
 }

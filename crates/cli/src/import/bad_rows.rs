@@ -9,12 +9,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
 use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
-use super::report::reasons::NAMED;
+use super::report::reasons::{ByReason, NAMED, group};
 use super::state::disk::{DiskError, Medium};
 use super::state::lock::{MODE, StateFileError, lock_own_list};
 use super::state::own_list::{holds_lines, write_line};
@@ -23,9 +22,6 @@ use crate::ownership::{FileKind, Found, is_filled_file};
 
 /// The bytes of lines that are kept in memory.
 const MEMORY: usize = 1024 * 1024;
-
-/// Kinds of reasons that are told apart.
-const KINDS: usize = 50;
 
 /// The list, as imtag may write it.
 pub(crate) const BAD_ROWS: FileKind = FileKind {
@@ -40,17 +36,9 @@ pub(crate) struct BadRows {
     lines: SpillFile,
     /// The line that is being added.
     line: Vec<u8>,
-    kinds: IndexMap<String, Kind>,
+    kinds: ByReason<String, BadRow>,
     /// The list of all of them, if there is one.
     list: Option<PathBuf>,
-}
-
-/// Rows that are left out for the same reason, whatever they hold.
-#[derive(Debug, Default)]
-struct Kind {
-    rows: u64,
-    /// The first of them.
-    named: Vec<BadRow>,
 }
 
 impl BadRows {
@@ -59,7 +47,7 @@ impl BadRows {
         BadRows {
             lines: SpillFile::new(1, MEMORY, folder),
             line: Vec::new(),
-            kinds: IndexMap::new(),
+            kinds: ByReason::new(),
             list: None,
         }
     }
@@ -67,20 +55,17 @@ impl BadRows {
     pub(crate) fn add(&mut self, row: BadRow) -> Result<(), SpillError> {
         self.line.clear();
         write_line(&row, &mut self.line);
-        let mut kind = kind(&row.reason);
-        if self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
-            kind.clear();
-        }
-        let kind = self.kinds.entry(kind).or_default();
-        kind.rows += 1;
-        if kind.rows <= NAMED {
+        let at = group(&mut self.kinds, kind(&row.reason), String::new());
+        let kind = &mut self.kinds[at];
+        kind.count += 1;
+        if kind.count <= NAMED {
             kind.named.push(row);
         }
         self.lines.add(0, &self.line)
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.kinds.values().map(|kind| kind.rows).sum()
+        self.kinds.values().map(|kind| kind.count).sum()
     }
 
     /// Writes the list, or removes that of an earlier import if there are no bad rows. True if there is one now.
@@ -129,7 +114,7 @@ impl BadRows {
                 let line = format_args!("  line {}: {}", row.line, Shown(&row.reason));
                 writeln!(out, "{}", wrapped(line, 4))?;
             }
-            match kind.rows - kind.named.len() as u64 {
+            match kind.count - kind.named.len() as u64 {
                 0 => {}
                 more => writeln!(out, "  and {more} more like these")?,
             }
@@ -161,7 +146,7 @@ impl Serialize for BadRows {
                 "" => "other reasons",
                 _ => &kind.named[0].reason,
             },
-            rows: kind.rows,
+            rows: kind.count,
         });
         let fields = Fields {
             bad_row_details: self.kinds.values().flat_map(|kind| &kind.named).collect(),
@@ -235,7 +220,7 @@ mod tests {
                 .lines()
                 .map(|line| serde_json::from_str::<BadRow>(line).unwrap());
             assert!(listed.eq((0..count).map(row)));
-            assert!(rows.kinds.len() <= KINDS + 1);
+            assert!(rows.kinds.len() <= 51);
         }
     }
 
@@ -256,12 +241,12 @@ mod tests {
             rows.add(BadRow { line, reason }).unwrap();
         }
         let kinds = rows.kinds.values();
-        let kinds: Vec<_> = kinds.map(|kind| (kind.rows, kind.named.len())).collect();
+        let kinds: Vec<_> = kinds.map(|kind| (kind.count, kind.named.len())).collect();
         assert_eq!(kinds, [(500, 10); 4]);
     }
 
     #[test]
-    fn a_list_replaces_an_earlier_one_and_goes_where_there_are_no_bad_rows() {
+    fn a_list_replaces_an_earlier_one_and_nothing_else_and_goes_where_there_are_no_bad_rows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.csv.bad-rows.ndjson");
         fs::write(&path, "").unwrap();
@@ -275,22 +260,10 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         assert!(!rows(0).write_list(&path).unwrap());
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn what_is_no_such_list_is_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("other");
-        let line = "{\"line\":1,\"reason\":\"tag: empty\"}\n";
-        let followed = format!("{line}mine\n");
-        let spaced = line.replace(':', ": ");
         for content in [
-            "account,tag\n",
             "{\"line\":1}\n",
-            "{\"line\":1",
-            "{\"account\":\"a\"}",
-            &followed,
-            &spaced,
+            &format!("{list}mine\n"),
+            &list.replace(':', ": "),
         ] {
             fs::write(&path, content).unwrap();
             let refused = rows(1).write_list(&path).unwrap_err().to_string();
@@ -298,10 +271,5 @@ mod tests {
             assert!(!rows(0).write_list(&path).unwrap());
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path().join("away"), &link).unwrap();
-        assert!(rows(1).write_list(&link).is_err());
-        assert!(!rows(0).write_list(&link).unwrap());
-        assert!(!folder.path().join("away").exists());
     }
 }

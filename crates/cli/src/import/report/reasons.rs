@@ -1,6 +1,7 @@
-//! Why users are not done: for each reason how many users, and the first ten with all that is known. A report holds no
-//! more than that, however many users there are; the list has all.
+//! Why rows and users are not done: of each reason how many there are, and the first ten. A report holds no more than
+//! that, however many there are; the lists have all.
 
+use std::hash::Hash;
 use std::io::{self, Write};
 
 use imtag_transport::Effect;
@@ -13,34 +14,50 @@ use crate::output::{Shown, count, in_words};
 /// Where the text of a line of a report begins, after its name.
 pub(crate) const INDENT: usize = 10;
 
-/// Users that are named for a reason.
+/// How many are named for a reason.
 pub(crate) const NAMED: u64 = 10;
 
 /// The most reasons that are kept apart. A service may put an account's name into each of its texts.
 const REASONS: usize = 50;
 
-/// Users by reason.
-#[derive(Debug, Default)]
-pub(crate) struct Reasons {
-    groups: IndexMap<Key, ReasonGroup>,
-    /// The user whose changes are being added, and the groups that count this user already.
-    account: String,
-    counted: Vec<Key>,
+/// What is named, by its reason.
+pub(crate) type ByReason<K, T> = IndexMap<K, Group<T>>;
+
+/// What is not done for the same reason.
+#[derive(Debug)]
+pub(crate) struct Group<T> {
+    pub(crate) count: u64,
+    /// Those that are named, at least one.
+    pub(crate) named: Vec<T>,
 }
 
+/// The place of the group of a reason; of the one of all others, if this is one too many.
+pub(crate) fn group<K: Eq + Hash, T>(groups: &mut ByReason<K, T>, reason: K, others: K) -> usize {
+    let is_kept = groups.len() < REASONS || groups.contains_key(&reason);
+    let entry = groups.entry(if is_kept { reason } else { others });
+    let at = entry.index();
+    entry.or_insert_with(|| Group {
+        count: 0,
+        named: Vec::new(),
+    });
+    at
+}
+
+/// Users by reason. The changes of those who are named are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons {
+    groups: ByReason<Key, FailedChange>,
+    /// The user whose changes are being added, and the groups that count this user already.
+    account: String,
+    counted: Vec<usize>,
+}
+
+/// A reason and an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Code(i32, Effect),
     Text(String, Effect),
     Others(Effect),
-}
-
-/// Users who are not done for the same reason and with the same effect.
-#[derive(Debug, Default)]
-pub(crate) struct ReasonGroup {
-    pub(crate) users: u64,
-    /// The changes of those who are named, at least one.
-    pub(crate) lines: Vec<FailedChange>,
 }
 
 impl Reasons {
@@ -50,50 +67,39 @@ impl Reasons {
             change.account.clone_into(&mut self.account);
             self.counted.clear();
         }
-        let key = self.key(&change);
-        let group = self.groups.entry(key.clone()).or_default();
-        if !self.counted.contains(&key) {
-            self.counted.push(key);
-            group.users += 1;
+        let effect = change.effect;
+        let key = match change.code {
+            Some(code) => Key::Code(code, effect),
+            None => Key::Text(change.reason.clone(), effect),
+        };
+        let at = group(&mut self.groups, key, Key::Others(effect));
+        let group = &mut self.groups[at];
+        if !self.counted.contains(&at) {
+            self.counted.push(at);
+            group.count += 1;
         }
-        if group.users <= NAMED {
-            group.lines.push(change);
+        if group.count <= NAMED {
+            group.named.push(change);
         }
     }
 
     /// Sets the number of users of an effect of which only some are added.
     pub(crate) fn set_users(&mut self, effect: Effect, users: u64) {
         let mut groups = self.groups.values_mut();
-        if let Some(group) = groups.find(|group| group.lines[0].effect == effect) {
-            group.users = users;
-        }
-    }
-
-    fn key(&self, change: &FailedChange) -> Key {
-        let key = match change.code {
-            Some(code) => Key::Code(code, change.effect),
-            None => Key::Text(change.reason.clone(), change.effect),
-        };
-        if self.groups.len() < REASONS || self.groups.contains_key(&key) {
-            key
-        } else {
-            Key::Others(change.effect)
+        if let Some(group) = groups.find(|group| group.named[0].effect == effect) {
+            group.count = users;
         }
     }
 
     /// The largest first.
     pub(crate) fn sort(&mut self) {
         let groups = &mut self.groups;
-        groups.sort_by(|_, one, _, other| other.users.cmp(&one.users));
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &ReasonGroup> {
-        self.groups.values()
+        groups.sort_by(|_, one, _, other| other.count.cmp(&one.count));
     }
 
     /// The users who are named, a line for each operation.
     pub(crate) fn examples<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().flat_map(|group| &group.lines))
+        serializer.collect_seq(self.groups.values().flat_map(|group| &group.named))
     }
 
     /// How many users there are for each reason.
@@ -112,8 +118,8 @@ impl Reasons {
                 code,
                 reason,
                 remedy,
-                effect: group.lines[0].effect.name(),
-                users: group.users,
+                effect: group.named[0].effect.name(),
+                users: group.count,
             }
         }))
     }
@@ -121,13 +127,14 @@ impl Reasons {
     /// The reasons as text, each with the users who are named.
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for (key, group) in &self.groups {
-            let users = count(group.users, "user", "users");
+            let users = count(group.count, "user", "users");
             let (code, reason, remedy) = key.why(group);
             let why = in_words(code, reason, remedy);
-            writeln!(out, "  {users}, {}: {why}", group.lines[0].effect)?;
-            let mut more = group.users;
-            for account in group.accounts() {
-                writeln!(out, "    {}", Shown(account))?;
+            writeln!(out, "  {users}, {}: {why}", group.named[0].effect)?;
+            let mut more = group.count;
+            let named = &group.named;
+            for changes in named.chunk_by(|one, next| one.account == next.account) {
+                writeln!(out, "    {}", Shown(&changes[0].account))?;
                 more -= 1;
             }
             if more > 0 {
@@ -140,20 +147,12 @@ impl Reasons {
 
 impl Key {
     /// Code, reason and remedy of a group: those of the first who is named, unless they differ.
-    fn why<'g>(&self, group: &'g ReasonGroup) -> (Option<i32>, &'g str, &'g str) {
-        let first = &group.lines[0];
+    fn why<'g>(&self, group: &'g Group<FailedChange>) -> (Option<i32>, &'g str, &'g str) {
+        let first = &group.named[0];
         match self {
             Key::Others(_) => (None, "other reasons", "see each user's own"),
             Key::Code(..) | Key::Text(..) => (first.code, &first.reason, &first.remedy),
         }
-    }
-}
-
-impl ReasonGroup {
-    /// The users who are named.
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &str> {
-        let chunks = self.lines.chunk_by(|one, next| one.account == next.account);
-        chunks.map(|lines| lines[0].account.as_str())
     }
 }
 
@@ -162,74 +161,64 @@ mod tests {
     use super::*;
     use imtag_core::ChangeOperation;
 
-    fn add(
-        reasons: &mut Reasons,
-        account: &str,
-        op: ChangeOperation,
-        (code, reason): &(Option<i32>, String),
-    ) {
-        let change = (op, vec!["vip".to_owned()]);
-        let why = (reason.clone(), "do this".into());
+    fn add(reasons: &mut Reasons, account: &str, code: Option<i32>, reason: &str) {
+        let change = (ChangeOperation::Add, vec!["vip".to_owned()]);
+        let why = (reason.to_owned(), "do this".into());
         let mut change = FailedChange::not_sent(account, change, &why, Effect::NotApplied);
-        change.code = *code;
+        change.code = code;
         reasons.add(change);
     }
 
-    fn refused(text: &str) -> (Option<i32>, String) {
-        (Some(70107), text.to_owned())
-    }
-
-    fn ours(text: String) -> (Option<i32>, String) {
-        (None, text)
+    fn text(reasons: &Reasons) -> String {
+        let mut text = Vec::new();
+        reasons.write(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     #[test]
-    fn ten_users_are_named_with_all_their_lines_and_all_are_counted_once() {
+    fn a_user_counts_once_for_each_reason_and_texts_of_one_code_are_one() {
         let mut reasons = Reasons::default();
-        for user in 0..1_000 {
-            // a service that names the account in its text
-            let refused = refused(&format!("user{user} was never imported"));
-            for op in [ChangeOperation::Remove, ChangeOperation::Add] {
-                add(&mut reasons, &format!("user{user}"), op, &refused);
-            }
+        add(&mut reasons, "bob", Some(70107), "no bob");
+        add(&mut reasons, "bob", Some(70107), "no bob");
+        add(&mut reasons, "bob", None, "time was up");
+        add(&mut reasons, "eve", None, "time was up");
+        for user in 0..11 {
+            add(
+                &mut reasons,
+                &format!("u{user}"),
+                Some(90048),
+                &format!("no u{user}"),
+            );
         }
-        let groups: Vec<_> = reasons.iter().collect();
-        assert_eq!((groups.len(), groups[0].users), (1, 1_000));
-        assert_eq!(groups[0].lines.len(), 20);
-        let named: Vec<_> = groups[0].accounts().collect();
-        assert_eq!((named.len(), named[0], named[9]), (10, "user0", "user9"));
-        assert_eq!(groups[0].lines[0].reason, "user0 was never imported");
-    }
-
-    #[test]
-    fn a_user_with_two_reasons_counts_for_each() {
-        let mut reasons = Reasons::default();
-        let ours = ours("time was up".to_owned());
-        add(&mut reasons, "bob", ChangeOperation::Remove, &refused("no"));
-        add(&mut reasons, "bob", ChangeOperation::Add, &ours);
-        add(&mut reasons, "eve", ChangeOperation::Add, &ours);
         reasons.sort();
-        let users: Vec<_> = reasons.iter().map(|group| group.users).collect();
-        assert_eq!(users, [2, 1]);
+        let named: String = (0..10).map(|user| format!("    u{user}\n")).collect();
+        assert_eq!(
+            text(&reasons),
+            format!(
+                "  11 users, not applied: 90048 \"no u0\" (do this)\n{named}    and 1 more\n  \
+                 2 users, not applied: time was up (do this)\n    bob\n    eve\n  \
+                 1 user, not applied: 70107 \"no bob\" (do this)\n    bob\n"
+            )
+        );
     }
 
     #[test]
     fn reasons_beyond_the_fiftieth_go_together() {
         let mut reasons = Reasons::default();
         for nth in 0..70 {
-            let reason = ours(format!("reason {nth}"));
             add(
                 &mut reasons,
                 &format!("user{nth}"),
-                ChangeOperation::Add,
-                &reason,
+                None,
+                &format!("reason {nth}"),
             );
         }
         reasons.sort();
-        let (key, first) = reasons.groups.first().unwrap();
-        assert_eq!((reasons.iter().count(), first.users), (51, 20));
-        let why = (None, "other reasons", "see each user's own");
-        assert_eq!(key.why(first), why);
-        assert_eq!(first.lines[0].reason, "reason 50", "each line has its own");
+        let text = text(&reasons);
+        let start = "  20 users, not applied: other reasons (see each user's own)\n    user50\n";
+        assert!(text.starts_with(start), "{text}");
+        assert_eq!(text.matches("not applied").count(), 51);
+        let first = &reasons.groups[0].named[0];
+        assert_eq!(first.reason, "reason 50", "each line has its own");
     }
 }
