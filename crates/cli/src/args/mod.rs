@@ -156,21 +156,19 @@ fn command() -> clap::Command {
 fn flag(setting: &Setting) -> Option<Arg> {
     let arg = Arg::new(setting.key)
         .long(settings::flag(setting.key))
-        .value_name(setting.flag?)
+        .value_name(setting.flag_value()?)
         .value_parser(value_parser!(OsString))
         .help(setting.help())
         .global(true)
         .help_heading("Settings")
         // a number below 0 is the setting's to refuse, with its range
         .allow_negative_numbers(true);
-    Some(match setting.kind {
-        // with `=` only, or the next argument would be taken for the value
-        Kind::Switch => arg
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
-        Kind::Text | Kind::Path | Kind::Number => arg,
-    })
+    if setting.kind != Kind::Switch {
+        return Some(arg);
+    }
+    // with `=` only, or the next argument would be taken for the value
+    let arg = arg.num_args(0..=1).require_equals(true);
+    Some(arg.default_missing_value("true"))
 }
 
 /// True if clap's text is what was asked for.

@@ -28,16 +28,17 @@ use crate::output::{Shown, note};
 pub(crate) struct Setting {
     pub(crate) key: &'static str,
     pub(crate) kind: Kind,
-    /// What the value of its flag is called. A secret has no flag, as every process of the machine can read a command
-    /// line.
-    pub(crate) flag: Option<&'static str>,
     meaning: &'static str,
     default: Option<&'static str>,
 }
 
+/// What the value of a setting may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Text,
+    /// Called so in the help.
+    Text(&'static str),
+    /// It has no flag, as every process of the machine can read a command line.
+    Secret,
     Path,
     /// It may be a fraction.
     Number,
@@ -47,95 +48,99 @@ pub(crate) enum Kind {
 
 /// All of them, the settings file first.
 pub(crate) const SETTINGS: [Setting; 12] = [
-    path("config", "A settings file").or("~/.config/imtag/config.toml, if it is there"),
-    text(
+    setting(
+        "config",
+        Kind::Path,
+        "A settings file",
+        Some("~/.config/imtag/config.toml, if it is there"),
+    ),
+    setting(
         "sdkappid",
-        "NUMBER",
+        Kind::Text("NUMBER"),
         "the app's SDKAppID, as the console shows it",
+        None,
     ),
-    text(
+    setting(
         "identifier",
-        "ACCOUNT",
+        Kind::Text("ACCOUNT"),
         "an administrator of the app, often `administrator`",
+        None,
     ),
-    secret("secret_key", "the app's secret key"),
-    path(
+    setting("secret_key", Kind::Secret, "the app's secret key", None),
+    setting(
         "secret_key_file",
+        Kind::Path,
         "a file that holds the secret key and nothing else",
+        None,
     ),
-    secret(
+    setting(
         "usersig",
+        Kind::Secret,
         "a UserSig made elsewhere, in place of the key",
+        None,
     ),
-    text(
+    setting(
         "region",
-        "REGION",
+        Kind::Text("REGION"),
         "the app's data centre, as the console shows it: `china`, `singapore`, `seoul` …",
+        None,
     ),
-    text(
+    setting(
         "endpoint",
-        "URL",
+        Kind::Text("URL"),
         "an address in place of the region's: https://host:port, or http:// on this machine",
+        None,
     ),
-    text(
+    setting(
         "generation",
-        "NAME",
+        Kind::Text("NAME"),
         "the paths to call: `all_member_push` or `timpush`",
-    )
-    .or("all_member_push"),
-    Setting {
-        kind: Kind::Number,
-        ..text(
-            "calls_per_second",
-            "NUMBER",
-            "this process's share of the app's quota, 0.001 to 100000: 0.5 is one call in 2 s, 2.5 is two in any second",
-        )
-    }
-    .or("100"),
-    Setting {
-        kind: Kind::Switch,
-        ..text(
-            "fresh_start",
-            "true|false",
-            "`true`: no other process of the app called in the last second, so no call is held back at the start",
-        )
-    }
-    .or("false"),
-    path(
+        Some("all_member_push"),
+    ),
+    setting(
+        "calls_per_second",
+        Kind::Number,
+        "this process's share of the app's quota, 0.001 to 100000: 0.5 is one call in 2 s, 2.5 is two in any second",
+        Some("100"),
+    ),
+    setting(
+        "fresh_start",
+        Kind::Switch,
+        "`true`: no other process of the app called in the last second, so no call is held back at the start",
+        Some("false"),
+    ),
+    setting(
         "ca_file",
+        Kind::Path,
         "certificates (PEM) to trust in place of the public ones",
-    )
-    .or("public roots"),
+        Some("public roots"),
+    ),
 ];
 
-const fn text(key: &'static str, value: &'static str, meaning: &'static str) -> Setting {
+const fn setting(
+    key: &'static str,
+    kind: Kind,
+    meaning: &'static str,
+    default: Option<&'static str>,
+) -> Setting {
     Setting {
         key,
-        kind: Kind::Text,
-        flag: Some(value),
+        kind,
         meaning,
-        default: None,
-    }
-}
-
-const fn path(key: &'static str, meaning: &'static str) -> Setting {
-    Setting {
-        kind: Kind::Path,
-        ..text(key, "FILE", meaning)
-    }
-}
-
-const fn secret(key: &'static str, meaning: &'static str) -> Setting {
-    Setting {
-        flag: None,
-        ..text(key, "", meaning)
+        default,
     }
 }
 
 impl Setting {
-    const fn or(mut self, default: &'static str) -> Setting {
-        self.default = Some(default);
-        self
+    /// What the value of its flag is called, if it has one.
+    pub(crate) fn flag_value(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Text(name) => Some(name),
+            Kind::Secret => None,
+            Kind::Path => Some("FILE"),
+            Kind::Number => Some("NUMBER"),
+            Kind::Switch => Some("true|false"),
+        }
     }
 
     /// What help says of its flag.
@@ -187,7 +192,7 @@ impl Settings {
     pub(crate) fn new(flag: impl Fn(&'static str) -> Option<OsString>) -> Settings {
         let mut settings = Settings::default();
         for setting in &SETTINGS {
-            let flag = setting.flag.and_then(|_| flag(setting.key));
+            let flag = setting.flag_value().and_then(|_| flag(setting.key));
             let variable = || env::var_os(variable(setting.key)).filter(|it| !it.is_empty());
             let flag = flag.map(|value| (Place::Flag, value));
             if let Some((place, value)) = flag.or_else(|| Some((Place::Variable, variable()?))) {
@@ -366,7 +371,7 @@ mod tests {
     fn the_readme_lists_the_settings_as_they_are() {
         let row = |setting: &Setting| {
             let (key, meaning) = (setting.key, setting.meaning);
-            let flag = setting.flag.map(|_| format!("`--{}`", flag(key)));
+            let flag = setting.flag_value().map(|_| format!("`--{}`", flag(key)));
             let flag = flag.as_deref().unwrap_or("none");
             let default = setting.default.unwrap_or("none");
             let variable = variable(key);

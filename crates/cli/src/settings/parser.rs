@@ -105,7 +105,7 @@ impl Parser<'_> {
 fn what_to_set(keys: &[&str]) -> String {
     let settings = || SETTINGS.iter().filter(|it| keys.contains(&it.key));
     let variables = settings().map(|it| variable(it.key));
-    let flags = settings().filter(|it| it.flag.is_some());
+    let flags = settings().filter(|it| it.flag_value().is_some());
     let flags = flags.map(|it| format!("--{}", flag(it.key)));
     let names: Vec<_> = variables.chain(flags).collect();
     let meanings: Vec<_> = settings().map(|it| it.meaning).collect();

@@ -19,7 +19,6 @@ mod partitions;
 mod spill_file;
 pub(crate) mod varint;
 
-use std::io;
 use std::path::PathBuf;
 
 use imtag_core::Limits;
@@ -50,13 +49,6 @@ pub(crate) enum GroupError {
         /// The memory of the import.
         memory: Memory,
     },
-}
-
-/// For an output that is written while users are read.
-impl From<GroupError> for io::Error {
-    fn from(error: GroupError) -> io::Error {
-        io::Error::other(error)
-    }
 }
 
 /// The rows of a file, in its order.

@@ -298,22 +298,23 @@ account,tag,op,a,b,c,d,e,f,g => the column "a" is none of
     }
 
     #[test]
-    fn a_header_in_other_case_or_with_blanks_is_refused_with_the_right_one() {
+    fn another_first_line_is_known_by_its_case_delimiter_or_quotes_or_shown_within_bounds() {
+        let says = |header: &str, expected: &str| {
+            let said = refusal(header);
+            assert!(said.starts_with(expected), "{said}");
+        };
         for header in [
             "Account,tag",
             "account, tag",
             " ACCOUNT ,Tag\t",
             "account,\u{feff}tag",
         ] {
-            let said = refusal(header);
-            let part = "has a header that is spelt otherwise: write account,tag in lower case and without blanks, in place of";
-            assert!(said.starts_with(part), "{said}");
+            says(
+                header,
+                "has a header that is spelt otherwise: write account,tag in lower case and without blanks, in place of",
+            );
         }
-    }
-
-    #[test]
-    fn another_delimiter_is_named() {
-        for (line, name) in [
+        for (header, name) in [
             ("account;tag", "semicolons"),
             ("\"account\";\"tag\"", "semicolons"),
             ("Account; Tag", "semicolons"),
@@ -323,34 +324,18 @@ account,tag,op,a,b,c,d,e,f,g => the column "a" is none of
             ("account；tag", "full-width semicolons"),
             ("account tag", "blanks"),
         ] {
-            assert_eq!(
-                refusal(line),
-                format!("has {name} between its fields: save it with commas")
-            );
+            let sentence = format!("has {name} between its fields: save it with commas");
+            says(header, &sentence);
         }
-    }
-
-    #[test]
-    fn a_header_in_quotes_as_a_whole_is_said_to_be() {
-        for header in [
-            "\"account,tag\"",
-            "\"Account, tags\"",
-            "\"account,\"\"tag\"\"\"",
-        ] {
-            assert_eq!(
-                refusal(header),
-                "has each line in quotes as a whole, which makes one field of it: save it without these quotes"
-            );
-        }
-    }
-
-    #[test]
-    fn any_other_first_line_is_shown_within_bounds() {
-        assert_eq!(
-            refusal("xiaojun012,vip"),
-            "does not start with the header account,tag or account,tags: its first line is \"xiaojun012,vip\""
-        );
-        assert!(refusal(&"北".repeat(1000)).len() < 300);
+        let quoted = "has each line in quotes as a whole, which makes one field of it: save it without these quotes";
+        says("\"account,tag\"", quoted);
+        says("\"Account, tags\"", quoted);
+        says("\"account,\"\"tag\"\"\"", quoted);
+        let other =
+            "does not start with the header account,tag or account,tags: its first line is ";
+        says("xiaojun012,vip", &format!("{other}\"xiaojun012,vip\""));
+        let long = "北".repeat(60);
+        says(&long.repeat(20), &format!("{other}\"{long}…\""));
     }
 
     #[test]
