@@ -91,18 +91,15 @@ impl Client for Floor {
                 return Err("the server closed the connection, or its answer is too long".into());
             }
             filled += read;
-            let arrived = &self.arrived[..filled];
-            let end = arrived.windows(HEAD_END.len());
-            let Some(end) = end.into_iter().position(|it| it == HEAD_END.as_bytes()) else {
+            let arrived = std::str::from_utf8(&self.arrived[..filled])?;
+            let Some((head, answer)) = arrived.split_once(HEAD_END) else {
                 continue;
             };
-            let head = std::str::from_utf8(&arrived[..end])?;
-            let answer = &arrived[end + HEAD_END.len()..];
             let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
             let mut lengths = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
             let (_, length) = lengths.next().ok_or("the answer has no length")?;
             if answer.len() >= length.parse()? {
-                return check(answer);
+                return check(answer.as_bytes());
             }
         }
     }

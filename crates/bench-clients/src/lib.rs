@@ -5,10 +5,11 @@ mod floor;
 mod ours;
 mod ureq_client;
 
+use std::io::{BufRead, stdin};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Why a call failed, in a sentence.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -23,10 +24,25 @@ const TARGET: &str = concat!(
 /// What a request holds at most.
 const USERS_A_REQUEST: usize = 100;
 
-/// A user as a program has it.
+/// A user as a program has it, and as a request's body has it.
+#[derive(Serialize)]
 struct User {
+    #[serde(rename = "To_Account")]
     account: String,
+    #[serde(rename = "Tags")]
     tags: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "UserTags")]
+    users: &'a [User],
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "ErrorCode")]
+    code: i32,
 }
 
 /// A client with a connection, or with a pool of them.
@@ -47,23 +63,30 @@ trait Client: Send {
 /// What a program's arguments ask for.
 pub struct Load {
     users: Vec<User>,
-    work: Work,
+    /// One for each thread. They share what they can.
+    clients: Vec<Box<dyn Client>>,
+    is_bulk: bool,
     times: Vec<Duration>,
 }
 
-enum Work {
-    /// Calls by a thread for each of the clients, which are one that is shared.
-    Calls(Vec<Box<dyn Client>>),
-    Bulk(Box<dyn Client>),
+/// A program: `work` for each line with a number that it reads, of which it prints a line.
+///
+/// # Errors
+/// If the program's arguments name no client, or a call fails.
+pub fn program(
+    mut work: impl FnMut(&mut Load, usize) -> Result<String, Error>,
+) -> Result<(), Error> {
+    let mut load = Load::from_arguments()?;
+    for line in stdin().lock().lines() {
+        println!("{}", work(&mut load, line?.parse()?)?);
+    }
+    Ok(())
 }
 
 impl Load {
     /// Of the arguments `NAME ENDPOINT CA_FILE USERS TAGS`, and the number of threads where it is not 1, or `bulk`. The
     /// client has made a call, so it is connected.
-    ///
-    /// # Errors
-    /// If they name no client, or the call fails.
-    pub fn from_arguments() -> Result<Load, Error> {
+    fn from_arguments() -> Result<Load, Error> {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [name, endpoint, ca_file, count, tags, work @ ..] = arguments.as_slice() else {
             return Err("which client, endpoint, CA file, users and tags?".into());
@@ -76,18 +99,18 @@ impl Load {
             _ => return Err(format!("there is no client {name}").into()),
         };
         client.call(&users[..users.len().min(USERS_A_REQUEST)])?;
-        let work = match work {
-            [] => Work::Calls(vec![client]),
-            [bulk] if bulk == "bulk" => Work::Bulk(client),
-            [threads, ..] => {
-                let others = (1..threads.parse()?).map(|_| client.share());
-                let others = others.collect::<Result<Vec<_>, _>>()?;
-                Work::Calls(std::iter::once(client).chain(others).collect())
-            }
+        let is_bulk = work == ["bulk"];
+        let threads = match work {
+            [threads] if !is_bulk => threads.parse()?,
+            _ => 1,
         };
+        let others = (1..threads).map(|_| client.share());
+        let mut clients = others.collect::<Result<Vec<_>, _>>()?;
+        clients.push(client);
         Ok(Load {
             users,
-            work,
+            clients,
+            is_bulk,
             times: Vec::new(),
         })
     }
@@ -97,35 +120,27 @@ impl Load {
     /// # Errors
     /// If one of them fails.
     pub fn run(&mut self, times: usize) -> Result<usize, Error> {
+        let (users, is_bulk) = (&self.users, self.is_bulk);
         self.times.clear();
-        let users = &self.users;
-        match &mut self.work {
-            Work::Bulk(client) => {
-                for _ in 0..times {
-                    let began = Instant::now();
-                    client.bulk(users)?;
-                    self.times
-                        .push(began.elapsed() / u32::try_from(users.len())?);
+        match self.clients.as_mut_slice() {
+            [client] => work(&mut **client, users, is_bulk, times, &mut self.times)?,
+            clients => thread::scope(|scope| -> Result<(), Error> {
+                let threads = clients.iter_mut().map(|client| {
+                    let mut took = Vec::new();
+                    scope.spawn(move || {
+                        work(&mut **client, users, is_bulk, times, &mut took).map(|()| took)
+                    })
+                });
+                let threads: Vec<_> = threads.collect(); // all are started
+                for thread in threads {
+                    let took = thread.join().map_err(|_| "a caller panicked")?;
+                    self.times.extend(took?);
                 }
-                return Ok(times * users.len());
-            }
-            Work::Calls(clients) => match clients.as_mut_slice() {
-                [client] => calls(&mut **client, users, times, &mut self.times)?,
-                clients => thread::scope(|scope| -> Result<(), Error> {
-                    let start = |client| {
-                        let mut took = Vec::new();
-                        scope.spawn(move || calls(client, users, times, &mut took).map(|()| took))
-                    };
-                    let threads = clients.iter_mut().map(|client| start(&mut **client));
-                    for thread in threads.collect::<Vec<_>>() {
-                        let took = thread.join().map_err(|_| "a caller panicked")?;
-                        self.times.extend(took?);
-                    }
-                    Ok(())
-                })?,
-            },
+                Ok(())
+            })?,
         }
-        Ok(self.times.len())
+        let each = if is_bulk { users.len() } else { 1 };
+        Ok(self.times.len() * each)
     }
 
     /// The time that this part of the last calls took at most, in per cent; of bulk runs, a user's share of each.
@@ -137,18 +152,24 @@ impl Load {
     }
 }
 
-/// Makes calls, and notes how long each takes.
-fn calls(
+/// Makes calls or bulk runs, and notes how long each takes.
+fn work(
     client: &mut dyn Client,
     users: &[User],
-    count: usize,
-    times: &mut Vec<Duration>,
+    is_bulk: bool,
+    times: usize,
+    took: &mut Vec<Duration>,
 ) -> Result<(), Error> {
-    times.reserve(count);
-    for _ in 0..count {
+    took.reserve(times);
+    for _ in 0..times {
         let began = Instant::now();
-        client.call(users)?;
-        times.push(began.elapsed());
+        if is_bulk {
+            client.bulk(users)?;
+            took.push(began.elapsed() / u32::try_from(users.len())?);
+        } else {
+            client.call(users)?;
+            took.push(began.elapsed());
+        }
     }
     Ok(())
 }
@@ -162,31 +183,6 @@ fn users(count: usize, tags: usize) -> Vec<User> {
             .collect(),
     });
     users.collect()
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(rename = "UserTags", serialize_with = "body_users")]
-    users: &'a [User],
-}
-
-fn body_users<S: Serializer>(users: &[User], serializer: S) -> Result<S::Ok, S::Error> {
-    let users = users.iter();
-    serializer.collect_seq(users.map(|User { account, tags }| BodyUser { account, tags }))
-}
-
-#[derive(Serialize)]
-struct BodyUser<'a> {
-    #[serde(rename = "To_Account")]
-    account: &'a str,
-    #[serde(rename = "Tags")]
-    tags: &'a [String],
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(rename = "ErrorCode")]
-    code: i32,
 }
 
 fn check(answer: &[u8]) -> Result<(), Error> {

@@ -2,25 +2,21 @@
 //! times would mean nothing. A piece that grows counts again, with the bytes that it grows by.
 
 use std::alloc::System;
-use std::io::{BufRead, stdin};
 
-use bench_clients::{Error, Load};
+use bench_clients::{Error, program};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> Result<(), Error> {
-    let mut load = Load::from_arguments()?;
-    for line in stdin().lock().lines() {
-        let times = line?.parse()?;
+    program(|load, times| {
         load.run(times)?; // what is made once is there then
         let region = Region::new(ALLOCATOR);
         let count = load.run(times)? as f64;
         let counted = region.change();
         let pieces = counted.allocations + counted.reallocations;
         let [pieces, bytes] = [pieces, counted.bytes_allocated].map(|total| total as f64 / count);
-        println!(r#"{{"allocations":{pieces},"bytes":{bytes}}}"#);
-    }
-    Ok(())
+        Ok(format!(r#"{{"allocations":{pieces},"bytes":{bytes}}}"#))
+    })
 }

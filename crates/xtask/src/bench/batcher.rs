@@ -1,200 +1,197 @@
 //! `cargo xtask bench batcher`: what a server is like that tags one user per event on many threads: how many users a
 //! second get through one batcher, how long a caller waits, and that it costs nothing when nothing happens. Beside it,
 //! the same threads with a call of their own each, which the quota holds to one user a call; and the same callers in the
-//! other languages.
+//! other languages: programs of theirs that say what came of it as a line of JSON.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::Window;
 use imtag_transport::{AddTags, CallOptions, CancelToken};
+use serde::Deserialize;
 
-use super::languages::{self, Row};
-use super::threads::{self, Cost};
-use super::{of_quota, per_second, seconds};
+use super::languages::{compiled, missing};
+use super::report::{Report, Table};
+use super::{Options, micros_each, per_second, process};
 use crate::Error;
-use crate::scene::{CALLS_PER_SECOND, LATENCY, Scene};
+use crate::install;
+use crate::program::output;
+use crate::scene::{self, CALLS_PER_SECOND, LATENCY, Scene};
+use crate::test::{go, python};
 
 const THREADS: u64 = 2_000;
+const STACK_BYTES: usize = 256 * 1024;
 /// The name of a batcher's threads.
 const BATCHER: &str = "imtag-batcher";
 /// How long it is watched at rest.
 const REST: Duration = Duration::from_secs(5);
 /// After the last outcome the threads still look around once.
 const UNTIL_REST: Duration = Duration::from_millis(500);
-/// How long the same threads call without it.
-const WITHOUT: Duration = Duration::from_secs(10);
-const STACK_BYTES: usize = 256 * 1024;
+/// What one request may hold: the quota is this number of users for each call.
+const USERS_A_REQUEST: f64 = 100.0;
 
-/// What many threads did.
-#[derive(Default)]
+const COLUMNS: [(&str, &str); 8] = [
+    ("users", "a second"),
+    ("of quota", "%"),
+    ("p50", "ms"), // of a caller's wait
+    ("p99", "ms"),
+    ("failed", ""),
+    ("60007", ""),
+    ("CPU", "us/user"), // with the callers'
+    ("at rest", "CPU us/s"),
+];
+
+/// What the callers of a language have to say.
+#[derive(Deserialize)]
 struct Calls {
-    /// How long each took that went well, in microseconds.
-    took: Vec<u32>,
+    who: String,
+    users: u64,
     failed: u64,
-    /// Why one of them did.
-    why: Option<String>,
+    seconds: f64,
+    p50_ms: f64,
+    p99_ms: f64,
 }
 
-pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let time = seconds(arguments, 15)?;
+pub(super) fn run(options: &Options) -> Result<Report, Error> {
+    let mut report = options.report();
+    let title = format!(
+        "{THREADS} callers that tag one user each, {CALLS_PER_SECOND} calls a second, {} ms away",
+        LATENCY.as_millis()
+    );
+    let mut table = Table::new(&title, &COLUMNS);
+    with_a_batcher(options.time(), &mut table)?;
+    let without = without_it(options.time().min(Duration::from_secs(10)))?;
+    table.row("Rust, a call each", &without.figures());
+    let lib = install::optimised_tree("release")?.join("lib");
+    for (language, program) in [
+        (
+            "C",
+            &(|| compiled("batcher.c", &lib)) as &dyn Fn() -> Result<Command, Error>,
+        ),
+        ("Python", &|| python::batcher_benchmark(&lib)),
+        ("Go", &|| go::batcher_benchmark(&lib)),
+    ] {
+        if let Some(why) = missing(language) {
+            report.missing.push(why);
+            continue;
+        }
+        eprintln!("{language}");
+        for calls in calls_of(program()?, options)? {
+            table.row(&calls.who, &calls.figures());
+        }
+    }
+    report.tables.push(table);
+    Ok(report)
+}
+
+/// The row of Rust.
+fn with_a_batcher(time: Duration, table: &mut Table) -> Result<(), Error> {
     let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
     let batcher = scene.client.batcher().start();
-    let before = threads::of_the_client()?;
-    let began = Instant::now();
-    let calls = on_many_threads(time, |account| {
-        let done = batcher.add_tag(account, ["vip"]);
-        done.map_err(|error| error.to_string())
+    let before = process::cpu_of_the_client()?;
+    let calls = on_many_threads("Rust, threads", time, |account| {
+        batcher.add_tag(account, ["vip"]).is_ok()
     })?;
-    let took = began.elapsed();
-    let cpu = threads::of_the_client()?.saturating_sub(before);
-    let requests = scene.answered(0);
-    let rejected = scene.answered(60007);
+    let cpu = process::cpu_of_the_client()?.saturating_sub(before);
     thread::sleep(UNTIL_REST);
-    let busy = threads::of_threads(BATCHER)?;
+    let busy = process::cpu_of_threads(BATCHER)?;
     thread::sleep(REST);
-    let rest = threads::of_threads(BATCHER)?;
+    let rest = process::cpu_of_threads(BATCHER)?.saturating_sub(busy);
     batcher.close(&CallOptions::new())?;
+    let mut figures = calls.figures();
+    figures.extend([
+        scene.answered(60007) as f64,
+        micros_each(cpu, calls.users),
+        micros_each(rest, REST.as_secs()),
+    ]);
+    table.row(&calls.who, &figures);
+    Ok(())
+}
 
-    let (users, latency) = (calls.took.len() as u64, LATENCY.as_millis());
-    println!(
-        "{THREADS} threads that tag one user each, over and over, {CALLS_PER_SECOND} calls/s, {latency} ms away"
-    );
-    let line = |what: &str, figure: String| println!("{what:<34} {figure}");
-    line("users/s", format!("{:.0}", per_second(users, took)));
-    line("rejected as too frequent (60007)", rejected.to_string());
-    line("of the quota", format!("{:.2} %", of_quota(requests, took)));
-    let users_a_request = users as f64 / requests.max(1) as f64;
-    line("users a request", format!("{users_a_request:.1}"));
-    line("calls that failed", calls.failed_as());
-    line("a caller waits", calls.waits());
-    let cpu_a_user = cpu.as_secs_f64() * 1e6 / users.max(1) as f64;
-    line("CPU, callers with it", format!("{cpu_a_user:.1} µs a user"));
-    line("threads of the batcher", busy.threads.to_string());
-    line("at rest", at_rest(busy, rest));
-    let without = without(WITHOUT)?;
-    let ratio = per_second(users, took) / without;
-    line(
-        "without it",
-        format!("{without:.0} users/s, {ratio:.0} times fewer"),
-    );
-    println!();
-    languages::table(calls.row(took), time)
+/// Each thread makes a call of its own.
+fn without_it(time: Duration) -> Result<Calls, Error> {
+    let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
+    let token = CancelToken::new();
+    let options = CallOptions::new().timeout(2 * time).cancel(&token);
+    let call = |account: &str| {
+        let request = AddTags::new([(account, ["vip"])]);
+        request.is_ok_and(|request| scene.client.call(&request, &options).is_ok())
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(time);
+            token.cancel();
+        });
+        on_many_threads("Rust, a call each", time, call)
+    })
 }
 
 /// Calls over and over on all threads, each for a user of its own.
 fn on_many_threads(
+    who: &str,
     time: Duration,
-    call: impl Fn(&str) -> Result<(), String> + Sync,
+    call: impl Fn(&str) -> bool + Sync,
 ) -> Result<Calls, Error> {
-    let until = Instant::now() + time;
-    let call = &call;
-    let calls = thread::scope(|scope| -> Result<Vec<Calls>, Error> {
+    let (began, call) = (Instant::now(), &call);
+    let (mut took, mut users) = (Vec::new(), 0);
+    thread::scope(|scope| -> Result<(), Error> {
         let mut threads = Vec::new();
         for number in 0..THREADS {
             let thread = thread::Builder::new().stack_size(STACK_BYTES);
             threads.push(thread.spawn_scoped(scope, move || {
                 let account = format!("user{number:08}");
-                let mut calls = Calls::default();
-                while Instant::now() < until {
-                    calls.note(|| call(&account));
+                let (mut took, mut users) = (Vec::new(), 0);
+                while began.elapsed() < time {
+                    let start = Instant::now();
+                    users += 1;
+                    if call(&account) {
+                        took.push(start.elapsed());
+                    }
                 }
-                calls
+                (took, users)
             })?);
         }
-        let joined = threads
-            .into_iter()
-            .map(|thread| thread.join().map_err(|_| "a caller panicked".into()));
-        joined.collect()
+        for thread in threads {
+            let of_thread = thread.join().map_err(|_| "a caller panicked")?;
+            took.extend(of_thread.0);
+            users += of_thread.1;
+        }
+        Ok(())
     })?;
-    Ok(Calls::together(calls))
+    took.sort_unstable();
+    let [p50_ms, p99_ms] = [50, 99].map(|per_cent| {
+        let wait = took.get(took.len() * per_cent / 100);
+        1e3 * wait.map_or(0.0, Duration::as_secs_f64)
+    });
+    Ok(Calls {
+        who: who.to_owned(),
+        users,
+        failed: users - took.len() as u64,
+        seconds: began.elapsed().as_secs_f64(),
+        p50_ms,
+        p99_ms,
+    })
+}
+
+/// Runs a language's program against an emulator of its own.
+fn calls_of(mut command: Command, options: &Options) -> Result<Vec<Calls>, Error> {
+    let Scene { emulator, .. } = Scene::new(Window::Sliding, Duration::ZERO)?;
+    scene::set(&mut command, &emulator.endpoint());
+    command
+        .env("SECONDS", options.amount.to_string())
+        .env("CALLERS", THREADS.to_string());
+    let printed = output(&mut command)?;
+    let lines = printed.lines().filter(|line| line.starts_with('{'));
+    lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
 impl Calls {
-    fn note(&mut self, call: impl FnOnce() -> Result<(), String>) {
-        let began = Instant::now();
-        match call() {
-            Ok(()) => {
-                let took = u32::try_from(began.elapsed().as_micros());
-                self.took.push(took.unwrap_or(u32::MAX));
-            }
-            Err(why) => {
-                self.failed += 1;
-                self.why = Some(why);
-            }
-        }
+    /// The first of a row.
+    fn figures(&self) -> Vec<f64> {
+        let done = self.users.saturating_sub(self.failed);
+        let users = per_second(done, Duration::from_secs_f64(self.seconds));
+        let quota = 100.0 * users / (f64::from(CALLS_PER_SECOND) * USERS_A_REQUEST);
+        vec![users, quota, self.p50_ms, self.p99_ms, self.failed as f64]
     }
-
-    /// All in one, sorted.
-    fn together(parts: Vec<Calls>) -> Calls {
-        let mut all = Calls::default();
-        for part in parts {
-            all.took.extend(part.took);
-            all.failed += part.failed;
-            all.why = all.why.or(part.why);
-        }
-        all.took.sort_unstable();
-        all
-    }
-
-    fn failed_as(&self) -> String {
-        match &self.why {
-            Some(why) => format!("{}, such as: {why}", self.failed),
-            None => self.failed.to_string(),
-        }
-    }
-
-    fn waits(&self) -> String {
-        let [half, most, all] = [500, 990, 1000].map(|per_mille| self.milliseconds(per_mille));
-        format!("{half:.0} ms, 1 % above {most:.0} ms, {all:.0} ms at most")
-    }
-
-    /// How long a caller waits at most in this number of 1,000 calls.
-    fn milliseconds(&self, per_mille: usize) -> f64 {
-        let last = self.took.len().saturating_sub(1);
-        let place = (self.took.len() * per_mille / 1000).min(last);
-        f64::from(self.took.get(place).copied().unwrap_or_default()) / 1000.0
-    }
-
-    fn row(&self, time: Duration) -> Row {
-        Row {
-            who: "Rust, threads".to_owned(),
-            callers: THREADS,
-            users: self.took.len() as u64 + self.failed,
-            failed: self.failed,
-            seconds: time.as_secs_f64(),
-            p50: self.milliseconds(500),
-            p99: self.milliseconds(990),
-        }
-    }
-}
-
-fn at_rest(before: Cost, after: Cost) -> String {
-    format!(
-        "{} threads, {:?} of CPU, woken {} times in {} s",
-        after.threads,
-        after.cpu.saturating_sub(before.cpu),
-        after.switches - before.switches,
-        REST.as_secs()
-    )
-}
-
-/// Users a second where each thread makes a call of its own.
-fn without(time: Duration) -> Result<f64, Error> {
-    let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
-    let token = CancelToken::new();
-    let options = CallOptions::new().timeout(2 * time).cancel(&token);
-    let call = |account: &str| {
-        let request = AddTags::new([(account, ["vip"])]).map_err(|error| error.to_string())?;
-        let added = scene.client.call(&request, &options);
-        added.map(drop).map_err(|error| error.to_string())
-    };
-    let calls = thread::scope(|scope| {
-        scope.spawn(|| {
-            thread::sleep(time);
-            token.cancel();
-        });
-        on_many_threads(time, call)
-    })?;
-    Ok(per_second(calls.took.len() as u64, time))
 }

@@ -1,345 +1,273 @@
-//! `cargo xtask bench emulator`: what the emulator takes and gives, as people install it, in a process of its own. The
-//! program has one core, and the plain sockets that call it another.
+//! `cargo xtask bench emulator`: what the emulator takes and gives, as people install it, in a process of its own. It has
+//! one core, and bulk runs of the client, which cost less than it does, have another.
 //!
 //! ```text
-//! full requests     100 users with 10 tags of 20 bytes each, over eight connections, of 200,000 among a million users:
-//!                   adding tags that are there, and then removing and adding them in turn
+//! full requests     100 users with 10 tags of 20 bytes each, of 200,000 among a million users: adding tags that are
+//!                   there, and then removing and adding them in turn
 //! peer              a server written by hand that reads the same requests with serde_json, and answers OK
-//! bytes a user      of users with 3 tags, by how much the process grows; the log of requests is full before
-//! reset             of all users
+//! memory            of users with 3 tags, by how much the process grows; the log of requests is full before
 //! ```
 
-use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
-use lexopt::ValueExt;
+use imtag_core::SecretKey;
+use imtag_transport::{AddTags, ChangeRequest, Client};
 use serde_json::Value;
 
-use super::http::{Connection, connect, listen};
-use super::pin::{cores, pin};
-use super::{median, per_second};
+use super::against::command_lines;
+use super::http::serve;
+use super::process::{cpu, memory, pin, two_cores};
+use super::report::{Contender, Report, Table};
+use super::{OTHER, Options, micros_each, per_second};
 use crate::Error;
-use crate::install::build;
 use crate::program::Running;
 use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
 
-const USERS: u64 = 10_000_000;
-/// Those that full requests are for.
-pub(super) const FEW_USERS: u64 = 1_000_000;
-const USERS_A_REQUEST: u64 = 100;
+/// Those that full requests are for, and how many of them.
+const FEW_USERS: u64 = 1_000_000;
+const CALLED: u64 = 200_000;
+/// So many full requests fill what the emulator keeps of them.
+const LOGGED: u64 = 10_000;
 const TAGS: u64 = 1_000;
 /// Brings users into an order that has nothing to do with their names.
 const PRIME: u64 = 7_368_787;
-const CONNECTIONS: usize = 8;
-const ROUNDS: usize = 5;
-/// Different bodies, so that their users do not all stay in the caches.
-const BODIES: u64 = 2_000;
-const SECONDS: u64 = 3;
 /// More than it answers.
 const CALLS_PER_SECOND: u32 = 100_000;
-const DAY: Duration = Duration::from_secs(86_400);
 
-const ADD: &str = "/v4/all_member_push/im_add_tag";
-const REMOVE: &str = "/v4/all_member_push/im_remove_tag";
-/// What a right answer of both servers holds.
-const OK: &[u8] = br#""ActionStatus":"OK""#;
+/// The row of the peer.
+const PEER: &str = "serde_json alone";
+/// What the rows of another commit's program are called.
+const OTHERS: [&str; 2] = ["other commit, same tags", "other commit, changes"];
 
-pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    let (mut users, mut time, mut program) = (USERS, Duration::from_secs(SECONDS), None);
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("users") => users = arguments.value()?.parse()?,
-            lexopt::Arg::Long("seconds") => {
-                time = Duration::from_secs(arguments.value()?.parse()?);
-            }
-            lexopt::Arg::Long("program") => program = Some(PathBuf::from(arguments.value()?)),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let program = program.map_or_else(|| build::command_line("release"), Ok)?;
-    let (servers, callers) = cores()?;
-    if servers == callers {
+pub(super) fn run(options: &Options) -> Result<Report, Error> {
+    let other = options.other()?;
+    let programs = command_lines(options, other.as_ref())?;
+    let cores = two_cores()?;
+    if cores[0] == cores[1] {
         return Err("one core is for the servers, and another for what calls them".into());
     }
-    pin(&servers)?;
-    let (emulator, mock) = (Server::start(program)?, listen(serve)?);
-    pin(&callers)?;
-    measure(&emulator, mock, users, time)
-}
-
-fn measure(emulator: &Server, mock: u16, users: u64, time: Duration) -> Result<(), Error> {
-    let target = target(ADD)?;
-    let of_all =
-        |target: &str| -> Vec<Vec<u8>> { (0..BODIES).map(|at| full_request(target, at)).collect() };
-    let (full, removing) = (of_all(&target), of_all(&self::target(REMOVE)?));
-    let mut to_emulator = Connections::open(emulator.port)?;
-    let mut to_mock = Connections::open(mock)?;
-
-    // so many that what the emulator keeps of requests has reached its bound
-    to_emulator.call(&mut full.iter().take(1).cycle().take(10_000))?;
-    let before = emulator.rss()?;
-    let of_fill = fill(FEW_USERS, &target, &mut to_emulator, emulator)?;
-    let [took, cpu] = of_fill.map(|it| 1e6 * it.as_secs_f64() / FEW_USERS as f64);
-    let each = |users: u64, rss: u64| rss.saturating_sub(before) as f64 / users as f64;
-    let row = |what: &str, figure: f64, unit: &str| println!("{what:<44} {figure:>10.1} {unit}");
-    let bytes = each(FEW_USERS, emulator.rss()?);
-    row(
-        &format!("a user with 3 tags, of {FEW_USERS}"),
-        bytes,
-        "bytes",
-    );
-    row("adding one, with 99 others in a request", took, "us");
-    row("its CPU", cpu, "us");
-
-    let mut rounds = Vec::new();
-    to_emulator.call(&mut full.iter())?; // each user gets its 10 tags
-    let mut same = full.iter().cycle();
-    // goes on from round to round, so that each of them changes its users
-    let mut changing = removing.iter().chain(&full).cycle();
-    for _ in 0..ROUNDS {
-        let mut of_emulator = |requests: &mut dyn Iterator<Item = &Vec<u8>>| -> Result<_, Error> {
-            let cpu = emulator.cpu()?;
-            let (sent, took) = to_emulator.call_for(time, requests)?;
-            let cpu = emulator.cpu()?.saturating_sub(cpu);
-            Ok([
-                per_second(sent, took),
-                1e6 * cpu.as_secs_f64() / sent as f64,
-            ])
-        };
-        let [ours, cpu] = of_emulator(&mut same)?;
-        let [changes, cpu_of_change] = of_emulator(&mut changing)?;
-        let (peers, took_peer) = to_mock.call_for(time, &mut same)?;
-        let peer = per_second(peers, took_peer);
-        rounds.push([ours, cpu, changes, cpu_of_change, peer]);
+    let start = |program: &Path| -> Result<Server, Error> {
+        pin(&cores[0])?;
+        let server = Server::start(program)?;
+        pin(&cores[1])?;
+        Ok(server)
+    };
+    let columns = [
+        ("memory", "bytes a user"),
+        ("adding", "us a user"),
+        ("CPU", "us a user"),
+        ("reset", "s"),
+        ("left", "bytes a user"),
+    ];
+    let mut grown = Table::new("users with 3 tags, 100 in a request", &columns);
+    let mut counts = vec![FEW_USERS, options.amount];
+    counts.dedup();
+    for (name, program) in &programs {
+        for users in &counts {
+            eprintln!("{name}, {users} users");
+            let figures = start(program)?.grown(*users)?;
+            grown.row(&format!("{name}, {users}"), &figures);
+        }
     }
-    let [ours, cpu, changes, cpu_of_change, peer] =
-        [0, 1, 2, 3, 4].map(|at| median(rounds.iter().map(|it| it[at])));
-    let ratio = median(rounds.iter().map(|round| round[0] / round[4]));
-    row("full requests of tags that are there", ours, "a second");
-    row("the CPU of one", cpu, "us");
-    row("full requests that remove or add", changes, "a second");
-    row("the CPU of one", cpu_of_change, "us");
-    row("peer: read with serde_json, nothing done", peer, "a second");
-    row("ratio of those of tags that are there", ratio, "");
-
-    // anew, as full requests left some users with more tags
-    row(
-        "reset of 1000000 users",
-        emulator.reset()?.as_secs_f64(),
-        "s",
-    );
-    fill(users, &target, &mut to_emulator, emulator)?;
-    row(
-        &format!("a user with 3 tags, of {users}"),
-        each(users, emulator.rss()?),
-        "bytes",
-    );
-    row(
-        &format!("reset of {users} users"),
-        emulator.reset()?.as_secs_f64(),
-        "s",
-    );
-    row(
-        "what the process holds a user after that",
-        each(users, emulator.rss()?),
-        "bytes",
-    );
-    Ok(())
+    pin(&cores[0])?;
+    let peer = client(&serve(answer)?)?;
+    let servers = programs
+        .iter()
+        .map(|(name, program)| Ok((*name, start(program)?)));
+    let servers = servers.collect::<Result<Vec<_>, Error>>()?;
+    let mut report = options.report();
+    report.tables.push(full_requests(&servers, &peer, options)?);
+    report.tables.push(grown);
+    Ok(report)
 }
 
-/// Gives so many users 3 tags each; answers what that took, and of the emulator's CPU.
-fn fill(
-    users: u64,
-    target: &str,
-    connections: &mut Connections,
-    emulator: &Server,
-) -> Result<[Duration; 2], Error> {
-    let cpu = emulator.cpu()?;
-    let began = Instant::now();
-    let mut requests = (0..users / USERS_A_REQUEST).map(|at| {
-        let first = at * USERS_A_REQUEST;
-        let of_request = (first..first + USERS_A_REQUEST).map(|user| {
-            let user = user * PRIME % users;
-            let tags = [0, 1, 2].map(|tag| format!("tag-{}", (user * 31 + tag * 17) % TAGS));
-            (user, tags.to_vec())
-        });
-        request(target, of_request)
+fn full_requests(
+    servers: &[(&str, Server)],
+    peer: &Client,
+    options: &Options,
+) -> Result<Table, Error> {
+    let tags: Vec<String> = (0..TAGS)
+        .map(|tag| format!("tag{tag:04}-of-20-bytes"))
+        .collect();
+    let tags = &tags;
+    let change = |change: fn(String, [&str; 10]) -> ChangeRequest| {
+        let users = (0..CALLED).map(|at| at * PRIME % FEW_USERS);
+        users.map(move |user| {
+            let tags =
+                std::array::from_fn(|tag| &*tags[((user * 31 + tag as u64 * 17) % TAGS) as usize]);
+            change(account(user), tags)
+        })
+    };
+    let adding = || change(|account, tags| ChangeRequest::add(account, tags));
+    let removing = || change(|account, tags| ChangeRequest::remove(account, tags));
+    let time = Duration::from_secs(if options.quick { 1 } else { 3 });
+    // time and requests of a round
+    let for_a_time = move |client: &Client, changes: &mut dyn Iterator<Item = ChangeRequest>| {
+        let began = Instant::now();
+        let sent = send(client, changes.take_while(|_| began.elapsed() < time))?;
+        let took = began.elapsed();
+        Ok::<_, Error>((sent, vec![micros_each(took, sent), per_second(sent, took)]))
+    };
+    let mut contenders = Vec::new();
+    for (name, server) in servers {
+        server.fill(FEW_USERS)?;
+        send(&server.client, adding())?; // each user gets its 10 tags
+        let changing = removing().chain(adding());
+        // go on from round to round, so that each of them changes its users
+        let works: [(_, Box<dyn Iterator<Item = ChangeRequest>>); 2] = [
+            ("same tags", Box::new(adding().cycle())),
+            ("changes", Box::new(changing.cycle())),
+        ];
+        for ((what, mut changes), other) in works.into_iter().zip(OTHERS) {
+            let over = if *name == OTHER {
+                vec![]
+            } else {
+                vec![PEER, other]
+            };
+            contenders.push(Contender {
+                name: format!("{name}, {what}"),
+                over,
+                measure: Box::new(move || {
+                    let before = server.cpu()?;
+                    let (sent, mut figures) = for_a_time(&server.client, &mut changes)?;
+                    let cpu = server.cpu()?.saturating_sub(before);
+                    figures.push(micros_each(cpu, sent));
+                    Ok(figures)
+                }),
+            });
+        }
+    }
+    let mut changes = adding().cycle();
+    contenders.push(Contender {
+        name: PEER.to_owned(),
+        over: vec![],
+        measure: Box::new(move || Ok(for_a_time(peer, &mut changes)?.1)),
     });
-    connections.call(&mut requests)?;
-    let took = began.elapsed();
-    Ok([took, emulator.cpu()?.saturating_sub(cpu)])
+    let columns = [("time", "us"), ("requests", "a second"), ("CPU", "us")];
+    let mut table = Table::new("full requests, × is of time", &columns);
+    table.in_turn(options.rounds, 0, &mut contenders)?;
+    Ok(table)
 }
 
-/// An `imtag emulator`.
+/// An `imtag emulator`, and a client for it.
 struct Server {
     running: Running,
-    port: u16,
+    address: String,
+    client: Client,
 }
 
 impl Server {
-    fn start(program: PathBuf) -> Result<Server, Error> {
-        let port = free_port()?;
+    fn start(program: &Path) -> Result<Server, Error> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = Command::new(program);
         scene::set(&mut command, "");
         command
             .env_remove("IMTAG_ENDPOINT")
             .env("IMTAG_CALLS_PER_SECOND", CALLS_PER_SECOND.to_string())
-            .args(["emulator", "--address", &format!("127.0.0.1:{port}")])
+            .args(["emulator", "--address", &address])
             .stdout(Stdio::null());
         let running = Running::start(&mut command)?;
         let until = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(&address).is_err() {
             if Instant::now() > until {
                 return Err("the emulator does not come up".into());
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(Server { running, port })
+        Ok(Server {
+            running,
+            client: client(&format!("http://{address}"))?,
+            address,
+        })
     }
 
-    fn reset(&self) -> Result<Duration, Error> {
+    /// Gives so many users 3 tags each, and takes them away: bytes a user, time and CPU of adding one, the seconds of a
+    /// reset, and the bytes a user that are left.
+    fn grown(&self, users: u64) -> Result<Vec<f64>, Error> {
+        let tags: [String; 10] = std::array::from_fn(|tag| format!("tag{tag:04}-of-20-bytes"));
+        let accounts: [String; 100] = std::array::from_fn(|user| account(user as u64));
+        let full = AddTags::new(accounts.iter().map(|account| (account, &tags)))?;
+        for _ in 0..LOGGED {
+            self.client.add_tag(&full)?;
+        }
+        let before = self.rss()?;
+        let grown = || -> Result<f64, Error> {
+            Ok(self.rss()?.saturating_sub(before) as f64 / users as f64)
+        };
+        let (cpu, began) = (self.cpu()?, Instant::now());
+        self.fill(users)?;
+        let [took, cpu] = [began.elapsed(), self.cpu()?.saturating_sub(cpu)];
+        let [took, cpu] = [took, cpu].map(|it| micros_each(it, users));
+        let memory = grown()?;
         let began = Instant::now();
-        let head = "POST /emulator/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
-        let mut connection = connect(self.port)?;
-        connection.send(head.as_bytes())?;
-        receive(&mut connection, b"true")?;
-        Ok(began.elapsed())
+        self.reset()?;
+        let reset = began.elapsed().as_secs_f64();
+        Ok(vec![memory, took, cpu, reset, grown()?])
+    }
+
+    /// Gives so many users 3 tags each.
+    fn fill(&self, users: u64) -> Result<(), Error> {
+        let changes = (0..users).map(|at| {
+            let user = at * PRIME % users;
+            let tags = [0, 1, 2].map(|tag| format!("tag-{}", (user * 31 + tag * 17) % TAGS));
+            ChangeRequest::add(account(user), tags)
+        });
+        send(&self.client, changes)?;
+        Ok(())
+    }
+
+    fn reset(&self) -> Result<(), Error> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        let head = "POST /emulator/reset HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        if answer.starts_with("HTTP/1.1 200") {
+            Ok(())
+        } else {
+            Err(format!("no reset: {answer}").into())
+        }
     }
 
     fn rss(&self) -> Result<u64, Error> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.running.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
-        let kib = kib.ok_or("this system does not say what memory a process has")?;
-        Ok(1024 * kib.trim().parse::<u64>()?)
+        Ok(memory(self.running.0.id(), "VmRSS")?.ok_or("the emulator has ended")?)
     }
 
-    /// What all its threads took.
     fn cpu(&self) -> Result<Duration, Error> {
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.running.0.id()))? {
-            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-            let first = schedstat.split_whitespace().next();
-            let first = first.ok_or("this Linux does not count the time of threads")?;
-            nanoseconds += first.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        cpu(self.running.0.id())
     }
 }
 
-fn free_port() -> Result<u16, Error> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+fn client(endpoint: &str) -> Result<Client, Error> {
+    let client = Client::builder(SDKAPPID, IDENTIFIER, SecretKey::new(KEY)?).endpoint(endpoint);
+    let client = client.calls_per_second(CALLS_PER_SECOND).fresh_start(true);
+    Ok(client.build()?)
 }
 
-/// The path of a call, with its query.
-fn target(path: &str) -> Result<String, Error> {
-    let (key, app) = (SecretKey::new(KEY)?, SdkAppId::new(SDKAPPID)?);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let usersig = UserSig::sign(&key, app, &Identifier::new(IDENTIFIER)?, DAY, now);
-    let usersig = usersig.expose();
-    Ok(format!(
-        "{path}?sdkappid={SDKAPPID}&identifier={IDENTIFIER}&usersig={usersig}&random=1&contenttype=json"
-    ))
+fn account(user: u64) -> String {
+    format!("user{user:08}")
 }
 
-/// One of the full requests: its users are drawn, and each user has the same tags wherever it is drawn.
-fn full_request(target: &str, at: u64) -> Vec<u8> {
-    let users = (0..USERS_A_REQUEST).map(|user| {
-        let user = (at * USERS_A_REQUEST + user) * PRIME % FEW_USERS;
-        let tags =
-            (0..10).map(|tag| format!("tag{:04}-of-20-bytes", (user * 31 + tag * 17) % TAGS));
-        (user, tags.collect())
-    });
-    request(target, users)
-}
-
-fn request(target: &str, users: impl Iterator<Item = (u64, Vec<String>)>) -> Vec<u8> {
-    let users = users.map(|(user, tags)| {
-        let tags = tags.join("\",\"");
-        format!(r#"{{"To_Account":"user{user:08}","Tags":["{tags}"]}}"#)
-    });
-    let users: Vec<String> = users.collect();
-    let body = format!(r#"{{"UserTags":[{}]}}"#, users.join(","));
-    let length = body.len();
-    let head =
-        format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
-    [head.into_bytes(), body.into_bytes()].concat()
-}
-
-/// Connections of one thread, each with a request under way.
-struct Connections(Vec<Connection<TcpStream>>);
-
-impl Connections {
-    fn open(port: u16) -> Result<Connections, Error> {
-        let opened = (0..CONNECTIONS).map(|_| connect(port));
-        Ok(Connections(opened.collect::<Result<_, _>>()?))
-    }
-
-    /// Sends requests until there are no more; answers how many.
-    fn call(&mut self, requests: &mut dyn Iterator<Item = impl AsRef<[u8]>>) -> Result<u64, Error> {
-        let mut under_way = 0;
-        let mut sent = 0;
-        for request in requests {
-            let at = sent as usize % CONNECTIONS;
-            if under_way == CONNECTIONS {
-                receive(&mut self.0[at], OK)?;
-                under_way -= 1;
-            }
-            self.0[at].send(request.as_ref())?;
-            (sent, under_way) = (sent + 1, under_way + 1);
-        }
-        for at in sent - under_way as u64..sent {
-            receive(&mut self.0[at as usize % CONNECTIONS], OK)?;
-        }
-        Ok(sent)
-    }
-
-    /// Sends the next of endless requests for a time.
-    fn call_for(
-        &mut self,
-        time: Duration,
-        requests: &mut dyn Iterator<Item = &Vec<u8>>,
-    ) -> Result<(u64, Duration), Error> {
-        let began = Instant::now();
-        let mut requests = std::iter::from_fn(|| {
-            let on = began.elapsed() < time;
-            if on { requests.next() } else { None }
-        });
-        let sent = self.call(&mut requests)?;
-        Ok((sent, began.elapsed()))
-    }
-}
-
-/// Waits for an answer, which must be a right one.
-fn receive(connection: &mut Connection<TcpStream>, right: &[u8]) -> Result<(), Error> {
-    let body = connection.message()?.ok_or("the server hung up")?;
-    if body.windows(right.len()).any(|part| part == right) {
-        Ok(())
+/// Makes changes, all of which are done. How many requests that were.
+fn send(client: &Client, changes: impl Iterator<Item = ChangeRequest>) -> Result<u64, Error> {
+    let summary = client.bulk().run(changes).finish();
+    if summary.all_done() {
+        Ok(summary.progress.requests)
     } else {
-        Err(String::from_utf8_lossy(body).into_owned().into())
+        Err(summary.to_string().into())
     }
 }
 
-/// The peer, on a connection.
-fn serve(stream: TcpStream) -> Result<(), Error> {
-    let mut connection = Connection::new(stream);
-    while let Some(body) = connection.message()? {
-        let body: Value = serde_json::from_slice(body)?;
-        let users = body["UserTags"].as_array().map_or(0, Vec::len) as u64;
-        let status = if users == USERS_A_REQUEST {
-            "OK"
-        } else {
-            "FAIL"
-        };
-        let answer = format!(r#"{{"ActionStatus":"{status}","ErrorInfo":"","ErrorCode":0}}"#);
-        let length = answer.len();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-        connection.send((head + &answer).as_bytes())?;
-    }
-    Ok(())
+/// The peer's answer.
+fn answer(body: &[u8]) -> Result<String, Error> {
+    let body: Value = serde_json::from_slice(body)?;
+    let code = i32::from(!body["UserTags"].is_array());
+    Ok(format!(
+        r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":{code}}}"#
+    ))
 }

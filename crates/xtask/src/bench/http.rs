@@ -1,4 +1,5 @@
-//! The HTTP that benchmarks speak themselves: messages with a length, over connections that stay.
+//! The servers that benchmarks have written by hand: each reads a request's length and body, and costs as little as can
+//! be. They serve until the program ends.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,58 +7,12 @@ use std::thread;
 
 use crate::Error;
 
-/// A connection, of a client or of a server.
-pub(super) struct Connection<S> {
-    stream: BufReader<S>,
-    line: Vec<u8>,
-    body: Vec<u8>,
-}
-
-impl<S: Read + Write> Connection<S> {
-    pub(super) fn new(stream: S) -> Connection<S> {
-        Connection {
-            stream: BufReader::with_capacity(64 * 1024, stream),
-            line: Vec::new(),
-            body: Vec::new(),
-        }
-    }
-
-    pub(super) fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        self.stream.get_mut().write_all(message)?;
-        self.stream.get_mut().flush()
-    }
-
-    /// The body of the next message; none where the peer has hung up.
-    pub(super) fn message(&mut self) -> io::Result<Option<&[u8]>> {
-        let mut bytes = 0;
-        loop {
-            self.line.clear();
-            if self.stream.read_until(b'\n', &mut self.line)? == 0 {
-                return Ok(None);
-            }
-            if self.line == b"\r\n" {
-                break;
-            }
-            bytes = content_length(&self.line).unwrap_or(bytes);
-        }
-        self.body.resize(bytes, 0);
-        self.stream.read_exact(&mut self.body)?;
-        Ok(Some(&self.body))
-    }
-}
-
-/// The number of a line `Content-Length: 5`.
-fn content_length(line: &[u8]) -> Option<usize> {
-    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    let is_length = name.eq_ignore_ascii_case("content-length");
-    is_length.then(|| value.trim().parse().ok()).flatten()
-}
-
-/// Opens a connection to a port of this machine.
-pub(super) fn connect(port: u16) -> io::Result<Connection<TcpStream>> {
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_nodelay(true)?;
-    Ok(Connection::new(stream))
+/// Serves plain HTTP; the endpoint.
+pub(super) fn serve(
+    answer: impl Fn(&[u8]) -> Result<String, Error> + Copy + Send + 'static,
+) -> Result<String, Error> {
+    let port = listen(move |stream| answer_all(stream, answer))?;
+    Ok(format!("http://127.0.0.1:{port}"))
 }
 
 /// Serves each connection on a thread of its own. The port. An error ends its connection, which the client sees.
@@ -76,4 +31,59 @@ pub(super) fn listen(
         }
     });
     Ok(port)
+}
+
+/// Answers each request of a connection, by its body, with a body of JSON.
+pub(super) fn answer_all(
+    stream: impl Read + Write,
+    answer: impl Fn(&[u8]) -> Result<String, Error>,
+) -> Result<(), Error> {
+    let mut stream = BufReader::with_capacity(64 * 1024, stream);
+    let (mut line, mut body) = (String::new(), Vec::new());
+    loop {
+        let mut bytes = 0;
+        while line != "\r\n" {
+            line.clear();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(()); // the client has hung up
+            }
+            let field = line.split_once(':');
+            let length = field.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            if let Some((_, length)) = length {
+                bytes = length.trim().parse()?;
+            }
+        }
+        line.clear();
+        body.resize(bytes, 0);
+        stream.read_exact(&mut body)?;
+        let answer = answer(&body)?;
+        let length = answer.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 10:58:03 GMT\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: keep-alive\r\n\r\n{answer}"
+        );
+        stream.get_mut().write_all(answer.as_bytes())?;
+        stream.get_mut().flush()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_request_of_a_connection_is_answered_by_its_body() {
+        let endpoint = serve(|body| Ok(body.len().to_string())).unwrap();
+        let mut stream = TcpStream::connect(endpoint.strip_prefix("http://").unwrap()).unwrap();
+        let first = "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+        let last = "POST / HTTP/1.1\r\ncontent-length:2\r\nHost: a\r\n\r\n{}";
+        stream.write_all([first, last].concat().as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        let bodies: Vec<_> = answers.split("keep-alive\r\n\r\n").skip(1).collect();
+        assert!(bodies[0].starts_with("5HTTP/1.1 200 OK\r\n"), "{answers}");
+        assert_eq!(bodies[1], "2");
+    }
 }

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use imtag_core::plan::{BatchPolicy, BatchResult, Plan};
 use imtag_core::{ChangeRequest, Effect, Operation, Rules};
 
-use super::median;
+use super::report::{Contender, Report, Table};
+use super::{Options, micros_each};
 use crate::Error;
 
-const CHANGES: usize = 200_000;
-const ROUNDS: usize = 7;
 const POLICY: BatchPolicy = BatchPolicy {
     linger: Duration::MAX,
     late_window: Duration::from_secs(5),
@@ -27,45 +26,43 @@ struct User {
     tags: Vec<String>,
 }
 
-pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    if let Some(argument) = arguments.next()? {
-        return Err(argument.unexpected().into());
+pub(super) fn run(options: &Options) -> Result<Report, Error> {
+    let changes = options.amount as usize;
+    let mut report = options.report();
+    for (title, users) in &[
+        ("one tag a user", users(changes, 1, 1)),
+        ("ten tags a user", users(changes, 10, 1)),
+        ("two changes of each user", users(changes, 1, 2)),
+    ] {
+        let contender = |name: &str, over, work: fn(&[User]) -> usize| Contender {
+            name: name.to_owned(),
+            over,
+            measure: Box::new(move || {
+                let began = Instant::now();
+                assert_eq!(black_box(work(users)), changes);
+                Ok(vec![1e3 * micros_each(began.elapsed(), options.amount)])
+            }),
+        };
+        let mut table = Table::new(title, &[("a change", "ns")]);
+        let contenders = &mut [
+            contender("plan", vec!["JSON"], planned),
+            contender("JSON", vec![], as_json),
+        ];
+        table.in_turn(options.rounds, 0, contenders)?;
+        report.tables.push(table);
     }
-    let loads = [
-        ("one tag a user", users(1, 1)),
-        ("ten tags a user", users(10, 1)),
-        ("two changes of each user", users(1, 2)),
-    ];
-    println!("nanoseconds a change, the median of {ROUNDS} rounds in turn");
-    println!("{:<26} {:>8} {:>8} {:>7}", "", "plan", "JSON", "ratio");
-    for (what, users) in &loads {
-        let rounds: Vec<[f64; 2]> = (0..ROUNDS)
-            .map(|_| [each(users, planned), each(users, as_json)])
-            .collect();
-        let [plan, json] = [0, 1].map(|at| median(rounds.iter().map(|it| it[at])));
-        let ratio = median(rounds.iter().map(|[plan, json]| plan / json));
-        println!("{what:<26} {plan:>8.0} {json:>8.0} {ratio:>7.2}");
-    }
-    Ok(())
+    Ok(report)
 }
 
-/// Users with so many tags, each of them so often, one after the other.
-fn users(tags: usize, times: usize) -> Vec<User> {
-    let users = (0..CHANGES).map(|at| User {
+/// Changes with so many tags, so many of each user, one after the other.
+fn users(changes: usize, tags: usize, times: usize) -> Vec<User> {
+    let users = (0..changes).map(|at| User {
         account: format!("user{:08}", at / times),
         tags: (at..at + tags)
             .map(|tag| format!("tag{:03}-of-20-bytes.", tag % 100))
             .collect(),
     });
     users.collect()
-}
-
-fn each(users: &[User], work: fn(&[User]) -> usize) -> f64 {
-    let began = Instant::now();
-    assert_eq!(black_box(work(users)), CHANGES);
-    #[allow(clippy::cast_precision_loss)] // 200,000
-    let changes = CHANGES as f64;
-    began.elapsed().as_secs_f64() * 1e9 / changes
 }
 
 /// A run at full capacity whose requests are all done, one after the other. How many outcomes there were.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-pub(crate) use imtag_checks::build::{Built, command_line, target};
+pub(crate) use imtag_checks::build::{Built, target};
 
 use super::archive;
 use crate::Error;
