@@ -57,6 +57,7 @@ const CORE: &[&str] = &[
 
 const TRANSPORT: &[&str] = &[
     // keep sorted
+    "httpdate",
     "memchr",
     "nix",
     "percent-encoding",

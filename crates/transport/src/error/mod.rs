@@ -16,5 +16,5 @@ mod text;
 pub use cause::{Cause, Error, Phase, RunError};
 pub use change::{ChangeError, Unfinished};
 pub(crate) use judge::is_local_failure;
-pub(crate) use refused_usersig::{UserSigSource, explain, seconds_of};
+pub(crate) use refused_usersig::{UserSigSource, explain};
 pub(crate) use text::counted;

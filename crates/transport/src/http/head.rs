@@ -11,11 +11,9 @@
 //! ```
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use memchr::{memchr, memchr_iter};
-
-use crate::error::seconds_of;
 
 use super::body::{AnswerBody, NO_HTTP};
 
@@ -172,7 +170,7 @@ impl Head {
             } else if is("content-encoding") {
                 encodings(value).for_each(|word| info.note_encoding(word));
             } else if is("date") {
-                info.date = std::str::from_utf8(value).ok().and_then(seconds_of);
+                info.date = date(value);
             }
         }
         // HTTP/1.0 knows no transfer codings
@@ -206,6 +204,12 @@ impl HeadInfo {
         }
         encoding.push_str(&String::from_utf8_lossy(word));
     }
+}
+
+/// The time of a `Date` line, since the Unix epoch.
+fn date(value: &[u8]) -> Option<Duration> {
+    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok()
 }
 
 /// The words of a list.
