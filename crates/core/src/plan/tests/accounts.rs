@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn changes_of_an_account_go_one_after_the_other_in_their_order_across_producers() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        linger: Duration::ZERO,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.linger = Duration::ZERO);
     let (one, other) = (rig.producer, rig.plan.open(POLICY));
     rig.push(add("u", ["a"]));
     rig.push_by(other, remove("u", ["a"]));

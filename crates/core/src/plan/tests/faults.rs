@@ -16,10 +16,7 @@ fn run_without_u(rig: &mut Rig, refused: Operation, scope: Scope) -> Vec<String>
 }
 
 fn add_remove_add(scope: Scope, remember_rejected: bool) -> (Vec<String>, Vec<String>) {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        remember_rejected,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.remember_rejected = remember_rejected);
     rig.flush();
     rig.push(add("u", tags(0, 10)));
     rig.push(add("u", ["b"]));

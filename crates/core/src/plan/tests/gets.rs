@@ -91,10 +91,7 @@ fn gets_wait_for_no_change_and_no_late_window_and_changes_wait_for_no_get() {
 
 #[test]
 fn a_refused_request_is_split_until_only_the_gets_at_fault_fail_and_the_account_then_goes_alone() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        remember_rejected: false,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.remember_rejected = false);
     rig.flush();
     for user in 0..100 {
         rig.push(get(&format!("u{user}")));
@@ -183,10 +180,7 @@ fn gets_that_share_a_slot_have_one_list_of_tags() {
 
 #[test]
 fn gets_and_changes_take_nothing_of_each_others_capacity() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        capacity: 2,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.capacity = 2);
     let has = |rig: &Rig| {
         [Operation::Add, Operation::Clear, Operation::Get]
             .map(|operation| rig.plan.has_capacity(rig.producer, operation))

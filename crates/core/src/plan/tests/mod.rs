@@ -212,6 +212,13 @@ impl Rig {
         Rig::with_policy(POLICY)
     }
 
+    /// With one producer, whose policy differs so from the usual.
+    fn with(differs: impl FnOnce(&mut BatchPolicy)) -> Rig {
+        let mut policy = POLICY;
+        differs(&mut policy);
+        Rig::with_policy(policy)
+    }
+
     /// With a producer that flushes.
     fn flushing() -> Rig {
         let mut rig = Rig::new();

@@ -53,10 +53,7 @@ fn who_is_left_after_a_full_request_lingers_anew() {
 
 #[test]
 fn the_further_slots_of_who_has_lingered_do_not_linger_again() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        full_slot_is_enough: false,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.full_slot_is_enough = false);
     rig.push(add("u", tags(0, 25)));
     rig.waits_until(ms(1_010));
     rig.now = ms(1_010);
@@ -68,10 +65,7 @@ fn the_further_slots_of_who_has_lingered_do_not_linger_again() {
 #[test]
 fn a_full_slot_is_enough_where_the_policy_says_so() {
     for enough in [false, true] {
-        let mut rig = Rig::with_policy(BatchPolicy {
-            full_slot_is_enough: enough,
-            ..POLICY
-        });
+        let mut rig = Rig::with(|policy| policy.full_slot_is_enough = enough);
         rig.push(add("u", tags(0, 9)));
         rig.push(add("v", ["a"]));
         rig.push(add("u", tags(0, 9)));
@@ -96,10 +90,7 @@ fn every_full_slot_of_a_change_goes_at_once_and_the_rest_lingers() {
 
 #[test]
 fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        linger: ms(60_000),
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.linger = ms(60_000));
     rig.push(add("u", tags(0, 10)));
     let first = rig.take();
     for tag in tags(10, 10) {
@@ -223,10 +214,7 @@ fn at_its_capacity_with_nothing_under_way_a_producer_sends_what_it_has() {
 
 #[test]
 fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        linger: Duration::ZERO,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.linger = Duration::ZERO);
     push_users(&mut rig, 0..1);
     let first = rig.form();
     push_users(&mut rig, 1..2);
@@ -300,10 +288,7 @@ fn at_the_end_an_add_waits_for_those_that_a_remove_holds_up() {
 
 #[test]
 fn what_waits_to_be_sent_again_counts_towards_the_capacity() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        capacity: 10,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.capacity = 10);
     rig.flush();
     let again = |rig: &mut Rig, users: usize| {
         for user in 0..users {

@@ -227,10 +227,7 @@ fn slots_that_come_back_go_with_no_other_slot_of_their_account() {
 
 #[test]
 fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
-    let mut rig = Rig::with_policy(BatchPolicy {
-        remember_rejected: false,
-        ..POLICY
-    });
+    let mut rig = Rig::with(|policy| policy.remember_rejected = false);
     rig.flush();
     let push = |rig: &mut Rig, names: &[&str]| {
         for name in names {
