@@ -119,19 +119,3 @@ fn a_host_without_an_address_is_a_network_error_that_names_it() {
     );
     assert_eq!(error.effect(), Effect::NotApplied);
 }
-
-#[test]
-fn a_certificate_that_does_not_fit_is_a_tls_error_and_nothing_is_sent() {
-    let (emulator, other) = (tls_emulator(), tls_emulator());
-    let wrong = ca_file(&other);
-    let clients = [
-        builder(&emulator.endpoint()).build(),
-        builder(&emulator.endpoint()).ca_file(wrong.path()).build(),
-    ];
-    for client in clients {
-        let error = client.unwrap().add_tag(&add()).unwrap_err();
-        assert_eq!(cause(&error), "TLS");
-        assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 1));
-    }
-    assert_eq!(emulator.stats().arrivals(), 0);
-}

@@ -62,25 +62,6 @@ fn a_hundred_callers_of_a_hundred_users_are_one_request_and_each_has_its_own_tag
 }
 
 #[test]
-fn fifty_callers_of_one_user_are_one_slot() {
-    let emulator = emulator();
-    let batcher = &lingering(&client(&emulator));
-    thread::scope(|scope| {
-        let gets = scope.spawn(|| get_each(batcher, [7; 50].into_iter()));
-        until(|| batcher.unsettled() == 50);
-        batcher.flush(&CallOptions::new()).unwrap();
-        let gets = gets.join().unwrap();
-        assert_eq!(gets.len(), 50);
-        for (_, read) in gets {
-            assert_eq!(read.unwrap(), some(&[]));
-        }
-    });
-    let requests = emulator.requests();
-    let bodies: Vec<&str> = requests.iter().map(|it| it.body.as_str()).collect();
-    assert_eq!(bodies, [r#"{"To_Account":["u7"]}"#]);
-}
-
-#[test]
 fn a_get_sees_each_change_that_was_answered_before_it() {
     let emulator = emulator();
     let batcher = client(&emulator).batcher().linger(Duration::from_millis(1));
