@@ -26,7 +26,7 @@ pub struct ClientBuilder {
     sdkappid: u32,
     identifier: String,
     credentials: Option<Credentials>,
-    place: Option<Place>,
+    place: Option<Target>,
     generation: Generation,
     limits: Limits,
     calls_per_second: Option<f64>,
@@ -38,7 +38,7 @@ pub struct ClientBuilder {
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum Target {
     Region(Region),
     Endpoint(String),
 }
@@ -146,13 +146,13 @@ impl ClientBuilder {
 
     /// The app's data centre. Required, unless an endpoint is set; the later of the two counts.
     pub fn region(mut self, region: Region) -> Self {
-        self.place = Some(Place::Region(region));
+        self.place = Some(Target::Region(region));
         self
     }
 
     /// An address in place of a region's: `https://host[:port]`, or `http://` with a loopback address.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.place = Some(Place::Endpoint(endpoint.into()));
+        self.place = Some(Target::Endpoint(endpoint.into()));
         self
     }
 
@@ -238,8 +238,8 @@ impl ClientBuilder {
         let sdkappid = SdkAppId::new(self.sdkappid)?;
         let identifier = Identifier::new(self.identifier)?;
         let endpoint = match self.place.ok_or(SettingsError::NoPlace)? {
-            Place::Region(region) => region.into(),
-            Place::Endpoint(text) => Endpoint::parse(&text)?,
+            Target::Region(region) => region.into(),
+            Target::Endpoint(text) => Endpoint::parse(&text)?,
         };
         let settings = Settings {
             sdkappid,

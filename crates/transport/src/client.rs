@@ -112,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::error::{Cause, Phase};
-    use crate::outage::Place;
+    use crate::outage::OutagePlace;
     use crate::wait::{Lock, WaitScope, deadline_after};
 
     const LONG: Duration = Duration::from_secs(200);
@@ -132,8 +132,8 @@ mod tests {
         let client = client.endpoint(emulator.endpoint()).build().unwrap();
         let client: &'static Client = Box::leak(Box::new(client));
         let (_, state) = client.shared.parts();
-        let others = Lock::new([(); 2].map(|()| Place::new(&state.outage)));
-        let all_fail = |others: &mut [Place<'_>; 2], started| {
+        let others = Lock::new([(); 2].map(|()| OutagePlace::new(&state.outage)));
+        let all_fail = |others: &mut [OutagePlace<'_>; 2], started| {
             let cause = Cause::Timeout { phase: Phase::Read }.into();
             for other in others {
                 other.failed(&cause, true, started, deadline_after(LONG));

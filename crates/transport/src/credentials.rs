@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
 use crate::error::UserSigSource;
-use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Polled, WaitEnd, WaitPlace, WaitScope, Waiters};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -190,7 +190,7 @@ impl UserSigs {
             return Ok(held);
         }
         wait_scope.check().map_err(NoUserSig::Stopped)?;
-        let mut place = Place::new(&self.state, |state| &mut state.waiting);
+        let mut place = WaitPlace::new(&self.state, |state| &mut state.waiting);
         let held = wait_scope.wait_until(|| self.look(&mut place, wait_scope));
         drop(place);
         if let Some(held) = held.map_err(NoUserSig::Stopped)?? {
@@ -206,7 +206,7 @@ impl UserSigs {
     /// The UserSig, or `None` for the thread that is to make it now.
     fn look(
         &self,
-        place: &mut Place<'_, State>,
+        place: &mut WaitPlace<'_, State>,
         wait_scope: &WaitScope,
     ) -> Polled<Result<Option<VersionedUserSig>, NoUserSig>> {
         let mut state = self.state.lock();

@@ -92,14 +92,14 @@ impl Outage {
 
 /// A call's place among its client's calls, until it is dropped. It is registered with the rule from its first failure or
 /// wait on.
-pub(crate) struct Place<'o> {
+pub(crate) struct OutagePlace<'o> {
     outage: &'o Outage,
     caller: Option<Caller>,
 }
 
-impl<'o> Place<'o> {
-    pub(crate) fn new(outage: &'o Outage) -> Place<'o> {
-        Place {
+impl<'o> OutagePlace<'o> {
+    pub(crate) fn new(outage: &'o Outage) -> OutagePlace<'o> {
+        OutagePlace {
             outage,
             caller: None,
         }
@@ -189,7 +189,7 @@ impl<'o> Place<'o> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for OutagePlace<'_> {
     fn drop(&mut self) {
         self.leave();
     }
@@ -212,14 +212,14 @@ mod tests {
     fn an_answer_is_noted_beside_a_calm_rule_and_told_to_it_before_a_failure() {
         let outage = Outage::new(RetryPolicy::default());
         let knows = || outage.state.lock().rule.has_answered();
-        Place::new(&outage).answered();
+        OutagePlace::new(&outage).answered();
         assert!(!knows());
-        let mut fails = Place::new(&outage);
+        let mut fails = OutagePlace::new(&outage);
         let cause = Arc::new(Cause::Timeout { phase: Phase::Read });
         fails.failed(&cause, true, outage.origin, now());
         assert!(knows());
         assert!(outage.is_told_of_answers());
-        Place::new(&outage).answered();
+        OutagePlace::new(&outage).answered();
         assert!(outage.is_told_of_answers());
     }
 }

@@ -26,8 +26,8 @@ pub(super) enum Group {
 
 /// The changes of one account that wait, and what is remembered of it.
 #[derive(Debug)]
-pub(super) struct Account<E> {
-    text: Text,
+pub(super) struct AccountState<E> {
+    text: AccountText,
     /// That of its text, by the plan's key: it is made once, when an item is pushed.
     pub(super) hash: u64,
     /// The producer whose gets these are; none where they are changes.
@@ -49,7 +49,7 @@ pub(super) struct Account<E> {
 
 /// The text of an account.
 #[derive(Debug)]
-enum Text {
+enum AccountText {
     /// That of one of its changes, or gets.
     Shared(Item),
     /// The text alone, as it may be remembered long after its changes. It stays so.
@@ -116,11 +116,11 @@ pub(super) struct Rejected<E> {
     pub(super) failure: E,
 }
 
-impl<E> Account<E> {
+impl<E> AccountState<E> {
     /// That of an item, which hashes so.
-    pub(super) fn new(item: &Item, hash: u64, reader: Option<ProducerId>) -> Account<E> {
-        Account {
-            text: Text::Shared(item.clone()),
+    pub(super) fn new(item: &Item, hash: u64, reader: Option<ProducerId>) -> AccountState<E> {
+        AccountState {
+            text: AccountText::Shared(item.clone()),
             hash,
             reader,
             waiting: Waiting::default(),
@@ -135,20 +135,20 @@ impl<E> Account<E> {
 
     pub(super) fn text(&self) -> &str {
         match &self.text {
-            Text::Shared(item) => item.account(),
-            Text::Alone(text) => text,
+            AccountText::Shared(item) => item.account(),
+            AccountText::Alone(text) => text,
         }
     }
 
     /// Shares the text of an item of its own.
     pub(super) fn share_text(&mut self, item: &Item) {
-        self.text = Text::Shared(item.clone());
+        self.text = AccountText::Shared(item.clone());
     }
 
     /// Lets go of the item that its text is shared with.
     pub(super) fn keep_text_alone(&mut self) {
-        if let Text::Shared(item) = &self.text {
-            self.text = Text::Alone(item.account().into());
+        if let AccountText::Shared(item) = &self.text {
+            self.text = AccountText::Alone(item.account().into());
         }
     }
 
@@ -195,9 +195,9 @@ impl<E> Account<E> {
 }
 
 #[cfg(test)]
-impl<E> Account<E> {
+impl<E> AccountState<E> {
     pub(super) fn has_text_alone(&self) -> bool {
-        matches!(self.text, Text::Alone(_))
+        matches!(self.text, AccountText::Alone(_))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
-use super::accounts::{Account, Group};
+use super::accounts::{AccountState, Group};
 use super::arena::{AccountId, ProducerId};
 use super::item::{ChangeFailure, Item};
 use super::schedule::Plan;
@@ -25,7 +25,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if let Some(account) = names.find(hash, its) {
             return *account;
         }
-        let account = accounts.insert(Account::new(item, hash, reader));
+        let account = accounts.insert(AccountState::new(item, hash, reader));
         names.insert_unique(hash, account, |id| accounts[*id].hash);
         account
     }

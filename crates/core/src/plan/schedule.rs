@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 
-use super::accounts::{Account, Entry, slots};
+use super::accounts::{AccountState, Entry, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
 use super::batch::{Batch, Kind};
 use super::flush::Flush;
@@ -32,7 +32,7 @@ pub struct Plan<R, E> {
     /// The number of the last batch.
     pub(super) batches: u64,
     pub(super) changes: Arena<Entry<R, E>>,
-    pub(super) accounts: Arena<Account<E>>,
+    pub(super) accounts: Arena<AccountState<E>>,
     /// The accounts of changes by their texts, for what is pushed. A table and no map, as an account holds its text and the
     /// hash of it: an account is hashed once, when it is pushed, and neither hashed nor compared when it is forgotten.
     pub(super) names: HashTable<AccountId>,

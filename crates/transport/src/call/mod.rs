@@ -20,7 +20,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
 use crate::http::{Exchange, Exchanged, Stale};
-use crate::outage::Place;
+use crate::outage::OutagePlace;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::rate_limiter::Permit;
@@ -46,7 +46,7 @@ pub(crate) struct Call<'c> {
     pub(crate) may_arrive_late: bool,
     /// The last attempt met a dead or silent connection.
     over_new_connection: bool,
-    place: Place<'c>,
+    place: OutagePlace<'c>,
     /// Why the last attempt of this call failed, while it waits to make another.
     last_failure: Option<Arc<Cause>>,
     /// Called when an attempt has its turn in the quota.
@@ -78,7 +78,7 @@ impl<'c> Call<'c> {
             effect: Effect::NotApplied,
             may_arrive_late: false,
             over_new_connection: false,
-            place: Place::new(&state.outage),
+            place: OutagePlace::new(&state.outage),
             last_failure: None,
             on_turn: None,
             is_searched: false,

@@ -31,7 +31,7 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
-    tls: Option<Box<Tls>>,
+    tls: Option<Box<TlsSession>>,
     /// The head of the request under way, which holds the UserSig.
     pub(super) head: Zeroizing<Vec<u8>>,
     /// What has arrived, decrypted, since the last request.
@@ -42,7 +42,7 @@ pub(super) struct Connection {
     pub(super) reusable: bool,
 }
 
-struct Tls {
+struct TlsSession {
     session: ClientConnection,
     /// Records to write.
     records: Vec<u8>,
@@ -59,7 +59,7 @@ impl Connection {
     ) -> Result<Connection, Cause> {
         context.phase = Phase::Handshake;
         let tls = session.map(|session| {
-            Box::new(Tls {
+            Box::new(TlsSession {
                 session,
                 records: Vec::new(),
                 received: Vec::new(),
@@ -73,7 +73,7 @@ impl Connection {
             closed: false,
             reusable: false,
         };
-        let is_handshaking = |tls: &Tls| tls.session.is_handshaking();
+        let is_handshaking = |tls: &TlsSession| tls.session.is_handshaking();
         while connection.tls.as_deref().is_some_and(is_handshaking) {
             if connection.closed {
                 return Err(context.disconnected());
@@ -173,7 +173,7 @@ impl Connection {
     }
 }
 
-impl Tls {
+impl TlsSession {
     /// Encrypts both parts, one after the other, in one record if they fit.
     fn encrypt(&mut self, parts: [&[u8]; 2]) -> io::Result<()> {
         let mut parts = parts.map(IoSlice::new);

@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Polled, WaitEnd, WaitPlace, WaitScope, Waiters};
 
 /// The longest wait for another exchange to end. Other code may free a socket too, which wakes nobody here.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ impl Exchanges {
 impl UnderWay<'_> {
     /// This machine refused a socket. Waits until it is worth another try.
     pub(super) fn refused(&mut self, wait_scope: &WaitScope) -> Result<Refused, WaitEnd> {
-        let mut place = Place::new(&self.exchanges.state, |state| &mut state.waiting);
+        let mut place = WaitPlace::new(&self.exchanges.state, |state| &mut state.waiting);
         let mut state = self.exchanges.state.lock();
         // those that wait have no connection that could come free
         if state.under_way - state.waiting.len() == 1 {

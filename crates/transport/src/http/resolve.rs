@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, is_local_failure};
 use crate::process::spawn_without_signals;
-use crate::wait::{Lock, Place, Polled, Waiters};
+use crate::wait::{Lock, Polled, WaitPlace, Waiters};
 
 use super::context::Context;
 
@@ -64,7 +64,7 @@ impl Addresses {
     ) -> Result<Vec<SocketAddr>, Cause> {
         let failures_before = self.known.lock().failures;
         let wait_scope = context.wait_scope();
-        let mut place = Place::new(&self.known, |known| &mut known.waiting);
+        let mut place = WaitPlace::new(&self.known, |known| &mut known.waiting);
         let found = wait_scope.wait_until(|| self.look(&mut place, failures_before));
         let found = found.map_err(|end| Cause::from_wait_end(end, context.phase))?;
         found.map_err(|(error, refused)| {
@@ -77,7 +77,7 @@ impl Addresses {
     /// `failures_before`.
     fn look(
         self: &Arc<Self>,
-        place: &mut Place<'_, Known>,
+        place: &mut WaitPlace<'_, Known>,
         failures_before: u64,
     ) -> Polled<Result<Vec<SocketAddr>, NoAddress>> {
         let mut known = self.known.lock();

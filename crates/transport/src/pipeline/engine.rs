@@ -45,7 +45,7 @@ pub(crate) struct SessionState {
     pub(crate) workers: Workers,
     /// Threads that wait for capacity, for outcomes, or for the end.
     callers: Waiters,
-    seen: Seen,
+    seen: Watched,
     pub(crate) submissions: Submissions,
     /// Takes no more changes.
     pub(crate) refuses: bool,
@@ -77,7 +77,7 @@ pub(crate) struct Began {
 
 /// What callers wait for, as it was after the last step that touched the session.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Seen {
+struct Watched {
     /// For changes, and for gets.
     has_capacity: [bool; 2],
     has_no_worker: bool,
@@ -226,7 +226,7 @@ impl State {
         let session = SessionState {
             workers: Workers::new(start, most_workers),
             callers: Waiters::default(),
-            seen: Seen::default(),
+            seen: Watched::default(),
             submissions: Submissions::default(),
             refuses: false,
             closing: false,
@@ -350,7 +350,7 @@ impl State {
         let seen = self.seen(producer);
         let session = self.sessions.get_mut(&producer).expect(OPEN);
         let before = mem::replace(&mut session.seen, seen);
-        let before = Seen {
+        let before = Watched {
             // nobody waits for the capacity to be used up, or for a worker to start
             has_capacity: [0, 1].map(|at| before.has_capacity[at] && seen.has_capacity[at]),
             has_no_worker: before.has_no_worker && seen.has_no_worker,
@@ -361,10 +361,10 @@ impl State {
         }
     }
 
-    fn seen(&self, producer: ProducerId) -> Seen {
+    fn seen(&self, producer: ProducerId) -> Watched {
         let session = self.read(producer);
         let unsettled = self.plan.unsettled(producer) as u64;
-        Seen {
+        Watched {
             has_capacity: [Operation::Add, Operation::Get]
                 .map(|operation| self.plan.has_capacity(producer, operation)),
             has_no_worker: session.workers.have_ended(),

@@ -33,7 +33,7 @@
 //! lock is free, and the thread that made the step unparks and starts the others.
 //!
 //! A step cannot forget to wake: what it takes to change a session touches it, and what callers wait for is compared with
-//! what it was (`Seen`). A build with debug assertions checks that no session differs that was not touched.
+//! what it was (`Watched`). A build with debug assertions checks that no session differs that was not touched.
 //!
 //! A change has the states that the plan draws; its outcome goes to the thread of a `call`, to a poll, or nowhere
 //! (`outcome.rs`). `session.rs` draws a session's states, `workers.rs` a worker's, and `worker.rs` what a worker does.

@@ -7,7 +7,7 @@ use imtag_core::plan::{Batch, BatchResult};
 use imtag_core::{Code, Effect, Request};
 
 use super::session::Session;
-use super::worker::Sent;
+use super::worker::RequestOutcome;
 use crate::call::{Call, CallOptions};
 use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
@@ -15,7 +15,12 @@ use crate::process::random_u64;
 use crate::state::Shared;
 
 /// Calls until the request of a batch is answered or has failed. It calls `on_turn` when an attempt has its turn in the quota.
-pub(super) fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
+pub(super) fn send(
+    client: &Shared,
+    session: &Session,
+    batch: &Batch,
+    on_turn: &dyn Fn(),
+) -> RequestOutcome {
     let request = batch.request(&session.rules);
     let (settings, state) = client.parts();
     let sending = &session.sending;
@@ -31,7 +36,7 @@ pub(super) fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &
     call.on_turn = Some(on_turn);
     call.is_searched = request.accounts().len() > 1;
     let mut result = call.run();
-    Sent {
+    RequestOutcome {
         settled: batch_result(client, session, batch, &mut result),
         result,
         may_arrive_late: call.may_arrive_late,

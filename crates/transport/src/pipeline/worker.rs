@@ -23,7 +23,7 @@ use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
 
 /// What became of a request.
-pub(crate) struct Sent {
+pub(crate) struct RequestOutcome {
     pub(crate) result: Result<Outcome, Error>,
     /// What that means for its changes.
     pub(crate) settled: BatchResult<Error>,
@@ -32,7 +32,7 @@ pub(crate) struct Sent {
 }
 
 /// Sends a request. It calls the closure when an attempt has its turn in the quota.
-pub(crate) type Send<'s> = &'s dyn Fn(&Session, &Batch, &dyn Fn()) -> Sent;
+pub(crate) type Send<'s> = &'s dyn Fn(&Session, &Batch, &dyn Fn()) -> RequestOutcome;
 
 /// Sends until the session closes.
 pub(crate) fn run(session: &Session, send: Send<'_>) {

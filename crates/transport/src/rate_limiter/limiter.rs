@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use imtag_core::CallRate;
 use imtag_core::quota::{Admission, Quota, Sent, Turn};
 
-use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters, now};
+use crate::wait::{Lock, Polled, WaitEnd, WaitPlace, WaitScope, Waiters, now};
 
 pub(crate) struct RateLimiter {
     origin: Instant,
@@ -54,11 +54,11 @@ impl RateLimiter {
     /// Waits for a turn. Hand the permit back with what became of the call.
     pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
         wait_scope.check()?;
-        let mut place = Place::new(&self.state, |state| &mut state.queue);
+        let mut place = WaitPlace::new(&self.state, |state| &mut state.queue);
         wait_scope.wait_until(|| self.look(&mut place))
     }
 
-    fn look(&self, place: &mut Place<'_, State>) -> Polled<Permit<'_>> {
+    fn look(&self, place: &mut WaitPlace<'_, State>) -> Polled<Permit<'_>> {
         let now = self.now();
         let mut state = self.state.lock();
         if state.queue.len() > 0 {

@@ -20,4 +20,4 @@ pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after, deadline_from};
 pub(crate) use host_poll::{HostPoll, Interrupt};
 pub(crate) use sync::{AtomicBool, AtomicU64, Lock, now, process_id, thread};
-pub(crate) use waiters::{Place, Waiters};
+pub(crate) use waiters::{WaitPlace, Waiters};

@@ -16,7 +16,7 @@ pub(crate) struct Waiters {
 }
 
 /// The place of one wait among the waiters behind `lock`. It leaves them when it is dropped, so drop it without the lock.
-pub(crate) struct Place<'l, S> {
+pub(crate) struct WaitPlace<'l, S> {
     lock: &'l Lock<S>,
     waiters: fn(&mut S) -> &mut Waiters,
     number: Option<u64>,
@@ -74,9 +74,9 @@ impl Waiters {
     }
 }
 
-impl<'l, S> Place<'l, S> {
-    pub(crate) fn new(lock: &'l Lock<S>, waiters: fn(&mut S) -> &mut Waiters) -> Place<'l, S> {
-        Place {
+impl<'l, S> WaitPlace<'l, S> {
+    pub(crate) fn new(lock: &'l Lock<S>, waiters: fn(&mut S) -> &mut Waiters) -> WaitPlace<'l, S> {
+        WaitPlace {
             lock,
             waiters,
             number: None,
@@ -117,7 +117,7 @@ impl<'l, S> Place<'l, S> {
     }
 }
 
-impl<S> Drop for Place<'_, S> {
+impl<S> Drop for WaitPlace<'_, S> {
     fn drop(&mut self) {
         if self.number.is_some() {
             self.leave(&mut self.lock.lock());

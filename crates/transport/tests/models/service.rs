@@ -14,7 +14,7 @@ use crate::pipeline::batcher::{Batcher, WhenFull};
 use crate::pipeline::bulk::Bulk;
 use crate::pipeline::engine::Pipeline;
 use crate::pipeline::session::{Sending, Session, WhenUnavailable};
-use crate::pipeline::worker::{self, Sent};
+use crate::pipeline::worker::{self, RequestOutcome};
 use crate::wait::thread::Thread;
 use crate::wait::{self, Lock, Polled, WaitEnd, WaitScope, now};
 
@@ -151,7 +151,7 @@ pub(crate) fn session(sending: Sending, service: Service) -> (Arc<Session>, Arc<
     let called = Arc::clone(&service);
     let send = move |session: &Session, batch: &Batch, on_turn: &dyn Fn()| {
         let result = called.answer(session, batch, on_turn);
-        Sent {
+        RequestOutcome {
             settled: match &result {
                 Ok(_) => BatchResult::Done {
                     left_out: vec![],
