@@ -237,6 +237,13 @@ impl Rig {
         self.plan.push(producer, item, reply, deadline, self.now)
     }
 
+    /// Adds a tag to each of these users.
+    fn push_users(&mut self, name: &str, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            self.push(add(&format!("{name}{number}"), ["a"]));
+        }
+    }
+
     fn push_by(&mut self, producer: ProducerId, item: impl Into<Item>) -> ChangeId {
         let own = std::mem::replace(&mut self.producer, producer);
         let id = self.push(item);

@@ -10,18 +10,12 @@ const BULK: BatchPolicy = BatchPolicy {
     ..POLICY
 };
 
-fn push_users(rig: &mut Rig, users: std::ops::Range<usize>) {
-    for user in users {
-        rig.push(add(&format!("u{user}"), ["a"]));
-    }
-}
-
 #[test]
 fn a_hundred_users_are_a_request_and_ninety_nine_are_none() {
     let mut rig = Rig::with_policy(BULK);
-    push_users(&mut rig, 0..99);
+    rig.push_users("u", 0..99);
     rig.waits();
-    push_users(&mut rig, 99..250);
+    rig.push_users("u", 99..250);
     assert_eq!([rig.take(), rig.take()].map(|it| it.slots.len()), [100; 2]);
     rig.waits();
     assert_eq!(rig.plan.unsettled(rig.producer), 250);
@@ -42,9 +36,9 @@ fn a_change_lingers_for_company_and_no_longer() {
 #[test]
 fn who_is_left_after_a_full_request_lingers_anew() {
     let mut rig = Rig::new();
-    push_users(&mut rig, 0..1);
+    rig.push_users("u", 0..1);
     rig.now = ms(1_009);
-    push_users(&mut rig, 1..150);
+    rig.push_users("u", 1..150);
     assert_eq!(rig.take().slots.len(), 100);
     rig.waits_until(ms(1_019));
     rig.now = ms(1_019);
@@ -104,25 +98,25 @@ fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
 #[test]
 fn flushing_sends_what_is_there_and_what_comes_later() {
     let mut rig = Rig::with_policy(BULK);
-    push_users(&mut rig, 0..2);
+    rig.push_users("u", 0..2);
     rig.flush();
     let _ = rig.sends(["add u0:a u1:a"]);
-    push_users(&mut rig, 2..3);
+    rig.push_users("u", 2..3);
     let _ = rig.sends(["add u2:a"]);
 }
 
 #[test]
 fn what_came_before_a_flush_lingers_no_more_and_what_comes_later_does() {
     let mut rig = Rig::with_policy(BULK);
-    push_users(&mut rig, 0..1);
+    rig.push_users("u", 0..1);
     let _ = rig.plan.flush(rig.producer);
-    push_users(&mut rig, 1..2); // shares what is sent anyway
+    rig.push_users("u", 1..2); // shares what is sent anyway
     rig.does(["add u0:a u1:a"]);
-    push_users(&mut rig, 2..3);
+    rig.push_users("u", 2..3);
     rig.waits();
     rig.push(remove("u2", ["a"]));
     let _ = rig.plan.flush(rig.producer);
-    push_users(&mut rig, 3..4);
+    rig.push_users("u", 3..4);
     rig.push(remove("u3", ["a"]));
     // also the remove, which had to wait for its account; that of u3 came later
     rig.does(["add u2:a u3:a", "remove u2:a u3:a"]);
@@ -133,7 +127,7 @@ fn what_came_before_a_flush_lingers_no_more_and_what_comes_later_does() {
 #[test]
 fn what_came_before_a_flush_waits_for_no_other_request_and_for_nothing_that_is_blocked() {
     let mut rig = Rig::with_policy(BULK);
-    push_users(&mut rig, 0..1);
+    rig.push_users("u", 0..1);
     let _ = rig.plan.flush(rig.producer);
     let [hangs] = rig.sends(["add u0:a"]);
     rig.push(add("u1", ["a"]));
@@ -157,7 +151,7 @@ fn what_is_taken_back_after_a_flush_leaves_nothing_of_it() {
     let first = rig.push(add("u0", ["a"]));
     let _ = rig.plan.flush(rig.producer);
     assert!(rig.plan.withdraw(first, rig.now));
-    push_users(&mut rig, 1..2);
+    rig.push_users("u", 1..2);
     rig.waits();
 }
 
@@ -165,9 +159,9 @@ fn what_is_taken_back_after_a_flush_leaves_nothing_of_it() {
 fn flushing_waits_for_blocked_changes_while_anything_is_under_way() {
     let mut rig = Rig::with_policy(BULK);
     rig.flush();
-    push_users(&mut rig, 0..1);
+    rig.push_users("u", 0..1);
     let first = rig.take();
-    push_users(&mut rig, 0..2);
+    rig.push_users("u", 0..2);
     rig.waits();
     rig.done(first);
     let _ = rig.sends(["add u1:a u0:a"]);
@@ -202,11 +196,11 @@ fn at_its_capacity_with_nothing_under_way_a_producer_sends_what_it_has() {
         capacity: 3,
         ..BULK
     });
-    push_users(&mut rig, 0..2);
+    rig.push_users("u", 0..2);
     rig.waits();
-    push_users(&mut rig, 2..3);
+    rig.push_users("u", 2..3);
     let [batch] = rig.sends(["add u0:a u1:a u2:a"]);
-    push_users(&mut rig, 3..6);
+    rig.push_users("u", 3..6);
     rig.waits();
     rig.done(batch);
     let _ = rig.sends(["add u3:a u4:a u5:a"]);
@@ -215,28 +209,28 @@ fn at_its_capacity_with_nothing_under_way_a_producer_sends_what_it_has() {
 #[test]
 fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
     let mut rig = Rig::with(|policy| policy.linger = Duration::ZERO);
-    push_users(&mut rig, 0..1);
+    rig.push_users("u", 0..1);
     let first = rig.form();
-    push_users(&mut rig, 1..2);
+    rig.push_users("u", 1..2);
     rig.waits();
-    push_users(&mut rig, 2..3);
+    rig.push_users("u", 2..3);
     rig.push(remove("v", ["a"]));
     let _ = rig.sends(["remove v:a"]);
     rig.plan.admitted(rig.producer, Operation::Add);
     let _ = rig.sends(["add u1:a u2:a"]);
     rig.done(first);
     // one that is settled before its turn awaits it no more
-    push_users(&mut rig, 3..4);
+    rig.push_users("u", 3..4);
     let second = rig.form();
-    push_users(&mut rig, 4..5);
+    rig.push_users("u", 4..5);
     rig.waits();
     rig.fails(second, "cancelled", Effect::NotApplied);
     let third = rig.form();
     // a batch that was admitted does not end the wait of the next one when it is settled
     rig.plan.admitted(rig.producer, Operation::Add);
-    push_users(&mut rig, 5..7);
+    rig.push_users("u", 5..7);
     let fourth = rig.form();
-    push_users(&mut rig, 7..8);
+    rig.push_users("u", 7..8);
     rig.done(third);
     rig.waits();
     rig.done(fourth);
@@ -291,9 +285,7 @@ fn what_waits_to_be_sent_again_counts_towards_the_capacity() {
     let mut rig = Rig::with(|policy| policy.capacity = 10);
     rig.flush();
     let again = |rig: &mut Rig, users: usize| {
-        for user in 0..users {
-            rig.push(add(&format!("u{user}"), ["a"]));
-        }
+        rig.push_users("u", 0..users);
         let batch = rig.take();
         assert!(rig.plan.has_capacity(rig.producer, Operation::Add));
         rig.settle(batch, postponed(Effect::NotApplied));

@@ -7,9 +7,7 @@ use super::*;
 /// A hundred users, some of them at fault: how many requests it takes, how many of them are split, and who failed.
 fn of_a_hundred(at_fault: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
     let mut rig = Rig::new();
-    for user in 0..100 {
-        rig.push(add(&format!("u{user}"), ["a"]));
-    }
+    rig.push_users("u", 0..100);
     let names: Vec<String> = at_fault.iter().map(|user| format!("u{user}")).collect();
     let requests = run(&mut rig, scope, |slot| {
         names.iter().any(|name| name == slot.account())
@@ -186,15 +184,10 @@ fn turns(rig: &mut Rig, halves: impl Fn() -> BatchResult<Failed>) -> String {
 #[test]
 fn halves_and_suspects_have_the_turns_beside_full_requests_by_turns() {
     let mut rig = with_suspects();
-    let push = |rig: &mut Rig, name: &str, count| {
-        for at in 0..count {
-            rig.push(add(&format!("{name}{at}"), ["a"]));
-        }
-    };
-    push(&mut rig, "x", 100);
+    rig.push_users("x", 0..100);
     let fails = rig.take();
-    push(&mut rig, "bad", 30);
-    push(&mut rig, "u", 5_000);
+    rig.push_users("bad", 0..30);
+    rig.push_users("u", 0..5_000);
     rig.settle(fails, bad(Scope::Account));
     let bad_halves = || bad(Scope::Account);
     assert_eq!(turns(&mut rig, bad_halves), "s...h...s...h...s...h...");
@@ -239,9 +232,7 @@ fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
         let alone = push(&mut rig, &[name]);
         rig.settle(alone, bad(Scope::Account));
     }
-    for at in 0..100 {
-        rig.push(add(&format!("u{at}"), ["a"]));
-    }
+    rig.push_users("u", 0..100);
     let good = rig.take();
     rig.done(good);
     // 3 of 103
@@ -265,16 +256,12 @@ fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
 /// The next 24 turns beside full requests and suspects, after so many fresh requests failed so long ago.
 fn turns_after(failed: usize, ago: Duration) -> String {
     let mut rig = with_suspects();
-    for at in 0..9_000 {
-        rig.push(add(&format!("u{at}"), ["a"]));
-    }
+    rig.push_users("u", 0..9_000);
     let fails: Vec<Batch> = (0..failed).map(|_| rig.take()).collect();
     for batch in fails {
         rig.settle(batch, bad(Scope::Account));
     }
-    for at in 0..30 {
-        rig.push(add(&format!("bad{at}"), ["a"]));
-    }
+    rig.push_users("bad", 0..30);
     rig.now += ago;
     turns(&mut rig, || done(vec![]))
 }
