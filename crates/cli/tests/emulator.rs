@@ -133,8 +133,10 @@ fn what_it_cannot_do_it_says() {
     emulator(&["--address", "nowhere"]).refuses(2, "is no address to listen on");
     emulator(&["--ca-out", "ca.pem"]).refuses(2, "--tls");
     emulator(&["--sdkappid", "x"]).refuses(3, "--sdkappid: \"x\" is not an SDKAppID");
-    emulator(&["--tls", "--ca-out", "none/ca.pem"])
-        .refuses(2, "cannot write the CA file none/ca.pem: No such file or directory (os error 2); make its folder");
+    emulator(&["--tls", "--ca-out", "none/ca.pem"]).refuses(
+        2,
+        "none/ca.pem cannot be opened: No such file or directory (os error 2); make its folder",
+    );
     let left = std::fs::read_dir(stage.home.path()).unwrap().count();
     assert_eq!(left, 0);
 }

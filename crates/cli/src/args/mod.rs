@@ -89,7 +89,7 @@ pub(crate) struct ImportArgs {
     pub(crate) file: PathBuf,
     /// Import into an emulator of the service in this process: no account and no settings needed
     #[cfg(feature = "emulator")]
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "list_failed"])]
     pub(crate) demo: bool,
     /// Where to keep what is done, so that the same command goes on after a crash [default: FILE.journal]
     #[arg(long, value_name = "PATH")]
@@ -97,6 +97,9 @@ pub(crate) struct ImportArgs {
     /// Where to list who failed, to be imported again [default: FILE.failed.ndjson]
     #[arg(long, value_name = "PATH")]
     pub(crate) failed: Option<PathBuf>,
+    /// List who failed so far in an import that was killed, and send nothing; no settings needed
+    #[arg(long, conflicts_with_all = ["dry_run", "bad_rows"])]
+    pub(crate) list_failed: bool,
     /// Where to list all bad rows [default: FILE.bad-rows.ndjson; none with --dry-run or --demo]
     #[arg(long, value_name = "PATH")]
     pub(crate) bad_rows: Option<PathBuf>,

@@ -4,8 +4,8 @@
 //! that file, with everything else that lasts. Without, the key is a throw-away, in a folder that only this user can
 //! enter, and both are gone when the emulator ends.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::fs;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,9 @@ use tempfile::TempDir;
 use super::Context;
 use crate::args::{EmulatorArgs, Window};
 use crate::exit::{CommandError, Exit};
-use crate::import::is_of_the_path;
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
-use crate::ownership::{self, FileKind, Found, OpenError, Stamp};
+use crate::ownership::FileKind;
 
 /// Random bytes of a key: as many as SHA-256 uses.
 const KEY_BYTES: usize = 32;
@@ -57,7 +56,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
     let interrupt = Interrupt::install(context.output)?;
     let served = context.settings()?.served()?;
     if let Some(path) = &arguments.ca_out {
-        CA.check(path).map_err(not_opened(path))?;
+        CA.check(path)?;
     }
     let folder = Folder::new(&interrupt, arguments.data.as_deref())?;
     let (key, thrown_away) = match (served.key, &folder) {
@@ -199,48 +198,8 @@ fn ca_file(
         (None, None) => folder.path().join("ca.pem"),
         (Some(wished), _) => wished.to_owned(),
     };
-    write_ca(pem, &path)?;
+    CA.write(&path, false, &mut |file| file.write_all(pem.as_bytes()))?;
     absolute(&path).map(Some)
-}
-
-fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
-    let (mut file, found) = CA.open(path).map_err(not_opened(path))?;
-    let checked = Stamp::new(&file).map_err(|error| not_opened(path)(error.into()))?;
-    CA.check_content(path, &mut file)
-        .map_err(not_opened(path))?;
-    if let Err(error) = put(&mut file, found, checked, path, pem) {
-        if found == Found::Nothing {
-            // the error to report is why it was not written
-            let _ = ownership::remove(&file, path);
-        }
-        return Err(not_opened(path)(error.into()));
-    }
-    Ok(())
-}
-
-/// Replaces the file as a whole, so that a full disk leaves what stood there. An empty file stays the same one.
-fn put(file: &mut File, found: Found, checked: Stamp, path: &Path, text: &str) -> io::Result<()> {
-    if found != Found::Empty {
-        let mut write = |new: &mut File| new.write_all(text.as_bytes());
-        if ownership::replace(file, path, CA.mode, Some(checked), &mut write)?.is_some() {
-            return Ok(());
-        }
-    }
-    checked.check(file)?;
-    file.rewind()?;
-    file.write_all(text.as_bytes())?;
-    file.set_len(text.len() as u64)
-}
-
-fn not_opened(path: &Path) -> impl FnOnce(OpenError) -> CommandError {
-    let what = format!("cannot write the CA file {}", path.display());
-    move |error| match error {
-        OpenError::Foreign(foreign) => foreign.into(),
-        OpenError::Denied(error) if is_of_the_path(&error) => CommandError::usage(format!(
-            "{what}: {error}; make its folder, or give another path (--ca-out)"
-        )),
-        OpenError::Denied(error) => CommandError::machine(what)(error),
-    }
 }
 
 /// An absolute path, as the other terminal may be in another folder.

@@ -7,6 +7,12 @@ use crate::import::{self, Files, ReadLimits, Run};
 use crate::interrupt::{Busy, Interrupt};
 
 pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit, CommandError> {
+    let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
+    let bad_rows = arguments.bad_rows.as_deref();
+    let files = || Files::new(&arguments.file, journal, failed, bad_rows);
+    if arguments.list_failed {
+        return import::list_failed(&files()?, context.output);
+    }
     let limits = ReadLimits {
         memory: arguments.memory,
         folder: arguments
@@ -23,9 +29,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
     }
     let interrupt = Interrupt::install(context.output)?;
     let connection = context.connection()?;
-    let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
-    let bad_rows = arguments.bad_rows.as_deref();
-    let files = Files::new(&arguments.file, journal, failed, bad_rows)?;
+    let files = files()?;
     let read = import::read(&arguments.file, *connection.client.rules(), limits)?;
     let run = Run {
         connection: &connection,

@@ -14,11 +14,9 @@ use serde::{Serialize, Serializer};
 use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
 use super::report::reasons::{ByReason, NAMED, group};
-use super::state::disk::{DiskError, Medium};
-use super::state::lock::{MODE, StateFileError, lock_own_list};
 use super::state::own_list::{holds_lines, write_line};
 use crate::output::{Shown, count, wrapped};
-use crate::ownership::{FileKind, Found, is_filled_file};
+use crate::ownership::{FileKind, PRIVATE, UnusableFile};
 
 /// The bytes of lines that are kept in memory.
 const MEMORY: usize = 1024 * 1024;
@@ -27,8 +25,8 @@ const MEMORY: usize = 1024 * 1024;
 pub(crate) const BAD_ROWS: FileKind = FileKind {
     name: "a list of bad rows",
     flag: "--bad-rows",
-    mode: MODE,
-    was_made_by_imtag: |file| holds_lines::<BadRow>("{\"line\":", file, false),
+    mode: PRIVATE,
+    was_made_by_imtag: |file| holds_lines::<BadRow>("{\"line\":", file),
 };
 
 /// Rows that were left out.
@@ -72,26 +70,12 @@ impl BadRows {
     ///
     /// # Errors
     /// If it may not be written, or cannot be. What was there before is then still there.
-    pub(crate) fn write_list(&mut self, path: &Path) -> Result<bool, StateFileError> {
+    pub(crate) fn write_list(&mut self, path: &Path) -> Result<bool, UnusableFile> {
         if self.count() == 0 {
-            if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
-                let mut list = lock_own_list(path, &BAD_ROWS)?;
-                list.remove(path)
-                    .map_err(DiskError::denied(path, "removed"))?;
-            }
+            BAD_ROWS.remove(path, false)?;
             return Ok(false);
         }
-        let mut list = lock_own_list(path, &BAD_ROWS)?;
-        let same_file = list.found == Found::Empty;
-        let written = list.fill(path, same_file, &mut |file| self.write_lines(file));
-        if let Err(error) = written {
-            match list.found {
-                Found::Nothing => drop(list.remove(path)),
-                Found::Empty => drop(list.cut(0)),
-                Found::Filled => {}
-            }
-            return Err(DiskError::denied(path, "written")(error).into());
-        }
+        BAD_ROWS.write(path, false, &mut |file| self.write_lines(file))?;
         self.list = Some(path.to_owned());
         Ok(true)
     }

@@ -5,8 +5,8 @@
 //! group/    rows: users, each with the changes to make, in bounded memory and in an order that follows from the file
 //!           alone; report/totals counts them
 //! send      users: requests, and what became of each change
-//! state/    who is settled, in the journal; who failed, in the failed list: safe over a crash
-//! leftover  who is not done, and why: in the failed list until the next run
+//! state/    who is settled and who failed, in the journal: safe over a crash; who failed, in the failed list
+//! undone    who is not done, and why
 //! report/   all of it for people and programs; how far it is, meanwhile
 //! ```
 
@@ -15,11 +15,12 @@ mod bad_rows;
 mod demo;
 mod group;
 mod input;
-mod leftover;
+mod list_failed;
 mod memory;
 mod report;
 mod send;
 mod state;
+mod undone;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,27 +30,28 @@ use imtag_transport::Client;
 
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
+pub(crate) use list_failed::list_failed;
 pub(crate) use memory::Memory;
-#[cfg(feature = "emulator")]
-pub(crate) use state::disk::is_of_the_path;
 pub(crate) use state::files::Files;
 
 use bad_rows::BadRows;
 use group::{CollectedRows, GroupError};
 use input::{FileError, FileProblem, Fingerprint, Input, JoinedTags, for_each_row};
-use leftover::Leftover;
 use report::dry_run::{self, DryRun};
 use report::progress::Progress;
 use report::read_back::{ReadBack, read_back};
 use report::totals::Totals;
-use report::{Ended, Report, UndoneUsers};
+use report::{Ended, Report, Undone};
 use send::Sender;
-use state::journal::{Identity, Journal, JournalError, Opened};
+use state::failed_list::{LIST, write_list};
+use state::identity::Identity;
+use state::store::Store;
 use state::tracker::Tracker;
 
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
+use crate::ownership::is_filled_file;
 use crate::settings::Connection;
 
 /// How much of this machine the reading may use.
@@ -185,64 +187,74 @@ impl Run<'_> {
     /// Sends what was read and is not settled, and reports.
     pub(crate) fn import(&self, mut read: ReadFile) -> Result<Exit, CommandError> {
         let client = &self.connection.client;
-        let identity = Identity {
-            input: read.fingerprint,
-            users: read.totals.users,
-            facts: facts(client),
-        };
+        let users = read.totals.users;
+        let identity = Identity::new(read.fingerprint, users, settings(client));
         // from here on there are files, which a signal is not to leave behind
         self.interrupt.busy_with(Busy::Importing);
         if let Some(list) = &self.files.bad_rows {
             read.bad_rows.write_list(list)?;
         }
-        let mut collected = read.collected;
-        let opened = Journal::open(&self.files.journal, &identity, &self.files.failed)?;
-        self.announce(&opened);
-        let resumed = opened.settled.count();
+        let store = self.open_store(identity)?;
+        let resumed = store.users.settled();
         let sender = Sender {
             client,
             timeout: self.timeout,
-            late_requests: !opened.in_doubt.is_empty(),
+            late_requests: store.users_in_doubt() > 0,
             interrupt: self.interrupt,
         };
-        let mut tracker = Tracker::new(opened);
+        let mut tracker = Tracker::new(store);
         let quota = self.connection.calls_per_second;
-        let shown = Progress::of_sending(identity.users, resumed, quota);
+        let shown = Progress::of_sending(users, resumed, quota);
         let started = Instant::now();
-        let (summary, mut ended) = sender.send(&mut collected, &mut tracker, &shown);
+        let mut rest = read.collected.users();
+        let (summary, mut ended) = sender.send(&mut rest, &mut tracker, &shown);
         drop(shown);
         let seconds = started.elapsed().as_secs_f64();
 
-        let (journal, settled, unsettled, earlier) = tracker.close();
-        let counters = journal.counters();
-        if let Err(denied) = journal.flush() {
-            ended.denied(&denied);
-        }
-        let leftover = Leftover {
-            settled,
-            unsettled,
-            earlier,
-            list: &self.files.failed,
-            unwritten: journal.unwritten_failures(),
-            not_sent: ended.not_sent(),
-        };
-        // before those who are held back are added to the list
-        let by_reason = leftover.by_reason(&mut collected);
+        let why = ended.not_sent();
         let app_refused = matches!(ended, Ended::Refused { .. });
-        let (remaining, closed) = leftover.close(journal, &mut collected, app_refused);
-        if let Err(denied) = closed {
-            ended.denied(&denied);
+        tracker.say_why(&why);
+        let not_sent = undone::not_sent(&tracker, &mut rest, &why);
+        let not_sent = ended.or_denied(not_sent);
+        // a mere refusal of the app or its settings replaces no earlier list
+        let replaces = !app_refused || tracker.has_more_than_refusals();
+        ended.or_denied(tracker.hold_back());
+        let mut store = tracker.close();
+        ended.or_denied(store.commit());
+        let mut undone = Undone {
+            failed: ended.or_denied(undone::failed(&store)),
+            not_sent,
+            list: None,
+        };
+        let users_failed = store.users_listed();
+        let list = &self.files.failed;
+        let mut is_listed = true;
+        if users_failed > 0 && (replaces || store.users.settled() > 0 || !is_filled_file(list)) {
+            let written = write_list(list, &store);
+            is_listed = written.is_ok();
+            undone.list = is_listed.then(|| list.clone());
+            ended.or_denied(written);
+        } else if store.users.settled() > 0 {
+            ended.or_denied(LIST.remove(list, store.list_was_empty()));
         }
         let read_back = match &self.demo {
-            Some(_) => Some(self.read_back(&mut collected, &leftover)?),
+            Some(_) => {
+                // the third time that the file is grouped: to hold all that was sent would take as much memory as the file
+                let collected = &mut read.collected;
+                Some(read_back(client, collected, &store.users, self.interrupt)?)
+            }
             None => None,
         };
         let cut_short = |it: &ReadBack| it.ended_early.is_some();
         if self.interrupt.came() && read_back.as_ref().is_some_and(cut_short) {
             ended = Ended::Interrupted;
         }
-        let users_tagged = leftover.settled.done();
-        let users_failed = leftover.users_failed();
+        let counters = store.counters();
+        let users_tagged = store.users.done();
+        let are_some_settled = store.users.settled() > 0;
+        let closed = store.close(is_listed);
+        let stays = *closed.as_ref().unwrap_or(&true);
+        ended.or_denied(closed);
         // where earlier runs are counted, their requests and their time are too
         let quota_utilisation = match resumed {
             0 => self.utilisation(summary.progress.sent, seconds),
@@ -251,11 +263,12 @@ impl Run<'_> {
                 self.utilisation(attempts, counters.elapsed.as_secs_f64())
             }
         };
+        let is_earlier = undone.list.is_none() && !are_some_settled && is_filled_file(list);
         let report = Report {
             file: read.file,
             rows: read.rows,
             bad_rows: read.bad_rows.count(),
-            users: identity.users,
+            users,
             resumed,
             requests: counters.requests,
             lower_bound: read.totals.lower_bound(),
@@ -263,19 +276,16 @@ impl Run<'_> {
             splits: counters.splits,
             users_tagged,
             users_failed,
-            users_not_sent: identity.users - users_tagged - users_failed,
+            users_not_sent: users - users_tagged - users_failed,
             seconds: rounded(counters.elapsed.as_secs_f64()),
             quota_utilisation,
             demo: self.demo.clone(),
             ended,
             read_back,
-            undone: UndoneUsers {
-                by_reason,
-                list: (remaining.list && self.demo.is_none()).then(|| self.files.failed.clone()),
-            },
+            undone,
             left_out: read.bad_rows,
-            earlier_list: remaining.earlier_list.then(|| self.files.failed.clone()),
-            journal: remaining.journal.then(|| self.files.journal.clone()),
+            earlier_list: is_earlier.then(|| list.clone()),
+            journal: stays.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
             timpush_would_save: summary.timpush_would_save(),
         };
@@ -284,36 +294,29 @@ impl Run<'_> {
         Ok(report.exit())
     }
 
-    /// Says that an import is resumed.
-    fn announce(&self, opened: &Opened) {
-        if !opened.resumed {
-            return;
+    /// Opens the journal, and says it where an import is resumed. Nothing that was there is changed before all is checked.
+    fn open_store(&self, identity: Identity) -> Result<Store, CommandError> {
+        let (journal, list) = (&self.files.journal, &self.files.failed);
+        let store = Store::open(journal, identity, list)?;
+        let listed = if store.users.failed() > 0 {
+            write_list(list, &store)
+        } else {
+            LIST.try_out(list)
+        };
+        if let Err(error) = listed {
+            store.leave();
+            return Err(error.into());
         }
-        let (journal, settled) = (self.files.journal.display(), opened.settled.count());
-        let users = opened.settled.users();
-        let are = if users == 1 { "user is" } else { "users are" };
-        let torn = match opened.torn {
-            0 => String::new(),
-            1 => "; its last byte was cut off by a crash".to_owned(),
-            bytes => format!("; its last {bytes} bytes were cut off by a crash"),
-        };
-        note(format_args!(
-            "resuming from {journal}: {settled} of {users} {are} settled{torn}"
-        ));
-    }
-
-    fn read_back(
-        &self,
-        collected: &mut CollectedRows,
-        leftover: &Leftover<'_>,
-    ) -> Result<ReadBack, CommandError> {
-        let failed = leftover.failed_accounts();
-        let failed = failed.map_err(JournalError::from)?;
-        let is_done = |position, account: &str| {
-            leftover.settled.is_settled(position) && !failed.contains(account)
-        };
-        let client = &self.connection.client;
-        Ok(read_back(client, collected, is_done, self.interrupt)?)
+        let store = store.begin()?;
+        if store.is_resumed() {
+            let (settled, users) = (store.users.settled(), store.users.users());
+            let are = if users == 1 { "user is" } else { "users are" };
+            let journal = journal.display();
+            note(format_args!(
+                "resuming from {journal}: {settled} of {users} {are} settled"
+            ));
+        }
+        Ok(store)
     }
 
     /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole
@@ -327,10 +330,10 @@ impl Run<'_> {
 }
 
 /// What identifies an import beside its input: the app that it tags, and the settings that the users' order depends on.
-fn facts(client: &Client) -> Vec<(String, String)> {
+fn settings(client: &Client) -> Vec<(String, String)> {
     let (rules, endpoint) = (client.rules(), client.endpoint());
     let limits = &rules.limits;
-    let facts = [
+    let settings = [
         ("SDKAppID", client.sdkappid().to_string()),
         (
             "endpoint",
@@ -345,7 +348,9 @@ fn facts(client: &Client) -> Vec<(String, String)> {
         ("bytes of an account", limits.account_bytes.to_string()),
         ("bytes of a tag", limits.tag_bytes.to_string()),
     ];
-    facts.map(|(name, fact)| (name.to_owned(), fact)).into()
+    settings
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
 }
 
 /// To four digits, as more would be noise.

@@ -17,16 +17,15 @@ use imtag_transport::{
     RunError, Summary,
 };
 
-use super::group::User;
-use super::group::{CollectedRows, GroupError};
+use super::group::{GroupError, User, Users};
 use super::report::Ended;
 use super::report::progress::Progress;
 use super::report::totals::{has_too_many_tags, too_many_tags};
-use super::state::disk::DiskError;
-use super::state::journal::Counters;
+use super::state::store::Counters;
 use super::state::tracker::Tracker;
 use crate::interrupt::Interrupt;
 use crate::output::note;
+use crate::ownership::UnusableFile;
 
 /// The default timeout of a request with all its waits and retries.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -58,7 +57,7 @@ enum Stopped {
     #[error(transparent)]
     Group(#[from] GroupError),
     #[error(transparent)]
-    Disk(#[from] DiskError),
+    File(#[from] UnusableFile),
     #[error("there is no thread to send with: {0}; raise this user's limit of threads (ulimit -u)")]
     NoThread(String),
 }
@@ -67,7 +66,7 @@ impl Sender<'_> {
     /// Sends all users who are not settled, and says how that ended.
     pub(crate) fn send(
         &self,
-        collected: &mut CollectedRows,
+        users: &mut Users<'_>,
         tracker: &mut Tracker,
         shown: &Progress,
     ) -> (Summary, Ended) {
@@ -94,7 +93,7 @@ impl Sender<'_> {
             wait_announced: false,
         };
         let spare = spare_files();
-        let mut stopped = self.feed(collected, &mut run).err();
+        let mut stopped = self.feed(users, &mut run).err();
         if stopped.is_some() {
             run.bulk.cancel();
         }
@@ -102,24 +101,25 @@ impl Sender<'_> {
         // the threads that send are started by now
         shown.start();
         loop {
-            let completions = run.bulk.poll(Duration::MAX);
-            if completions.is_empty() {
-                break;
-            }
+            let completions = run.bulk.poll(run.tracker.store.until_commit());
+            let is_over = completions.is_empty() && !run.is_commit_due();
             if let (Err(denied), None) = (run.take(completions), &stopped) {
                 stopped = Some(denied);
                 run.bulk.cancel();
+            }
+            if is_over {
+                break;
             }
         }
         let summary = run.bulk.finish();
         drop(spare);
         run.count(&summary.progress);
         if stopped.is_none() && summary.ended.is_none() && !self.interrupt.came() {
-            stopped = run.tracker.list_deferred().err().map(Stopped::from);
+            stopped = run.tracker.settle_deferred().err().map(Stopped::from);
         }
         let ended = match (stopped, &summary.ended) {
             (Some(stopped), _) => Ended::Denied(stopped.to_string()),
-            _ if run.tracker.settled.is_complete() => Ended::AllSent,
+            _ if run.tracker.store.users.are_settled() => Ended::AllSent,
             _ if self.interrupt.came() => Ended::Interrupted,
             (None, Some(RunError::Refused(error))) => Ended::Refused {
                 why: error.to_string(),
@@ -135,16 +135,15 @@ impl Sender<'_> {
         (summary, ended)
     }
 
-    /// Pushes what is to be done, until there is no more or the run has ended.
-    fn feed(&self, collected: &mut CollectedRows, run: &mut Sending<'_>) -> Result<(), Stopped> {
+    /// Pushes what is to be done, until there is no more or the run has ended. Who was not pushed is the next in `users`.
+    fn feed(&self, users: &mut Users<'_>, run: &mut Sending<'_>) -> Result<(), Stopped> {
         let limits = self.client.rules().limits;
         let why = too_many_tags(&limits);
-        let mut users = collected.users();
-        while let Some((position, user)) = users.next()? {
-            if self.interrupt.drain().is_cancelled() {
+        while !self.interrupt.drain().is_cancelled() {
+            let Some((position, user)) = users.next()? else {
                 return Ok(());
-            }
-            if run.tracker.settled.is_settled(position) {
+            };
+            if run.tracker.store.users.is_settled(position) {
                 continue;
             }
             if has_too_many_tags(&user, &limits) {
@@ -190,29 +189,36 @@ impl Sending<'_> {
 
     /// Pushes the changes of a user; false if the run has ended.
     fn dispatch(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
+        let mut pushed = Ok(true);
+        let mut dispatched = 0;
         for (nth, (op, tags)) in (0..).zip(user.changes()) {
             let change = match op {
                 ChangeOperation::Add => ChangeRequest::add(user.account, tags),
                 ChangeOperation::Remove => ChangeRequest::remove(user.account, tags),
                 ChangeOperation::Clear => ChangeRequest::clear(user.account),
             };
-            self.await_capacity()?;
             let id = position * NUMBERS_PER_USER + nth;
-            if self.bulk.push(id, change).is_err() {
-                return Ok(false);
+            pushed = self
+                .await_capacity()
+                .map(|()| self.bulk.push(id, change).is_ok());
+            if !matches!(pushed, Ok(true)) {
+                break;
             }
             self.tracker.dispatched(position);
+            dispatched += 1;
         }
-        self.tracker.all_dispatched(position)?;
-        Ok(true)
+        let left = user.changes().skip(dispatched);
+        self.tracker.all_dispatched(position, user, left)?;
+        pushed
     }
 
     /// Takes outcomes until another change can be pushed without blocking, so that known outcomes do not wait for a
     /// service that is slow.
     fn await_capacity(&mut self) -> Result<(), Stopped> {
         loop {
-            let completions = self.bulk.poll_or_capacity();
-            let has_capacity = completions.is_empty();
+            let until_commit = self.tracker.store.until_commit();
+            let completions = self.bulk.poll_or_capacity(until_commit);
+            let has_capacity = completions.is_empty() && !self.is_commit_due();
             self.take(completions)?;
             if has_capacity {
                 return Ok(());
@@ -220,6 +226,11 @@ impl Sending<'_> {
         }
     }
 
+    fn is_commit_due(&self) -> bool {
+        self.tracker.store.until_commit().is_zero()
+    }
+
+    /// Records outcomes, and commits them once they have waited for long enough.
     fn take(&mut self, completions: Vec<Completion>) -> Result<(), Stopped> {
         let no_thread = completions.iter().find_map(no_thread);
         let outcomes = completions.into_iter();
@@ -227,13 +238,15 @@ impl Sending<'_> {
         let progress = self.bulk.progress();
         self.count(&progress);
         self.tracker.take(outcomes)?;
-        self.shown.sent(&self.tracker.settled, &progress);
-        self.tracker.journal.check()?;
+        self.shown.sent(&self.tracker.store.users, &progress);
+        if self.is_commit_due() {
+            self.tracker.store.commit()?;
+        }
         no_thread.map_or(Ok(()), |error| Err(Stopped::NoThread(error)))
     }
 
-    fn count(&self, progress: &BulkProgress) {
-        self.tracker.journal.count(Counters {
+    fn count(&mut self, progress: &BulkProgress) {
+        self.tracker.store.count(Counters {
             requests: progress.requests,
             retries: progress.retries(),
             splits: progress.splits,
@@ -274,7 +287,8 @@ mod tests {
 
     use super::*;
     use crate::import::demo::Demo;
-    use crate::import::state::journal::{Identity, Journal};
+    use crate::import::state::identity::Identity;
+    use crate::import::state::store::Store;
     use crate::import::{Memory, ReadLimits, read};
 
     #[test]
@@ -293,12 +307,8 @@ mod tests {
 
         let demo = Demo::start().unwrap();
         let files = demo.files();
-        let identity = Identity {
-            input: read.fingerprint,
-            users: 2,
-            facts: Vec::new(),
-        };
-        let opened = Journal::open(&files.journal, &identity, &files.failed).unwrap();
+        let identity = Identity::new(read.fingerprint, 2, Vec::new());
+        let store = Store::open(&files.journal, identity, &files.failed).unwrap();
         let sender = Sender {
             client: &demo.connection.client,
             timeout: None,
@@ -306,9 +316,9 @@ mod tests {
             interrupt: &Interrupt::new(),
         };
         let shown = Progress::of_sending(2, 0, demo.connection.calls_per_second);
-        let mut tracker = Tracker::new(opened);
-        sender.send(&mut read.collected, &mut tracker, &shown);
-        assert_eq!(tracker.settled.done(), 2);
+        let mut tracker = Tracker::new(store.begin().unwrap());
+        sender.send(&mut read.collected.users(), &mut tracker, &shown);
+        assert_eq!(tracker.store.users.done(), 2);
         assert_eq!(counted::take(), 6, "each once, in a change");
     }
 }

@@ -5,9 +5,10 @@
 //! - Folders, devices, pipes and sockets are refused, and so is a file with a second name, which would change too.
 //! - In a folder that every user may write to, a file of another user is refused: its owner could read what comes.
 //! - The open file is checked, not the path, which may be another file a moment later. Only this file is ever removed.
-//! - Only what is whole shows that imtag made it. So a file comes whole to its path, or not at all: see `replace`.
+//! - Only what is whole shows that imtag made it. So a file comes whole to its path, or not at all: see `whole`.
 
-mod replace;
+mod denied;
+mod whole;
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -17,10 +18,10 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::exit::CommandError;
 use crate::output::Shown;
 
-pub(crate) use replace::{Stamp, replace};
+pub(crate) use denied::UnusableFile;
+pub(crate) use whole::{is_filled_file, remove, sync_folder_of};
 
 /// A kind of file that imtag writes.
 pub(crate) struct FileKind {
@@ -28,11 +29,14 @@ pub(crate) struct FileKind {
     pub(crate) name: &'static str,
     /// The flag that gives another path.
     pub(crate) flag: &'static str,
-    /// The mode of a new one, before the umask.
+    /// The mode of a new one. The umask narrows it, but not that of a file for its owner alone.
     pub(crate) mode: u32,
     /// True if the content of a file that is not empty shows that imtag made it.
     pub(crate) was_made_by_imtag: fn(&mut File) -> io::Result<bool>,
 }
+
+/// The mode of a file that holds accounts: its owner alone may read it.
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// What was at the path of a file that is open now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +49,6 @@ pub(crate) enum Found {
     Filled,
 }
 
-/// A path at which imtag writes nothing, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct ForeignFile(String);
-
-impl From<ForeignFile> for CommandError {
-    fn from(error: ForeignFile) -> CommandError {
-        CommandError::usage(error)
-    }
-}
-
 enum Problem {
     StandardOutput,
     Link,
@@ -65,18 +58,9 @@ enum Problem {
     Content,
 }
 
-/// Why a file is not opened.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error(transparent)]
-    Foreign(#[from] ForeignFile),
-    #[error(transparent)]
-    Denied(#[from] io::Error),
-}
-
 impl FileKind {
     /// Checks what is at a path without changing it.
-    pub(crate) fn check(&self, path: &Path) -> Result<(), OpenError> {
+    pub(crate) fn check(&self, path: &Path) -> Result<(), UnusableFile> {
         match self.open_existing(path, OpenOptions::new().read(true))? {
             Some(mut file) => self.check_content(path, &mut file),
             None => Ok(()),
@@ -84,13 +68,16 @@ impl FileKind {
     }
 
     /// Opens a file to read and write it, and makes it where there is none. The caller checks its content.
-    pub(crate) fn open(&self, path: &Path) -> Result<(File, Found), OpenError> {
+    pub(crate) fn open(&self, path: &Path) -> Result<(File, Found), UnusableFile> {
         let mut new = OpenOptions::new();
         new.read(true).write(true).create_new(true).mode(self.mode);
         loop {
             let existing = self.open_existing(path, OpenOptions::new().read(true).write(true))?;
             if let Some(file) = existing {
-                let found = match file.metadata()?.len() {
+                let there = file
+                    .metadata()
+                    .map_err(UnusableFile::denied(path, "opened"))?;
+                let found = match there.len() {
                     0 => Found::Empty,
                     _ => Found::Filled,
                 };
@@ -100,54 +87,52 @@ impl FileKind {
                 Ok(file) => return Ok((file, Found::Nothing)),
                 // another program has made one meanwhile, which is checked as any other
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(UnusableFile::denied(path, "opened")(error)),
             }
         }
     }
 
     /// Refuses a file that is neither empty nor made by imtag.
-    pub(crate) fn check_content(&self, path: &Path, file: &mut File) -> Result<(), OpenError> {
-        if file.metadata()?.len() == 0 || (self.was_made_by_imtag)(file)? {
+    pub(crate) fn check_content(&self, path: &Path, file: &mut File) -> Result<(), UnusableFile> {
+        let mut is_ours = || Ok(file.metadata()?.len() == 0 || (self.was_made_by_imtag)(file)?);
+        if is_ours().map_err(UnusableFile::denied(path, "read"))? {
             Ok(())
         } else {
-            Err(self.foreign_content(path).into())
+            Err(self.refuse(path, Problem::Content))
         }
-    }
-
-    pub(crate) fn foreign_content(&self, path: &Path) -> ForeignFile {
-        self.refuse(path, Problem::Content)
     }
 
     fn open_existing(
         &self,
         path: &Path,
         options: &mut OpenOptions,
-    ) -> Result<Option<File>, OpenError> {
+    ) -> Result<Option<File>, UnusableFile> {
+        let denied = || UnusableFile::denied(path, "opened");
         if path == Path::new("-") {
-            return Err(self.refuse(path, Problem::StandardOutput).into());
+            return Err(self.refuse(path, Problem::StandardOutput));
         }
         // before it is opened, as opening a device may do something
         match fs::symlink_metadata(path) {
             Ok(there) => self.check_metadata(path, &there)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(denied()(error)),
         }
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = i32::try_from(flags.bits()).expect("they are low bits");
         match options.custom_flags(flags).open(path) {
             Ok(file) => {
-                self.check_metadata(path, &file.metadata()?)?;
+                self.check_metadata(path, &file.metadata().map_err(denied())?)?;
                 Ok(Some(file))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                Err(self.refuse(path, Problem::Link).into())
+                Err(self.refuse(path, Problem::Link))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(denied()(error)),
         }
     }
 
-    fn check_metadata(&self, path: &Path, there: &Metadata) -> Result<(), OpenError> {
+    fn check_metadata(&self, path: &Path, there: &Metadata) -> Result<(), UnusableFile> {
         let file = there.file_type();
         let problem = if file.is_symlink() {
             Problem::Link
@@ -161,15 +146,15 @@ impl FileKind {
             Problem::NoFile("a device")
         } else if there.nlink() > 1 {
             Problem::SecondName
-        } else if is_planted(path, there)? {
+        } else if is_planted(path, there).map_err(UnusableFile::denied(path, "opened"))? {
             Problem::OtherUser
         } else {
             return Ok(());
         };
-        Err(self.refuse(path, problem).into())
+        Err(self.refuse(path, problem))
     }
 
-    fn refuse(&self, path: &Path, problem: Problem) -> ForeignFile {
+    fn refuse(&self, path: &Path, problem: Problem) -> UnusableFile {
         let FileKind { name, flag, .. } = self;
         let why = match problem {
             Problem::StandardOutput => {
@@ -192,7 +177,7 @@ impl FileKind {
                 "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
             ),
         };
-        ForeignFile(format!("{} {why}", Shown(&path.display().to_string())))
+        UnusableFile::Foreign(format!("{} {why}", Shown(&path.display().to_string())))
     }
 }
 
@@ -223,24 +208,6 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// True for an empty file, which stays there even when it is no longer needed.
-pub(crate) fn is_empty_file(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == 0)
-}
-
-/// True for a file with something in it.
-pub(crate) fn is_filled_file(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0)
-}
-
-/// Removes this file if it still has the path.
-pub(crate) fn remove(file: &File, path: &Path) -> io::Result<()> {
-    if is_at(file, path)? {
-        fs::remove_file(path)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,7 +227,7 @@ mod tests {
 
     fn refused(path: &Path) -> String {
         let checked = KIND.check(path).unwrap_err();
-        assert!(matches!(checked, OpenError::Foreign(_)), "{checked}");
+        assert!(matches!(checked, UnusableFile::Foreign(_)), "{checked}");
         checked.to_string()
     }
 

@@ -102,14 +102,14 @@ impl Bulk {
         self.poll_while(timeout, |_| false)
     }
 
-    /// As [`poll`](Bulk::poll), without a timeout. It also returns, with nothing, as soon as a change can be
+    /// As [`poll`](Bulk::poll). It also returns, with nothing, as soon as a change can be
     /// [pushed](Bulk::push) without a wait, or the run has ended. So one thread can push and poll. Where the run
     /// [pauses](Bulk::paused) without capacity it returns once, to one of the threads that call it, and then waits as
     /// `push` does.
     #[must_use]
-    pub fn poll_or_capacity(&self) -> Vec<Completion> {
+    pub fn poll_or_capacity(&self, timeout: Duration) -> Vec<Completion> {
         let producer = self.session.producer;
-        self.poll_while(Duration::MAX, |state| {
+        self.poll_while(timeout, |state| {
             let session = state.read(producer);
             if session.ended.is_some() || state.plan.has_capacity(producer, Operation::Add) {
                 return true;

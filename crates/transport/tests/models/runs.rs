@@ -88,13 +88,16 @@ pub(crate) fn a_run_that_pauses() {
     run.push(1, add(1)).unwrap();
     let releases = thread::spawn(move || service.hold(Held::Nothing));
     while run.paused().is_none() {
-        assert!(run.poll_or_capacity().is_empty());
+        assert!(run.poll_or_capacity(Duration::MAX).is_empty());
     }
     let resumed = Arc::new(Lock::new(false));
     let is_resumed = Arc::clone(&resumed);
     let polls = beside(&run, move |run| {
         // the first may be the one that returns for the pause
-        let polled = [run.poll_or_capacity(), run.poll_or_capacity()];
+        let polled = [
+            run.poll_or_capacity(Duration::MAX),
+            run.poll_or_capacity(Duration::MAX),
+        ];
         assert!(*is_resumed.lock());
         polled.iter().map(Vec::len).sum::<usize>()
     });

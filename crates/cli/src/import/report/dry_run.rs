@@ -53,7 +53,7 @@ pub(crate) fn failures(
         if has_too_many_tags(&user, limits) {
             let tags = user.add.iter().map(str::to_owned).collect();
             let change = (ChangeOperation::Add, tags);
-            reasons.add(FailedChange::not_sent(
+            reasons.add(FailedChange::with_reason(
                 user.account,
                 change,
                 &why,

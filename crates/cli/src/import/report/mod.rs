@@ -13,12 +13,10 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
 use super::bad_rows::BadRows;
 use super::input::JoinedTags;
-use super::leftover::{ByReason, LeftoverError};
 use super::state::failed_change::Why;
 use crate::exit::Exit;
 use crate::output::{Show, Shown, count, wrapped};
@@ -45,7 +43,7 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// Records that this machine denies what is needed to end well.
-    pub(crate) fn denied(&mut self, denied: &impl std::fmt::Display) {
+    fn denied(&mut self, denied: &impl std::fmt::Display) {
         match self {
             Ended::AllSent | Ended::Interrupted => *self = Ended::Denied(denied.to_string()),
             // it is said already
@@ -54,6 +52,17 @@ impl Ended {
                 *why = format!("{why}; and {denied}");
             }
         }
+    }
+
+    /// The value, or what stands for one where this machine denies it.
+    pub(crate) fn or_denied<T: Default, E: std::fmt::Display>(
+        &mut self,
+        result: Result<T, E>,
+    ) -> T {
+        result.unwrap_or_else(|denied| {
+            self.denied(&denied);
+            T::default()
+        })
     }
 
     /// The exit code of an import that ended so; `None` if it depends on the users.
@@ -156,7 +165,7 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_back: Option<ReadBack>,
     #[serde(flatten)]
-    pub(crate) undone: UndoneUsers,
+    pub(crate) undone: Undone,
     #[serde(flatten)]
     pub(crate) left_out: BadRows,
     pub(crate) joined_tags: Option<JoinedTags>,
@@ -171,14 +180,16 @@ pub(crate) struct Report {
     pub(crate) timpush_would_save: u64,
 }
 
-/// The users who are not done, by reason; or why they cannot be named.
-pub(crate) struct UndoneUsers {
-    pub(crate) by_reason: Result<ByReason, LeftoverError>,
+/// The users who are not done, by reason.
+#[derive(Default)]
+pub(crate) struct Undone {
+    pub(crate) failed: Reasons,
+    pub(crate) not_sent: Reasons,
     /// The list of all who failed, if there is one.
     pub(crate) list: Option<PathBuf>,
 }
 
-impl Serialize for UndoneUsers {
+impl Serialize for Undone {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Fields<'a> {
@@ -192,13 +203,12 @@ impl Serialize for UndoneUsers {
             #[serde(serialize_with = "Reasons::counts")]
             not_sent_by_reason: &'a Reasons,
         }
-        let ByReason { failed, not_sent } = self.by_reason.as_ref().map_err(S::Error::custom)?;
         let fields = Fields {
-            failures: failed,
-            failures_by_reason: failed,
+            failures: &self.failed,
+            failures_by_reason: &self.failed,
             failed_list: self.list.as_ref().map(|it| it.display().to_string()),
-            not_sent,
-            not_sent_by_reason: not_sent,
+            not_sent: &self.not_sent,
+            not_sent_by_reason: &self.not_sent,
         };
         fields.serialize(serializer)
     }
@@ -281,18 +291,15 @@ impl Report {
     }
 
     fn undone(&self, out: &mut dyn Write) -> io::Result<()> {
-        let by_reason = self.undone.by_reason.as_ref();
-        let ByReason { failed, not_sent } =
-            by_reason.map_err(|error| io::Error::other(error.to_string()))?;
         if self.users_failed > 0 {
             let users = count(self.users_failed, "user", "users");
             writeln!(out, "\n{users} failed:")?;
-            failed.write(out)?;
+            self.undone.failed.write(out)?;
         }
         if self.users_not_sent > 0 {
             let users = count(self.users_not_sent, "user was", "users were");
             writeln!(out, "\n{users} not sent:")?;
-            not_sent.write(out)?;
+            self.undone.not_sent.write(out)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use imtag_transport::Progress as Sent;
 use parking_lot::Mutex;
 
 use super::meter::{Meter, Stage};
-use crate::import::state::journal::Settled;
+use crate::import::state::users::UserSets;
 use crate::output::{note, stderr};
 
 /// More often than this is too fast to read.
@@ -98,13 +98,13 @@ impl Progress {
         }
     }
 
-    pub(crate) fn sent(&self, settled: &Settled, sent: &Sent) {
+    pub(crate) fn sent(&self, users: &UserSets, sent: &Sent) {
         if sent.taken >= SENDING {
             self.start();
         }
         let at = self.started.elapsed();
         if let Stage::Sending(meter) = &mut *self.stage.lock() {
-            meter.note(at, settled.count(), settled.failed(), sent.sent);
+            meter.note(at, users.settled(), users.failed(), sent.sent);
         }
     }
 }

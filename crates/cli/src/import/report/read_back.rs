@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::reasons::{INDENT, NAMED};
 use crate::import::group::{CollectedRows, GroupError};
+use crate::import::state::users::{Set, UserSets};
 use crate::interrupt::Interrupt;
 use crate::output::{Shown, count, wrapped};
 
@@ -40,7 +41,7 @@ pub(crate) struct Difference {
 pub(crate) fn read_back(
     client: &Client,
     collected: &mut CollectedRows,
-    is_done: impl Fn(u64, &str) -> bool,
+    done: &UserSets,
     interrupt: &Interrupt,
 ) -> Result<ReadBack, GroupError> {
     let mut back = ReadBack::default();
@@ -48,7 +49,7 @@ pub(crate) fn read_back(
     let mut users = collected.users();
     let mut some = Vec::with_capacity(at_once);
     while let Some((position, user)) = users.next()? {
-        if !is_done(position, user.account) {
+        if !done.contains(Set::Done, position) {
             continue;
         }
         back.users += 1;

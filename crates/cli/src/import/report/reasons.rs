@@ -164,7 +164,7 @@ mod tests {
     fn add(reasons: &mut Reasons, account: &str, code: Option<i32>, reason: &str) {
         let change = (ChangeOperation::Add, vec!["vip".to_owned()]);
         let why = (reason.to_owned(), "do this".into());
-        let mut change = FailedChange::not_sent(account, change, &why, Effect::NotApplied);
+        let mut change = FailedChange::with_reason(account, change, &why, Effect::NotApplied);
         change.code = code;
         reasons.add(change);
     }

@@ -14,7 +14,7 @@ use std::io;
 use imtag_transport::{Cause, ChangeError, ChangeOperation, Effect, Scope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::own_list::holds_lines;
+use super::own_list::{holds_lines, parse_line};
 use crate::output::code_and_reason;
 
 /// A change that is not done, or not known to be done. The names of the fields are a promise to programs, and no line has
@@ -82,8 +82,21 @@ impl FailedChange {
         }
     }
 
-    /// A change that was not sent.
+    /// A change that was not sent, as the run ended before. Why is said when the import ends.
     pub(crate) fn not_sent(
+        account: &str,
+        change: (ChangeOperation, Vec<String>),
+        effect: Effect,
+    ) -> FailedChange {
+        let not_known = (String::new(), Cow::default());
+        FailedChange {
+            next: Next::NotSent,
+            ..FailedChange::with_reason(account, change, &not_known, effect)
+        }
+    }
+
+    /// A change that is not done for a reason of imtag's own.
+    pub(crate) fn with_reason(
         account: &str,
         (op, tags): (ChangeOperation, Vec<String>),
         (reason, remedy): &Why,
@@ -115,14 +128,16 @@ fn read_effect<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Effect, D::
     effect.ok_or_else(|| de::Error::custom(format!("no effect is called {name:?}")))
 }
 
-/// The number of users in lines.
-pub(crate) fn count_users(lines: &[u8]) -> usize {
-    let lines = serde_json::Deserializer::from_slice(lines).into_iter();
-    let mut accounts: Vec<String> = lines
-        .map_while(|line: Result<FailedChange, _>| Some(line.ok()?.account))
-        .collect();
-    accounts.dedup();
-    accounts.len()
+/// The number of users in lines; `None` if imtag did not write them so.
+pub(super) fn count_users(lines: &[u8]) -> Option<u64> {
+    let mut last = None;
+    let mut users = 0;
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let account = Some(parse_line::<FailedChange>(line)?.account);
+        users += u64::from(account != last);
+        last = account;
+    }
+    Some(users)
 }
 
 /// How each line begins.
@@ -130,12 +145,7 @@ const START: &str = "{\"account\":\"";
 
 /// True if a file is a list.
 pub(super) fn is_list(file: &mut File) -> io::Result<bool> {
-    holds_lines::<FailedChange>(START, file, false)
-}
-
-/// True if a file goes on as a list from here on.
-pub(super) fn is_rest_of_list(rest: &File) -> io::Result<bool> {
-    holds_lines::<FailedChange>(START, rest, true)
+    holds_lines::<FailedChange>(START, file)
 }
 
 #[cfg(test)]
@@ -177,7 +187,7 @@ pub(crate) mod tests {
     }
 
     fn is_list(text: &[u8]) -> bool {
-        holds_lines::<FailedChange>(START, text, false).unwrap()
+        holds_lines::<FailedChange>(START, text).unwrap()
     }
 
     #[test]
@@ -201,7 +211,8 @@ pub(crate) mod tests {
         for account in ["bob", "bob", "eve"] {
             write_line(&failed(account), &mut lines);
         }
-        assert_eq!(count_users(&lines), 2);
+        assert_eq!(count_users(&lines), Some(2));
+        assert_eq!(count_users(&lines[..lines.len() - 1]), None);
     }
 
     #[test]

@@ -7,8 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::failed_list::LIST;
-use super::journal::JOURNAL;
-use super::lock::StateFileError;
+use super::store::JOURNAL;
 use crate::exit::CommandError;
 use crate::import::bad_rows::BAD_ROWS;
 use crate::ownership::{FileKind, folder_of};
@@ -78,7 +77,7 @@ impl Files {
                     kind.flag
                 )));
             }
-            kind.check(file).map_err(StateFileError::new(file))?;
+            kind.check(file)?;
             others.push((kind, file));
         }
         Ok(())

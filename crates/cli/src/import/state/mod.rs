@@ -1,19 +1,19 @@
 //! What an import keeps beside its input, so that the same command goes on after any crash.
 //!
 //! ```text
-//! tracker ──► failed_list   who failed, with the reason: safe first
-//!    │              │
-//!    └────────► journal     which users are settled: safe second, with the length of the list
+//! tracker ──► store (FILE.journal): which users are settled, and the lines of who failed
+//!               │
+//!               └──► failed_list (FILE.failed.ndjson): these lines, when a run begins and when it ends
 //! ```
 //!
-//! `files` chooses their paths, `lock` gives each to one import at a time, `own_list` tells a list that imtag wrote from
-//! another file, and `disk` is what they ask of a disk.
+//! `files` chooses their paths, `identity` says which import a journal is of, `users` are sets of users, and `own_list`
+//! tells a list that imtag wrote from another file.
 
-pub(crate) mod disk;
 pub(crate) mod failed_change;
 pub(crate) mod failed_list;
 pub(crate) mod files;
-pub(crate) mod journal;
-pub(crate) mod lock;
+pub(crate) mod identity;
 pub(crate) mod own_list;
+pub(crate) mod store;
 pub(crate) mod tracker;
+pub(crate) mod users;

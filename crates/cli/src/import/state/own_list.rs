@@ -17,12 +17,12 @@ pub(crate) fn write_line(object: &impl Serialize, text: &mut Vec<u8>) {
 }
 
 /// True if a file holds lines of `T`, which begin with `start`, and nothing else. Its last line may be cut short, as a
-/// crash leaves it. Its first may not, unless lines stand before it (`after_lines`): it comes to the file's path whole.
+/// crash leaves a file that is written in place. Its first may not: else any file with these few bytes were one.
 pub(crate) fn holds_lines<T: Serialize + DeserializeOwned>(
     start: &str,
     from: impl Read,
-    mut after_lines: bool,
 ) -> io::Result<bool> {
+    let mut after_lines = false;
     let mut from = BufReader::with_capacity(256 * 1024, from);
     let mut text = Vec::new();
     loop {
@@ -36,19 +36,19 @@ pub(crate) fn holds_lines<T: Serialize + DeserializeOwned>(
             let is_last = from.fill_buf()?.is_empty();
             return Ok(is_last && is_cut_short::<T>(start.as_bytes(), &text, after_lines));
         }
-        if !is_line::<T>(&text) {
+        if parse_line::<T>(&text).is_none() {
             return Ok(false);
         }
         after_lines = true;
     }
 }
 
-fn is_line<T: Serialize + DeserializeOwned>(text: &[u8]) -> bool {
-    serde_json::from_slice::<T>(text).is_ok_and(|object| {
-        let mut written = Vec::with_capacity(text.len());
-        write_line(&object, &mut written);
-        written == text
-    })
+/// The object of a line that is, to the byte, as imtag writes it.
+pub(super) fn parse_line<T: Serialize + DeserializeOwned>(text: &[u8]) -> Option<T> {
+    let object = serde_json::from_slice(text).ok()?;
+    let mut written = Vec::with_capacity(text.len());
+    write_line(&object, &mut written);
+    (written == text).then_some(object)
 }
 
 /// True for what a crash or a power cut leaves of a line: a line without its end or, after other lines, a part of one or
@@ -58,7 +58,7 @@ fn is_cut_short<T: Serialize + DeserializeOwned>(
     text: &[u8],
     after_lines: bool,
 ) -> bool {
-    if is_line::<T>(&[text, b"\n"].concat()) {
+    if parse_line::<T>(&[text, b"\n"].concat()).is_some() {
         return true;
     }
     let is_part = || {

@@ -1,14 +1,15 @@
 //! The tracker: the state of each user who is being sent, and what becomes of those who are over.
 //!
 //! ```text
-//!                      all changes applied ──────────────────────────► done     ──► journal
+//!                      all changes applied ──────────────────────────► done     ──► store
 //! dispatched ──► over ┤
-//! (under way)         ├ one failed for good: the user's own fault ────► listed   ──► failed list, then journal
+//! (under way)         ├ one failed for good: the user's own fault ────► failed   ──► store
 //!                     └ one failed by the service, the network or the end of the run ──► deferred
 //! ```
 //!
-//! A user is *over* when all changes are dispatched and each has its outcome. *Settled* are those who are done or listed.
-//! Deferred users are listed when the import has run to its end; if it ended early, the same command tries them again.
+//! A user is *over* when no change is under way and none is to be dispatched. *Settled* are those who are done or failed.
+//! Deferred users count as failed when the import has run to its end; if it ended early, the same command tries them
+//! again. Those of them with a failed change are *held back*; the others were not sent, or not whole.
 //!
 //! When an import is resumed, a run before it may have applied changes of users who are not settled: of those that it
 //! left in doubt, or of any user if it was killed. A change of theirs that fails is *possibly applied* then, unless it was
@@ -23,56 +24,41 @@ use std::sync::Arc;
 
 use imtag_transport::{ChangeError, ChangeOperation, ChangeRequest, Effect};
 
-use super::disk::DiskError;
 use super::failed_change::{FailedChange, Next, Why};
-use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
+use super::store::Store;
 use crate::import::group::User;
+use crate::ownership::UnusableFile;
 
 /// The most users that are deferred; others are listed at once. An outage hardly fails more: it ends what is under way, which
 /// is at most 1,024 requests of 100 users each, and up to 600 calls a second at most 900.
 const DEFERRED_AT_MOST: usize = 100_000;
 
 pub(crate) struct Tracker {
-    pub(crate) journal: Journal,
-    pub(crate) settled: Settled,
+    pub(crate) store: Store,
     under_way: HashMap<u64, TrackedUser>,
+    /// In the order of the file.
     deferred: BTreeMap<u64, TrackedUser>,
-    /// Users who are done and not yet in the journal, to be written together.
-    done: Vec<u64>,
-    /// The unsettled users for which runs before this one may have done something.
-    earlier: InDoubt,
 }
 
 /// What a run knows of a user who is not settled.
 #[derive(Default)]
-pub(crate) struct TrackedUser {
-    /// The operations that have their outcome, by their numbers.
-    answered: [bool; 3],
+struct TrackedUser {
     /// Changes that were dispatched and have no outcome yet.
     unanswered: u8,
-    /// True once all changes of the user have been dispatched.
+    /// True once no change of the user is to be dispatched any more.
     all_dispatched: bool,
     /// The change that adds tags, applied or not.
     added: Option<Arc<ChangeRequest>>,
     /// The changes that are not done.
-    pub(crate) pending: Vec<FailedChange>,
+    pending: Vec<FailedChange>,
     /// True if a change is applied, or may be.
     is_touched: bool,
 }
 
 impl TrackedUser {
     /// True if a change has failed, and not only waits to be sent.
-    pub(crate) fn has_failed(&self) -> bool {
+    fn has_failed(&self) -> bool {
         self.pending.iter().any(|it| it.next != Next::NotSent)
-    }
-
-    pub(crate) fn is_touched(&self) -> bool {
-        self.is_touched
-    }
-
-    /// True if the import ended before this operation had an outcome: it was not dispatched.
-    pub(crate) fn is_unanswered(&self, op: ChangeOperation) -> bool {
-        !self.answered[op as usize]
     }
 
     fn is_over(&self) -> bool {
@@ -87,7 +73,6 @@ impl TrackedUser {
     ) {
         self.unanswered -= 1;
         let op = change.operation();
-        self.answered[op as usize] = true;
         match result {
             Ok(()) => self.is_touched = true,
             Err(error) => {
@@ -125,7 +110,7 @@ impl TrackedUser {
                 "import these lines again: they clear, and then add".into(),
             );
             let added_again = (ChangeOperation::Add, tags);
-            pending.push(FailedChange::not_sent(
+            pending.push(FailedChange::with_reason(
                 added.account(),
                 added_again,
                 &why,
@@ -137,14 +122,11 @@ impl TrackedUser {
 }
 
 impl Tracker {
-    pub(crate) fn new(opened: Opened) -> Tracker {
+    pub(crate) fn new(store: Store) -> Tracker {
         Tracker {
-            earlier: opened.in_doubt,
-            journal: opened.journal,
-            settled: opened.settled,
+            store,
             under_way: HashMap::new(),
             deferred: BTreeMap::new(),
-            done: Vec::new(),
         }
     }
 
@@ -153,9 +135,19 @@ impl Tracker {
         self.under_way.entry(position).or_default().unanswered += 1;
     }
 
-    /// Records that all changes of a user were dispatched.
-    pub(crate) fn all_dispatched(&mut self, position: u64) -> Result<(), DiskError> {
-        self.under_way.entry(position).or_default().all_dispatched = true;
+    /// Records that no more changes of a user are dispatched, as the run has ended before `left`, if that is not empty.
+    pub(crate) fn all_dispatched(
+        &mut self,
+        position: u64,
+        user: &User<'_>,
+        left: impl IntoIterator<Item = (ChangeOperation, Vec<String>)>,
+    ) -> Result<(), UnusableFile> {
+        let effect = self.store.effect(position);
+        let tracked = self.under_way.entry(position).or_default();
+        let left = left.into_iter();
+        let left = left.map(|change| FailedChange::not_sent(user.account, change, effect));
+        tracked.pending.extend(left);
+        tracked.all_dispatched = true;
         self.close_if_over(position)
     }
 
@@ -165,61 +157,91 @@ impl Tracker {
         position: u64,
         user: &User<'_>,
         why: &Why,
-    ) -> Result<(), DiskError> {
-        let failed = |change| FailedChange::not_sent(user.account, change, why, Effect::NotApplied);
-        let refused = TrackedUser {
-            pending: user.changes().map(failed).collect(),
-            ..TrackedUser::default()
-        };
-        self.list(position, refused)
+    ) -> Result<(), UnusableFile> {
+        let failed =
+            |change| FailedChange::with_reason(user.account, change, why, Effect::NotApplied);
+        let changes: Vec<_> = user.changes().map(failed).collect();
+        self.store.failed(position, &changes)
     }
 
     /// Records the outcomes of changes. It records all of them, even if the disk takes no more.
     pub(crate) fn take(
         &mut self,
         outcomes: impl IntoIterator<Item = (u64, Arc<ChangeRequest>, Result<(), ChangeError>)>,
-    ) -> Result<(), DiskError> {
+    ) -> Result<(), UnusableFile> {
         let mut taken = Ok(());
         for (position, change, result) in outcomes {
             let user = self.under_way.entry(position).or_default();
-            user.take(change, result, self.earlier.effect(position));
+            user.take(change, result, self.store.effect(position));
             taken = taken.and(self.close_if_over(position));
         }
-        taken.and(self.confirm())
+        taken
     }
 
-    /// Lists all deferred users, when the import has run to its end.
-    pub(crate) fn list_deferred(&mut self) -> Result<(), DiskError> {
-        let mut listed = Ok(());
+    /// Settles all deferred users as failed, when the import has run to its end.
+    pub(crate) fn settle_deferred(&mut self) -> Result<(), UnusableFile> {
+        let mut settled = Ok(());
         for (position, user) in std::mem::take(&mut self.deferred) {
-            listed = listed.and(self.list(position, user));
+            settled = settled.and(self.store.failed(position, &user.pending));
         }
-        listed
+        settled
     }
 
-    /// Ends the tracking: the journal, who is settled, what is known of each user who is not, and the users that
-    /// earlier runs left in doubt.
-    pub(crate) fn close(mut self) -> (Journal, Settled, BTreeMap<u64, TrackedUser>, InDoubt) {
-        // changes of these users were not dispatched
-        for (position, user) in self.under_way {
-            self.deferred.insert(position, user.close());
+    /// Says of the changes that were not sent why, once that is known.
+    pub(crate) fn say_why(&mut self, (reason, remedy): &Why) {
+        let pending = self
+            .deferred
+            .values_mut()
+            .flat_map(|user| &mut user.pending);
+        for change in pending.filter(|it| it.next == Next::NotSent) {
+            change.code = None;
+            change.reason.clone_from(reason);
+            change.remedy.clone_from(remedy);
         }
-        (self.journal, self.settled, self.deferred, self.earlier)
     }
 
-    /// Writes the users who are done to the journal.
-    fn confirm(&mut self) -> Result<(), DiskError> {
-        let done = std::mem::take(&mut self.done);
-        for position in &done {
-            self.settled.add(*position, Kind::Done);
-        }
-        if done.is_empty() {
-            return Ok(());
-        }
-        self.journal.done(done)
+    /// Writes down the users who are held back.
+    pub(crate) fn hold_back(&mut self) -> Result<(), UnusableFile> {
+        let mut users = self.deferred.values().filter(|user| user.has_failed());
+        users.try_for_each(|user| self.store.hold_back(&user.pending))
     }
 
-    fn close_if_over(&mut self, position: u64) -> Result<(), DiskError> {
+    /// True if something else than a refusal of the app held a user back.
+    pub(crate) fn has_more_than_refusals(&self) -> bool {
+        let mut pending = self.deferred.values().flat_map(|it| &it.pending);
+        pending.any(|it| matches!(it.next, Next::Again | Next::Listed))
+    }
+
+    /// The changes of users who were dispatched, and not sent, or not whole.
+    pub(crate) fn not_sent(&self) -> impl Iterator<Item = &[FailedChange]> {
+        let users = self.deferred.values().filter(|user| !user.has_failed());
+        users.map(|user| user.pending.as_slice())
+    }
+
+    /// The number of users who were not sent, or not whole, by what earlier runs may have done for them.
+    pub(crate) fn count_not_sent(&self) -> [(Effect, u64); 2] {
+        let users = &self.store.users;
+        let mut all = users.users() - users.settled();
+        let mut in_doubt = self.store.users_in_doubt();
+        for (position, _) in self.deferred.iter().filter(|(_, user)| user.has_failed()) {
+            all -= 1;
+            in_doubt -= u64::from(self.store.effect(*position) == Effect::PossiblyApplied);
+        }
+        [
+            (Effect::NotApplied, all - in_doubt),
+            (Effect::PossiblyApplied, in_doubt),
+        ]
+    }
+
+    /// Ends the tracking. The store names the users for whom this run may have done something.
+    pub(crate) fn close(mut self) -> Store {
+        let touched = self.deferred.iter().filter(|(_, user)| user.is_touched);
+        self.store
+            .add_in_doubt(touched.map(|(position, _)| *position));
+        self.store
+    }
+
+    fn close_if_over(&mut self, position: u64) -> Result<(), UnusableFile> {
         let user = self.under_way.get(&position);
         if !user.is_some_and(TrackedUser::is_over) {
             return Ok(());
@@ -227,7 +249,7 @@ impl Tracker {
         let user = self.under_way.remove(&position).unwrap_or_default().close();
         let pending = &user.pending;
         if pending.is_empty() {
-            self.done.push(position);
+            self.store.done(position);
             return Ok(());
         }
         let has_room = self.deferred.len() < DEFERRED_AT_MOST;
@@ -240,16 +262,6 @@ impl Tracker {
             self.deferred.insert(position, user);
             return Ok(());
         }
-        self.list(position, user)
-    }
-
-    /// Settles a user as failed. If the disk does not take the list any more, keeps what is known for the report.
-    fn list(&mut self, position: u64, user: TrackedUser) -> Result<(), DiskError> {
-        let listed = self.journal.failed(position, &user.pending);
-        match &listed {
-            Ok(()) => self.settled.add(position, Kind::Failed),
-            Err(_) => drop(self.deferred.insert(position, user)),
-        }
-        listed
+        self.store.failed(position, pending)
     }
 }
