@@ -259,7 +259,7 @@ impl Run<'_> {
         let quota_utilisation = match resumed {
             0 => self.utilisation(summary.progress.sent, seconds),
             _ => {
-                let attempts = counters.requests + counters.retries;
+                let attempts = counters.requests.saturating_add(counters.retries);
                 self.utilisation(attempts, counters.elapsed.as_secs_f64())
             }
         };

@@ -167,6 +167,7 @@ impl StoreFile {
 
     /// Checks all that SQLite can check: the tables are those of a store, and its pages go together.
     pub(super) fn check(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch(SETTINGS)?;
         let sql = "SELECT type, name, sql FROM sqlite_schema ORDER BY rowid";
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -294,7 +295,6 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         // a file that is refused stays as it is
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.execute_batch(SETTINGS)?;
         Ok(connection)
     };
     open().map_err(StoreError::reading(path))

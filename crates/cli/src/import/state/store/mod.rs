@@ -116,7 +116,7 @@ impl Store {
         let mut store = Store::read(StoreFile::open(path)?)?;
         let reading = StoreError::reading(path);
         let same = store.facts.identity == identity;
-        if store.facts.users_done + store.facts.users_failed > 0 {
+        if store.facts.users_done > 0 || store.facts.users_failed > 0 {
             if let Some(difference) = identity.difference(&store.facts.identity) {
                 store.file.leave();
                 let path = path.to_owned();
