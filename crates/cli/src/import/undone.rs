@@ -28,7 +28,7 @@ pub(crate) fn failed(store: &Store) -> io::Result<Reasons> {
 }
 
 /// Users who were not sent, or not whole. Of each effect it names the first ones: those who were dispatched, and then
-/// those whom the sending did not come to, which are the next in `users`.
+/// those that the sending did not come to, the next in `users`.
 pub(crate) fn not_sent(
     tracker: &Tracker,
     users: &mut Users<'_>,

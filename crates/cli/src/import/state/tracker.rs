@@ -233,7 +233,7 @@ impl Tracker {
         ]
     }
 
-    /// Ends the tracking. The store names the users for whom this run may have done something.
+    /// Ends the tracking. The store names the users that this run may have changed.
     pub(crate) fn close(mut self) -> Store {
         let touched = self.deferred.iter().filter(|(_, user)| user.is_touched);
         self.store

@@ -8,7 +8,7 @@ use std::ops::Range;
 pub(crate) enum Set {
     Done,
     Failed,
-    /// Users for whom an earlier run may have done something. It says nothing of users who are settled.
+    /// Users that an earlier run may have changed. It says nothing of users who are settled.
     InDoubt,
 }
 

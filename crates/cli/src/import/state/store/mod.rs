@@ -232,7 +232,7 @@ impl Store {
         }
     }
 
-    /// Of users who are not settled, those for whom earlier runs may have done something.
+    /// Of users who are not settled, those that earlier runs may have changed.
     pub(crate) fn users_in_doubt(&self) -> u64 {
         if self.any_in_doubt {
             self.users.users() - self.users.settled()
