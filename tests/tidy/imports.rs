@@ -33,6 +33,8 @@ struct Source {
     named: BTreeSet<String>,
     /// Those that it imports, by the name that they have here.
     imported: BTreeMap<String, String>,
+    /// The names that it imports from other crates.
+    foreign: BTreeSet<String>,
 }
 
 fn faults(files: &[File], folder: &str, layers: &Layers) -> Vec<String> {
@@ -42,7 +44,9 @@ fn faults(files: &[File], folder: &str, layers: &Layers) -> Vec<String> {
     for source in sources.values() {
         let file = &source.file;
         for path in &source.named {
-            let definer = definer(&sources, path);
+            let Some(definer) = definer(&sources, path) else {
+                continue;
+            };
             if innermost(&sources, path).module.is_empty() {
                 faults.push(format!(
                     "{file} imports {path:?} through the crate's root: import it from its module"
@@ -79,13 +83,15 @@ fn innermost<'s>(sources: &'s Sources, path: &str) -> &'s Source {
     source.unwrap_or_else(|| innermost(sources, above()))
 }
 
-/// The module that defines what a path names; that of a module is itself.
-fn definer<'s>(sources: &'s Sources, path: &str) -> &'s Source {
+/// The module that defines what a path names; that of a module is itself. `None` where it is of another crate.
+fn definer<'s>(sources: &'s Sources, path: &str) -> Option<&'s Source> {
     let source = innermost(sources, path);
     let rest = path[source.module.len()..].trim_start_matches("::");
-    let name = rest.split("::").next().unwrap_or_default();
-    let imported = source.imported.get(name);
-    imported.map_or(source, |path| definer(sources, path))
+    let name = split_first(rest).0;
+    match source.imported.get(name) {
+        Some(path) => definer(sources, path),
+        None => (!source.foreign.contains(name)).then_some(source),
+    }
 }
 
 /// What is left of the imports without files that none imports, or that import none: the circles, and the ways from one
@@ -144,7 +150,8 @@ impl Source {
         for (module, path, alias) in paths(&words, module) {
             match (alias, source.absolute(&module, &path)) {
                 (Some(alias), Some(path)) => drop(source.imported.insert(alias, path)),
-                _ => used.push((module, path)),
+                (Some(alias), None) => drop(source.foreign.insert(alias)),
+                (None, _) => used.push((module, path)),
             }
         }
         source.named = source.imported.values().cloned().collect();

@@ -7,43 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::failed::{Effect, Listed};
+use super::failed::{Effect, Listed, Op};
 use super::file::{User, Wish};
 use crate::data::{account, tag};
-
-const TOO_MANY: &str = "is to have more tags than a user may have";
-
-/// If a tag of a user may be there, and if it may be away.
-#[derive(Debug, Clone, Copy)]
-struct May {
-    be_there: bool,
-    be_away: bool,
-}
-
-impl May {
-    fn only(there: bool) -> May {
-        May {
-            be_there: there,
-            be_away: !there,
-        }
-    }
-
-    /// After a step that sets it, with what is listed of the step.
-    fn after(self, there: bool, listed: Option<Effect>) -> May {
-        match listed {
-            None | Some(Effect::Applied) => May::only(there),
-            Some(Effect::NotApplied) => self,
-            Some(Effect::PossiblyApplied) => May {
-                be_there: self.be_there || there,
-                be_away: self.be_away || !there,
-            },
-        }
-    }
-
-    fn allows(self, there: bool) -> bool {
-        if there { self.be_there } else { self.be_away }
-    }
-}
 
 /// All that is wrong, a sentence each.
 pub(super) fn differences(
@@ -53,66 +19,67 @@ pub(super) fn differences(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut known = HashSet::new();
+    let (nothing, none) = (Listed::new(), BTreeSet::new());
     for (number, user) in (0..).zip(users) {
         let account = account(number);
-        let there = emulator.get(&account).cloned().unwrap_or_default();
-        let of_user = match listed.get(&account) {
-            Some(listed) => of_user(user, listed, &there),
-            None => of_user(user, &Listed::default(), &there),
-        };
-        wrong.extend(of_user.into_iter().map(|what| format!("{account}: {what}")));
+        let listed = listed.get(&account).unwrap_or(&nothing);
+        let there = emulator.get(&account).unwrap_or(&none);
+        let of_user = of_user(user, listed, there).into_iter();
+        wrong.extend(of_user.map(|what| format!("{account}: {what}")));
         known.insert(account);
     }
     let has_tags = emulator.keys().map(|account| (account, "has tags"));
-    let is_listed = listed
-        .keys()
-        .map(|account| (account, "is listed as failed"));
-    let strangers = has_tags
-        .chain(is_listed)
-        .filter(|(account, _)| !known.contains(*account));
-    wrong.extend(
-        strangers.map(|(account, what)| format!("{account}: {what}, and is not in the file")),
-    );
+    let is_listed = listed.keys().map(|account| (account, "is listed"));
+    for (account, what) in has_tags.chain(is_listed) {
+        if !known.contains(account) {
+            wrong.push(format!("{account}: {what}, and is not in the file"));
+        }
+    }
     wrong
 }
 
 fn of_user(user: &User, listed: &Listed, there: &BTreeSet<String>) -> Vec<String> {
-    let wish = user.wish();
-    let mut wrong = not_in_the_file(&wish, listed);
-    let wish = if !wish.is_too_much() {
-        wish
-    } else if listed.add.is_empty() {
-        return vec![format!("{TOO_MANY}, and is not listed")];
-    } else {
-        Wish::default() // refused before anything is sent
-    };
-    let mut seen = 0;
-    let tags: BTreeSet<u64> = user
-        .before
-        .iter()
-        .chain(wish.tags.keys())
-        .copied()
-        .collect();
-    for number in tags {
-        let tag = tag(number);
-        let before = user.before.contains(&number);
-        let mut may = May::only(before);
-        if wish.clear {
-            may = may.after(false, listed.clear);
+    let mut wish = user.wish();
+    let not_in_the_file = listed
+        .keys()
+        .filter(|(op, tag)| !is_wished(&wish, *op, tag));
+    let say = |step| format!("{step:?} is listed, and is not in the file like that");
+    let mut wrong: Vec<String> = not_in_the_file.map(say).collect();
+    if wish.is_too_much() {
+        if !listed.keys().any(|(op, _)| *op == Op::Add) {
+            wrong.push("is to have more tags than a user may have, and is not listed".to_owned());
         }
-        may = match wish.tags.get(&number) {
-            Some(true) => may.after(true, listed.add.get(&tag).copied()),
-            Some(false) if wish.clear => may, // nothing is left to remove
-            Some(false) => may.after(false, listed.remove.get(&tag).copied()),
-            None => may,
+        wish = Wish::default(); // refused before anything is sent
+    }
+    let numbers = user.before.iter().chain(wish.tags.keys());
+    let numbers: BTreeSet<u64> = numbers.copied().collect();
+    let mut seen = 0;
+    for number in numbers {
+        let tag = tag(number);
+        let was_there = user.before.contains(&number);
+        // if it may be away, and if it may be there
+        let mut may = [!was_there, was_there];
+        let mut step = |op, tag: &str| {
+            let there = op == Op::Add;
+            match listed.get(&(op, tag.to_owned())) {
+                None | Some(Effect::Applied) => may = [!there, there],
+                Some(Effect::NotApplied) => {}
+                Some(Effect::PossiblyApplied) => may[usize::from(there)] = true,
+            }
         };
+        if wish.clear {
+            step(Op::Clear, "");
+        }
+        match wish.tags.get(&number) {
+            Some(true) => step(Op::Add, &tag),
+            Some(false) if !wish.clear => step(Op::Remove, &tag),
+            _ => {} // the file does not name it, or nothing is left to remove
+        }
         let is_there = there.contains(&tag);
         seen += usize::from(is_there);
-        if !may.allows(is_there) {
-            let not = |is: bool| if is { "" } else { "not " };
-            let (is, was) = (not(is_there), not(before));
+        if !may[usize::from(is_there)] {
             wrong.push(format!(
-                "tag {tag:?} is {is}there; it was {was}there before; the file says {wish:?}; listed: {listed:?}"
+                "tag {tag:?} is there: {is_there}; it was before: {was_there}; the file says {wish:?}; listed: {listed:?}"
             ));
         }
     }
@@ -123,28 +90,18 @@ fn of_user(user: &User, listed: &Listed, there: &BTreeSet<String>) -> Vec<String
     wrong
 }
 
-/// What is listed and was not to be done.
-fn not_in_the_file(wish: &Wish, listed: &Listed) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if listed.clear.is_some() && !wish.clear {
-        wrong.push("a clear is listed that is not in the file".to_owned());
+fn is_wished(wish: &Wish, op: Op, name: &str) -> bool {
+    let mut tags = wish.tags.iter();
+    match op {
+        Op::Clear => wish.clear,
+        op => tags.any(|(number, there)| *there == (op == Op::Add) && tag(*number) == name),
     }
-    for (list, there) in [(&listed.add, true), (&listed.remove, false)] {
-        for name in list.keys() {
-            let is_this = |(number, it): (&u64, &bool)| *it == there && tag(*number) == *name;
-            if !wish.tags.iter().any(is_this) {
-                wrong.push(format!(
-                    "tag {name:?} is listed, and is not in the file like that"
-                ));
-            }
-        }
-    }
-    wrong
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::file::Row;
+    use super::Effect::{NotApplied, PossiblyApplied};
     use super::*;
 
     fn user(before: &[u64], rows: &[Row]) -> User {
@@ -159,14 +116,13 @@ mod tests {
         of_user(user, listed, &there).len()
     }
 
-    fn failed(op: &str, number: u64, effect: Effect) -> Listed {
-        let mut listed = Listed::default();
-        match op {
-            "add" => drop(listed.add.insert(tag(number), effect)),
-            "remove" => drop(listed.remove.insert(tag(number), effect)),
-            _ => listed.clear = Some(effect),
-        }
-        listed
+    fn failed(op: Op, number: u64, effect: Effect) -> Listed {
+        let tag = if op == Op::Clear {
+            String::new()
+        } else {
+            tag(number)
+        };
+        Listed::from([((op, tag), effect)])
     }
 
     #[test]
@@ -180,16 +136,26 @@ mod tests {
     }
 
     #[test]
+    fn a_user_who_would_have_too_many_tags_is_listed_and_keeps_what_was_there() {
+        let rows: Vec<Row> = (0..101).map(Row::Add).collect();
+        let user = user(&[200], &rows);
+        assert_eq!(wrong(&user, &Listed::default(), &[200]), 1);
+        let listed = failed(Op::Add, 0, NotApplied);
+        assert_eq!(wrong(&user, &listed, &[200]), 0);
+        assert_eq!(wrong(&user, &listed, &[0, 200]), 1);
+    }
+
+    #[test]
     fn what_is_not_applied_has_not_happened_and_what_is_possibly_applied_may_have() {
         let adds = user(&[], &[Row::Add(2)]);
-        let (not, possibly) = (Effect::NotApplied, Effect::PossiblyApplied);
-        assert_eq!(wrong(&adds, &failed("add", 2, not), &[]), 0);
-        assert_eq!(wrong(&adds, &failed("add", 2, not), &[2]), 1);
-        assert_eq!(wrong(&adds, &failed("add", 2, possibly), &[]), 0);
-        assert_eq!(wrong(&adds, &failed("add", 2, possibly), &[2]), 0);
+        assert_eq!(wrong(&adds, &failed(Op::Add, 2, NotApplied), &[]), 0);
+        assert_eq!(wrong(&adds, &failed(Op::Add, 2, NotApplied), &[2]), 1);
+        assert_eq!(wrong(&adds, &failed(Op::Add, 2, PossiblyApplied), &[]), 0);
+        assert_eq!(wrong(&adds, &failed(Op::Add, 2, PossiblyApplied), &[2]), 0);
         let removes = user(&[2], &[Row::Remove(2)]);
-        assert_eq!(wrong(&removes, &failed("remove", 2, not), &[]), 1);
-        assert_eq!(wrong(&removes, &failed("remove", 2, possibly), &[]), 0);
+        assert_eq!(wrong(&removes, &failed(Op::Remove, 2, NotApplied), &[]), 1);
+        let possibly = failed(Op::Remove, 2, PossiblyApplied);
+        assert_eq!(wrong(&removes, &possibly, &[]), 0);
     }
 
     #[test]
@@ -197,10 +163,10 @@ mod tests {
         let user = user(&[1, 2], &[Row::Clear, Row::Add(2), Row::Remove(3)]);
         assert_eq!(wrong(&user, &Listed::default(), &[2]), 0);
         assert_eq!(wrong(&user, &Listed::default(), &[1, 2]), 1);
-        let not_cleared = failed("clear", 0, Effect::NotApplied);
+        let not_cleared = failed(Op::Clear, 0, NotApplied);
         assert_eq!(wrong(&user, &not_cleared, &[1, 2]), 0);
         assert_eq!(wrong(&user, &not_cleared, &[2]), 1);
-        let not_added = failed("add", 2, Effect::NotApplied);
+        let not_added = failed(Op::Add, 2, NotApplied);
         assert_eq!(wrong(&user, &not_added, &[]), 0);
         assert_eq!(wrong(&user, &not_added, &[2]), 1);
     }
@@ -208,12 +174,8 @@ mod tests {
     #[test]
     fn nobody_may_be_listed_with_what_is_not_in_the_file() {
         let user = user(&[1], &[Row::Add(2)]);
-        for listed in [
-            failed("add", 3, Effect::NotApplied),
-            failed("remove", 2, Effect::NotApplied),
-            failed("clear", 0, Effect::NotApplied),
-        ] {
-            assert_eq!(wrong(&user, &listed, &[1, 2]), 1);
+        for (op, number) in [(Op::Add, 3), (Op::Remove, 2), (Op::Clear, 0)] {
+            assert_eq!(wrong(&user, &failed(op, number, NotApplied), &[1, 2]), 1);
         }
         let users = [user];
         let emulator = BTreeMap::from([

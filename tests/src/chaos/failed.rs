@@ -1,8 +1,8 @@
 //! What the list of failed users says: of each user, which operations are not done, and what is known of their effect.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -21,6 +21,14 @@ pub(super) enum Effect {
     Applied,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Op {
+    Add,
+    Remove,
+    Clear,
+}
+
 /// A line of the list, of which the rest is for people.
 #[derive(Debug, Deserialize)]
 struct Line {
@@ -32,61 +40,38 @@ struct Line {
     reason: String,
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Op {
-    Add,
-    Remove,
-    Clear,
-}
-
-/// What is listed of a user.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    pub(super) clear: Option<Effect>,
-    pub(super) add: HashMap<String, Effect>,
-    pub(super) remove: HashMap<String, Effect>,
-}
+/// What is listed of a user: each operation with its tag, which is empty for a clear.
+pub(super) type Listed = HashMap<(Op, String), Effect>;
 
 /// Reads the list. There is no file if no user failed.
 pub(super) fn read(path: &Path) -> Result<HashMap<String, Listed>, Error> {
-    let mut users = HashMap::new();
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(users),
-        Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
-    };
-    for (nth, line) in BufReader::new(file).lines().enumerate() {
-        let taken = take(&mut users, &line?);
-        taken.map_err(|why| format!("line {} of {}: {why}", nth + 1, path.display()))?;
+    let in_list = |why: String| format!("{}: {why}", path.display());
+    match fs::read_to_string(path) {
+        Ok(list) => Ok(users(&list).map_err(in_list)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(HashMap::new()),
+        Err(error) => Err(in_list(error.to_string()).into()),
     }
-    Ok(users)
 }
 
-fn take(users: &mut HashMap<String, Listed>, line: &str) -> Result<(), String> {
-    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    if line.reason.is_empty() {
-        return Err("has no reason".to_owned());
-    }
-    if line.tags.is_empty() && line.op != Op::Clear {
-        return Err("names no tags".to_owned());
-    }
-    let user: &mut Listed = users.entry(line.account).or_default();
-    let list = match line.op {
-        Op::Add => &mut user.add,
-        Op::Remove => &mut user.remove,
-        Op::Clear if user.clear.replace(line.effect).is_some() => {
-            return Err("lists a clear twice".to_owned());
+fn users(list: &str) -> Result<HashMap<String, Listed>, String> {
+    let mut users: HashMap<String, Listed> = HashMap::new();
+    for text in list.lines() {
+        let line: Line = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
+        let tags = match line.op {
+            Op::Clear => vec![String::new()],
+            _ => line.tags,
+        };
+        if line.reason.is_empty() || tags.is_empty() {
+            return Err(format!("no reason, or no tags: {text}"));
         }
-        Op::Clear => return Ok(()),
-    };
-    for tag in line.tags {
-        if list.contains_key(&tag) {
-            return Err(format!("lists tag {tag:?} twice"));
+        let user = users.entry(line.account).or_default();
+        for tag in tags {
+            if user.insert((line.op, tag), line.effect).is_some() {
+                return Err(format!("lists it twice: {text}"));
+            }
         }
-        list.insert(tag, line.effect);
     }
-    Ok(())
+    Ok(users)
 }
 
 #[cfg(test)]
@@ -97,32 +82,32 @@ mod tests {
 
     fn line(op: &str, tags: &[&str], effect: &str) -> String {
         let line = json!({"account": "u", "op": op, "tags": tags, "code": null, "reason": "r", "remedy": "m", "effect": effect});
-        line.to_string()
+        format!("{line}\n")
     }
 
     #[test]
     fn the_lines_of_a_user_add_up() {
-        let mut users = HashMap::new();
-        take(&mut users, &line("add", &["a"], "not applied")).unwrap();
-        take(&mut users, &line("add", &["b"], "possibly applied")).unwrap();
-        take(&mut users, &line("clear", &[], "not applied")).unwrap();
-        let user = &users["u"];
-        assert_eq!(user.add["a"], Effect::NotApplied);
-        assert_eq!(user.add["b"], Effect::PossiblyApplied);
-        assert_eq!(user.clear, Some(Effect::NotApplied));
+        let list = line("add", &["a"], "not applied")
+            + &line("add", &["b"], "possibly applied")
+            + &line("clear", &[], "not applied");
+        let expected = Listed::from([
+            ((Op::Add, "a".to_owned()), Effect::NotApplied),
+            ((Op::Add, "b".to_owned()), Effect::PossiblyApplied),
+            ((Op::Clear, String::new()), Effect::NotApplied),
+        ]);
+        assert_eq!(users(&list).unwrap()["u"], expected);
     }
 
     #[test]
     fn what_is_listed_twice_or_not_understood_is_a_fault() {
+        let first = line("add", &["a"], "not applied");
         for wrong in [
             line("add", &["a"], "not applied"),
             line("add", &[], "not applied"),
             line("add", &["c"], "maybe"),
             line("put", &["c"], "not applied"),
         ] {
-            let mut users = HashMap::new();
-            take(&mut users, &line("add", &["a"], "not applied")).unwrap();
-            assert!(take(&mut users, &wrong).is_err(), "{wrong}");
+            assert!(users(&format!("{first}{wrong}")).is_err(), "{wrong}");
         }
     }
 }

@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 use crate::data::account;
 use crate::random::Rng;
 
-/// For faults after the effect, and before it.
-const BOTH: [bool; 2] = [true, false];
-
 /// Faults that hit a request by chance: 10 % together, or a little less.
 fn by_chance() -> Vec<Value> {
     let mut faults = vec![
@@ -19,8 +16,8 @@ fn by_chance() -> Vec<Value> {
         json!({"kind": "cut_after", "delay_ms": 200, "probability": 0.005}),
         json!({"kind": "drip", "interval_ms": 1, "probability": 0.005}),
     ];
-    for after_effect in BOTH {
-        let kinds = [
+    for after_effect in [true, false] {
+        for mut fault in [
             json!({"kind": "status", "status": 502, "probability": 0.006}),
             json!({"kind": "garbage", "probability": 0.005}),
             json!({"kind": "answer", "body": "{}", "probability": 0.002}),
@@ -29,11 +26,10 @@ fn by_chance() -> Vec<Value> {
             json!({"kind": "code", "code": 91000, "probability": 0.005}),
             json!({"kind": "code", "code": 90001, "probability": 0.001}),
             json!({"kind": "code", "code": 12345, "probability": 0.0005}),
-        ];
-        faults.extend(kinds.into_iter().map(|mut fault| {
+        ] {
             fault["after_effect"] = after_effect.into();
-            fault
-        }));
+            faults.push(fault);
+        }
     }
     // decided before any account is looked at, so never after the effect
     for (code, probability) in [(60007, 0.001), (60004, 0.001), (70001, 0.001)] {
@@ -65,20 +61,17 @@ fn of_accounts(seed: u64, users: u64) -> Vec<Value> {
     (0..accounts).map(fault).collect()
 }
 
-/// Clears that are long under way: one that is still when the import is killed has its effect during the next run,
-/// when the tags that were to come after it may be there already.
-fn of_clears(long: bool) -> Vec<Value> {
-    let delay_ms = if long { 4_000 } else { 1_000 };
-    vec![json!({"kind": "delay", "delay_ms": delay_ms, "probability": 0.3})]
-}
-
 /// All of them, as orders that the emulator takes. Those of accounts come first, as a request takes one fault.
+///
+/// Clears are long under way: one that is still when the import is killed has its effect during the next run, when the
+/// tags that were to come after it may be there already.
 pub(super) fn orders(seed: u64, users: u64, long: bool) -> Vec<Value> {
-    let mut faults = of_accounts(seed, users);
-    faults.extend(by_chance());
+    let faults = [of_accounts(seed, users), by_chance()].concat();
+    let delay_ms = if long { 4_000 } else { 1_000 };
+    let clears = json!({"kind": "delay", "delay_ms": delay_ms, "probability": 0.3});
     let mut orders = vec![
         json!({"faults": faults}),
-        json!({"route": "clear", "faults": of_clears(long)}),
+        json!({"route": "clear", "faults": [clears]}),
     ];
     if long {
         // longer than an attempt may take: it is given up, tried again, and has its effect after all

@@ -1,26 +1,14 @@
 //! The import: `imtag import FILE` as a process of its own, always by the same command.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::{fs, io};
 
 use serde_json::Value;
 
 use crate::error::Error;
 use crate::program::Running;
 use crate::scene;
-
-const REPORT: &str = "report.json";
-
-/// How to run it.
-pub(super) struct Import {
-    pub(super) imtag: PathBuf,
-    /// Of the file, the report and the log.
-    pub(super) folder: PathBuf,
-    pub(super) endpoint: String,
-    pub(super) calls_per_second: u32,
-}
 
 /// How it ended by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,30 +19,44 @@ pub(super) enum End {
     Early,
 }
 
+/// Of the file, the report and the log.
+pub(super) struct Import {
+    folder: PathBuf,
+    command: Command,
+}
+
 impl Import {
-    pub(super) fn start(&self) -> Result<Running, Error> {
-        let log = File::options().create(true).append(true).open(self.log())?;
-        let mut import = Command::new(&self.imtag);
-        scene::set(&mut import, &self.endpoint);
-        import
+    pub(super) fn new(
+        imtag: &Path,
+        folder: &Path,
+        endpoint: &str,
+        calls_per_second: u32,
+    ) -> Import {
+        let mut command = Command::new(imtag);
+        scene::set(&mut command, endpoint);
+        command
             .args(["--json", "import"])
-            .arg(file(&self.folder))
-            .env("IMTAG_CALLS_PER_SECOND", self.calls_per_second.to_string())
-            .stdin(Stdio::null())
-            .stdout(File::create(self.folder.join(REPORT))?)
-            .stderr(log);
-        Running::start(&mut import)
+            .arg(file(folder))
+            .env("IMTAG_CALLS_PER_SECOND", calls_per_second.to_string())
+            .stdin(Stdio::null());
+        Import {
+            folder: folder.to_owned(),
+            command,
+        }
     }
 
-    fn log(&self) -> PathBuf {
-        self.folder.join("import.log")
+    pub(super) fn start(&mut self) -> Result<Running, Error> {
+        let log = self.folder.join("import.log");
+        let log = File::options().create(true).append(true).open(log)?;
+        let report = File::create(self.folder.join("report.json"))?;
+        Running::start(self.command.stdout(report).stderr(log))
     }
 
     /// What the last run reported.
     pub(super) fn report(&self) -> Result<Value, Error> {
-        let text = fs::read_to_string(self.folder.join(REPORT))?;
-        Ok(serde_json::from_str(&text)
-            .map_err(|error| format!("the report is no JSON: {error}: {text}"))?)
+        let text = fs::read_to_string(self.folder.join("report.json"))?;
+        let report = serde_json::from_str(&text);
+        Ok(report.map_err(|error| format!("the report is no JSON: {error}: {text}"))?)
     }
 
     /// What an end by itself means, by the exit codes that are promised.
@@ -64,19 +66,12 @@ impl Import {
             // by chance the first answers of a run may all be wrong, and then it cannot tell
             Some(3 | 4) => Ok(End::Early),
             _ => {
-                let log = fs::read_to_string(self.log()).unwrap_or_default();
+                let log = fs::read_to_string(self.folder.join("import.log")).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(5).collect();
                 Err(format!("the import ended with {status}: {}", last.join(" / ")).into())
             }
         }
     }
-}
-
-/// `kill -9`; where it had ended before, how.
-pub(super) fn kill(mut import: Running) -> io::Result<Option<ExitStatus>> {
-    import.0.kill()?;
-    let status = import.0.wait()?;
-    Ok(status.code().map(|_| status))
 }
 
 /// The file that is imported.

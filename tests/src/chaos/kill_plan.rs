@@ -34,32 +34,30 @@ const AWAY_MS: u64 = 2_000;
 /// for each five, and at least one.
 pub(super) fn kills(seed: u64, imports: u32) -> VecDeque<Kill> {
     let mut rng = Rng::new(!seed);
+    let spread =
+        |rng: &mut Rng, nth: u32, count: u32| (f64::from(nth) + rng.share()) / f64::from(count);
     let mut kills: Vec<Kill> = Vec::new();
     for nth in 0..imports {
-        let is_last = nth > 0 && nth + 1 == imports;
-        let at = if nth == 0 {
-            0.0
-        } else if is_last {
+        let (at, after) = if nth == 0 {
+            (0.0, AFTER_MS)
+        } else if nth + 1 == imports {
             // not later, as some users fail, and the rest goes in a moment
-            0.95 + 0.03 * rng.share()
+            (0.95 + 0.03 * rng.share(), AFTER_MS / 10)
         } else {
-            (f64::from(nth) + rng.share()) / f64::from(imports)
+            (spread(&mut rng, nth, imports), AFTER_MS)
         };
-        let after = if is_last { AFTER_MS / 10 } else { AFTER_MS };
+        let after = rng.milliseconds(after);
         kills.push(Kill {
             at,
-            after: rng.milliseconds(after),
+            after,
             victim: Victim::Import,
         });
     }
     for nth in 0..imports.div_ceil(5) {
-        let at = (f64::from(nth) + rng.share()) / f64::from(imports.div_ceil(5));
-        let away = rng.milliseconds(AWAY_MS);
-        kills.push(Kill {
-            at,
-            after: rng.milliseconds(AFTER_MS),
-            victim: Victim::Emulator(away),
-        });
+        let at = spread(&mut rng, nth, imports.div_ceil(5));
+        let victim = Victim::Emulator(rng.milliseconds(AWAY_MS));
+        let after = rng.milliseconds(AFTER_MS);
+        kills.push(Kill { at, after, victim });
     }
     kills.sort_by(|one, next| one.at.total_cmp(&next.at));
     kills.into()

@@ -115,18 +115,13 @@ impl Chaos {
         match self.within(&imtag, &folder) {
             Ok(()) => Ok(fs::remove_dir_all(&folder)?),
             Err(error) => {
-                let Chaos {
-                    users, kills, seed, ..
-                } = self;
                 let short = if self.long { "" } else { " --short" };
                 let again = format!(
-                    "cargo xtask chaos --users {users} --kills {kills} --seed {seed}{short}"
+                    "cargo xtask chaos --users {} --kills {} --seed {}{short}",
+                    self.users, self.kills, self.seed
                 );
-                Err(format!(
-                    "{error}\nby {again}; what is left is in {}",
-                    folder.display()
-                )
-                .into())
+                let left = folder.display();
+                Err(format!("{error}\nby {again}; what is left is in {left}").into())
             }
         }
     }
@@ -142,12 +137,7 @@ impl Chaos {
         let calls_per_second = if self.long { 500 } else { 200 };
         let faults = faults::orders(self.seed, self.users, self.long);
         let service = Service::start(imtag, folder, calls_per_second, faults)?;
-        let import = Import {
-            imtag: imtag.to_owned(),
-            folder: folder.to_owned(),
-            endpoint: service.endpoint(),
-            calls_per_second,
-        };
+        let import = Import::new(imtag, folder, &service.endpoint(), calls_per_second);
         let mut run = Run {
             service,
             import,
@@ -172,13 +162,9 @@ impl Chaos {
         if wrong.is_empty() {
             return Ok(());
         }
-        let first: Vec<&str> = wrong.iter().take(SHOWN).map(String::as_str).collect();
-        Err(format!(
-            "{} differences, the first of them:\n{}",
-            wrong.len(),
-            first.join("\n")
-        )
-        .into())
+        let (count, first) = (wrong.len(), wrong.into_iter().take(SHOWN));
+        let first = first.collect::<Vec<_>>().join("\n");
+        Err(format!("{count} differences, the first of them:\n{first}").into())
     }
 }
 
@@ -231,8 +217,10 @@ impl Run {
             match kill.victim {
                 Victim::Emulator(away) => self.service.kill_and_restart(away)?,
                 Victim::Import => {
-                    if let Some(status) = import::kill(running)? {
-                        return self.ended(status);
+                    running.0.kill()?;
+                    let status = running.0.wait()?;
+                    if status.code().is_some() {
+                        return self.ended(status); // before it could be killed
                     }
                     self.killed += 1;
                     return Ok(false);
@@ -258,8 +246,6 @@ impl Run {
         let wishes = wishes.filter(|wish| !wish.is_too_much());
         let needed: u64 = wishes.map(|wish| wish.slots() as u64).sum();
         let more = 100.0 * (counts.users_changed as f64 / needed as f64 - 1.0);
-        let line = |what: &str, figure: String| println!("{what:<18} {figure}");
-        line("seconds", format!("{:.1}", took.as_secs_f64()));
         let Run {
             starts,
             killed,
@@ -267,11 +253,6 @@ impl Run {
             service,
             ..
         } = self;
-        line(
-            "starts",
-            format!("{starts}: {killed} killed, {early} ended early"),
-        );
-        line("emulator killed", service.kills.to_string());
         let Counts {
             arrivals,
             faults,
@@ -279,19 +260,23 @@ impl Run {
             over_quota,
             ..
         } = counts;
-        line(
-            "requests arrived",
-            format!("{arrivals}, {faults} of them with a fault"),
-        );
-        line("lower bound", format!("{} requests", needed.div_ceil(100)));
-        line(
-            "carried out",
-            format!("{users_changed} times a user, {more:.1} % more than needed"),
-        );
-        line("over the quota", format!("{over_quota} (60007)"));
         let reported = ["requests", "lower_bound", "retries", "splits", "resumed"];
-        let reported = reported.map(|name| format!("{name} {}", report[name]));
-        line("reported", reported.join(", "));
+        let reported = reported
+            .map(|name| format!("{name} {}", report[name]))
+            .join(", ");
+        println!(
+            "seconds            {:.1}\n\
+             starts             {starts}: {killed} killed, {early} ended early\n\
+             emulator killed    {}\n\
+             requests arrived   {arrivals}, {faults} of them with a fault\n\
+             lower bound        {} requests\n\
+             carried out        {users_changed} times a user, {more:.1} % more than needed\n\
+             over the quota     {over_quota} (60007)\n\
+             reported           {reported}",
+            took.as_secs_f64(),
+            service.kills,
+            needed.div_ceil(100),
+        );
     }
 }
 

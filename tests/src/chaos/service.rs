@@ -18,8 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) struct Service {
     imtag: PathBuf,
-    data: PathBuf,
-    log: PathBuf,
+    /// Of its data and its log.
+    folder: PathBuf,
     calls_per_second: u32,
     faults: Vec<Value>,
     address: SocketAddr,
@@ -51,8 +51,7 @@ impl Service {
     ) -> Result<Service, Error> {
         let mut service = Service {
             imtag: imtag.to_owned(),
-            data: data(folder),
-            log: folder.join("emulator.log"),
+            folder: folder.to_owned(),
             calls_per_second,
             faults,
             address: ([127, 0, 0, 1], 0).into(),
@@ -72,18 +71,14 @@ impl Service {
     pub(super) fn counts(&self) -> Result<Counts, Error> {
         let stats = self.ask("GET", "stats", "")?;
         let number = |value: &Value| value.as_u64().unwrap_or(0);
-        let routes = stats["routes"]
-            .as_object()
-            .ok_or("the stats have no routes")?;
-        let faults = stats["faults"]
-            .as_object()
-            .ok_or("the stats have no faults")?;
-        let sum = |name: &str| -> u64 { routes.values().map(|route| number(&route[name])).sum() };
+        let routes = || stats["routes"].as_object().into_iter().flatten();
+        let sum = |name: &str| -> u64 { routes().map(|(_, route)| number(&route[name])).sum() };
+        let faults = stats["faults"].as_object().into_iter().flatten();
         Ok(Counts {
             arrivals: self.before.arrivals + sum("arrivals"),
             over_quota: self.before.over_quota + sum("over_quota"),
             users_changed: self.before.users_changed + number(&stats["users_changed"]),
-            faults: self.before.faults + faults.values().map(number).sum::<u64>(),
+            faults: self.before.faults + faults.map(|(_, count)| number(count)).sum::<u64>(),
             users_with_tags: number(&stats["users_with_tags"]),
             in_flight: number(&stats["in_flight"]),
         })
@@ -117,13 +112,14 @@ impl Service {
 
     /// Starts it, waits until it takes requests, and gives it the faults.
     fn spawn(&mut self) -> Result<(), Error> {
-        let log = File::options().create(true).append(true).open(&self.log)?;
+        let log = self.folder.join("emulator.log");
+        let log = File::options().create(true).append(true).open(log)?;
         let mut emulator = Command::new(&self.imtag);
         emulator
             .args(["--json", "emulator", "--address", &self.address.to_string()])
             .args(["--calls-per-second", &self.calls_per_second.to_string()])
             .arg("--data")
-            .arg(&self.data)
+            .arg(data(&self.folder))
             .env("IMTAG_SECRET_KEY", KEY)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
