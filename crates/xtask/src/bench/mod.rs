@@ -16,7 +16,6 @@ mod quota;
 mod report;
 
 use std::ffi::OsString;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt};
@@ -31,8 +30,9 @@ use report::Report;
 struct Bench {
     name: &'static str,
     about: &'static str,
-    amount: Amount,
-    /// How often each is measured, and in a quick run.
+    /// How much is measured, an option with a number: usually, in a quick run, and at most.
+    amount: (&'static str, [u64; 2], u64),
+    /// How often each is measured, usually and in a quick run.
     rounds: [usize; 2],
     /// The languages whose programs it measures, too.
     languages: &'static [&'static str],
@@ -41,38 +41,31 @@ struct Bench {
     run: fn(&Options) -> Result<Report, Error>,
 }
 
-/// How much is measured: an option with a number.
-struct Amount {
-    name: &'static str,
-    usual: u64,
-    quick: u64,
-    range: RangeInclusive<u64>,
-}
-
-const fn amount(name: &'static str, [quick, usual]: [u64; 2], most: u64) -> Amount {
-    Amount {
-        name,
-        usual,
-        quick,
-        range: 1..=most,
-    }
-}
+/// What most have alike.
+const BENCH: Bench = Bench {
+    name: "",
+    about: "",
+    amount: ("", [1, 1], 1),
+    rounds: [1, 1],
+    languages: &[],
+    builds: false,
+    run: |options| Ok(options.report()),
+};
 
 static BENCHES: [Bench; 7] = [
     // by name
     Bench {
         name: "batcher",
         about: "2,000 callers that tag one user each, in each language: two\nminutes",
-        amount: amount("seconds", [3, 15], 600),
-        rounds: [1, 1],
+        amount: ("seconds", [15, 3], 600),
         languages: &["C", "Go", "Python"],
-        builds: false,
         run: batcher::run,
+        ..BENCH
     },
     Bench {
         name: "call",
         about: "a call, small and full, 16 threads and a bulk run, over a\nsocket written by hand: minutes",
-        amount: amount("calls", [200, 500], 100_000),
+        amount: ("calls", [500, 200], 100_000),
         rounds: [51, 11],
         languages: &["C", "C++", "libcurl", "Go", "Python"],
         builds: true,
@@ -81,48 +74,43 @@ static BENCHES: [Bench; 7] = [
     Bench {
         name: "emulator",
         about: "the emulator's full requests a second, its memory a user, and\na reset: two minutes",
-        amount: amount("users", [1_000_000, 10_000_000], u64::MAX),
+        amount: ("users", [10_000_000, 1_000_000], u64::MAX),
         rounds: [5, 1],
-        languages: &[],
         builds: true,
         run: emulator::run,
+        ..BENCH
     },
     Bench {
         name: "import",
         about: "an import without the sending, beside sort, and how many\nrequests one sends: minutes",
-        amount: amount("rows", [1_000_000, 10_000_000], u64::MAX),
+        amount: ("rows", [10_000_000, 1_000_000], u64::MAX),
         rounds: [3, 1],
-        languages: &[],
         builds: true,
         run: import::run,
+        ..BENCH
     },
     Bench {
         name: "marshal",
         about: "a full batch on its way to the library, in Python and Go,\nagainst JSON",
-        amount: amount("", [1, 1], 1),
-        rounds: [1, 1],
         languages: &["Go", "Python"],
-        builds: false,
         run: marshal::run,
+        ..BENCH
     },
     Bench {
         name: "plan",
         about: "which changes share a request, without the sending, against\nJSON of the same changes: seconds",
-        amount: amount("changes", [100_000, 200_000], 10_000_000),
+        amount: ("changes", [200_000, 100_000], 10_000_000),
         rounds: [7, 1],
-        languages: &[],
-        builds: false,
         run: plan::run,
+        ..BENCH
     },
     Bench {
         name: "quota",
         about: "how much of the quota a bulk run uses: a minute and a half",
         // the emulator's memory is long enough for the arrivals of 90
-        amount: amount("seconds", [10, 60], 90),
-        rounds: [1, 1],
-        languages: &[],
-        builds: false,
+        amount: ("seconds", [60, 10], 90),
         run: quota::run,
+        ..BENCH
     },
 ];
 
@@ -160,17 +148,15 @@ const OTHER: &str = "other commit";
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     let mut words: Vec<OsString> = arguments.raw_args()?.collect();
-    let is_name = |word: &OsString| BENCHES.iter().position(|it| word == it.name);
-    let found = words.iter().enumerate();
-    let mut found = found.filter_map(|(at, word)| Some((at, &BENCHES[is_name(word)?])));
-    let Some((at, bench)) = found.next() else {
+    let mut benches = BENCHES.iter();
+    let Some(bench) = benches.find(|it| words.iter().any(|word| word == it.name)) else {
         if words.iter().any(|word| word == "--help" || word == "-h") {
             print!("{}", help());
             return Ok(());
         }
         return Err(format!("which benchmark?\n\n{}", help()).into());
     };
-    words.remove(at);
+    words.retain(|word| word != bench.name);
     let options = bench.options(lexopt::Parser::from_args(&words));
     let options = options.map_err(|why| format!("{why}\n\n{}", bench.help()))?;
     let Some(options) = options else {
@@ -179,11 +165,8 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     };
     // figures are of an optimised build of this program
     if cfg!(debug_assertions) {
-        for missing in bench
-            .languages
-            .iter()
-            .filter_map(|it| languages::missing(it))
-        {
+        let languages = bench.languages.iter();
+        for missing in languages.filter_map(|it| languages::missing(it)) {
             eprintln!("no {missing}");
         }
         let mut command = cargo(["run", "--release", "--package", "xtask", "--", "bench"]);
@@ -230,31 +213,25 @@ impl Bench {
                         );
                     }
                 }
-                Arg::Long(name) if name == self.amount.name => {
+                Arg::Long(name) if name == self.amount.0 => {
+                    let (name, _, most) = self.amount;
                     let number: u64 = arguments.value()?.parse()?;
-                    let Amount { name, range, .. } = &self.amount;
-                    if !range.contains(&number) {
-                        let (least, most) = (range.start(), range.end());
-                        return Err(format!("--{name} {number}: from {least} to {most}").into());
+                    if number < 1 || number > most {
+                        return Err(format!("--{name} {number}: from 1 to {most}").into());
                     }
                     amount = Some(number);
                 }
                 other => return Err(other.unexpected().into()),
             }
         }
-        let quick = options.quick;
-        let usual = if quick {
-            self.amount.quick
-        } else {
-            self.amount.usual
-        };
-        options.amount = amount.unwrap_or(usual);
-        options.rounds = rounds.unwrap_or(self.rounds[usize::from(quick)]).max(1);
+        let quick = usize::from(options.quick);
+        options.amount = amount.unwrap_or(self.amount.1[quick]);
+        options.rounds = rounds.unwrap_or(self.rounds[quick]).max(1);
         Ok(Some(options))
     }
 
     fn help(&self) -> String {
-        let Amount { name, usual, .. } = self.amount;
+        let (name, [usual, _], _) = self.amount;
         let [rounds, _] = self.rounds;
         let mut help = format!("Usage: cargo xtask bench {} [OPTION …]\n\n", self.name);
         help += &format!("{}\n\n", self.about);

@@ -78,7 +78,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     wheel::unpacked(&tools, &wheel, &work.join("wheel"))?;
 
     for folder in [&library_folder, &program_folder, &work.join("wheel")] {
-        smoke_test::names_no_place(folder, &remapping)?;
+        remapping.are_not_in(folder)?;
     }
     smoke_test::programs(&zig, &library_folder, &work)?;
     smoke_test::panics_are_caught(&zig, &library_folder, &work)?;

@@ -44,8 +44,11 @@ impl PathRemapping {
         flags.collect::<Vec<_>>().join("\x1f")
     }
 
-    /// Fails where a file names a place of this machine.
+    /// Fails where a file names a place of this machine, or one below a folder.
     pub(super) fn are_not_in(&self, file: &Path) -> Result<(), Error> {
+        if file.is_dir() {
+            return fs::read_dir(file)?.try_for_each(|entry| self.are_not_in(&entry?.path()));
+        }
         let bytes = fs::read(file)?;
         let mut found = self.0.iter().filter_map(|(place, _)| {
             let place = format!("{}/", place.display());

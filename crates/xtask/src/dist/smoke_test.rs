@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::path_remapping::PathRemapping;
 use super::zig::{GLIBC, Zig};
 use crate::Error;
 use crate::cargo::root;
@@ -144,16 +143,3 @@ inherits = \"release\"
 lto = \"fat\"
 [workspace]
 ";
-
-/// No file below a folder names a place of this machine.
-pub(super) fn names_no_place(folder: &Path, remapping: &PathRemapping) -> Result<(), Error> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            names_no_place(&path, remapping)?;
-        } else {
-            remapping.are_not_in(&path)?;
-        }
-    }
-    Ok(())
-}
