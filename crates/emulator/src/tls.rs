@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData,
+    KeyUsagePurpose,
 };
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -88,15 +88,17 @@ impl Tls {
 
 /// Whether a certificate is this key's, and outlives what it is to sign.
 fn is_good(pem: &str, key: &KeyPair) -> bool {
-    let Ok(der) = CertificateDer::from_pem_slice(pem.as_bytes()) else {
+    let mut least = authority();
+    least.not_after = least.not_before + DAY + VALID_FOR;
+    let (Ok(kept), Ok(least)) = (
+        CertificateDer::from_pem_slice(pem.as_bytes()),
+        least.self_signed(key),
+    ) else {
         return false;
     };
-    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&der) else {
-        return false;
-    };
-    let until = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-    certificate.public_key().raw == key.subject_public_key_info()
-        && Duration::from_secs(until) > now() + VALID_FOR
+    let (kept, least) = (KeyAndEnd::new(&kept), KeyAndEnd::new(least.der()));
+    kept.zip(least)
+        .is_some_and(|(kept, least)| kept.key == least.key && kept.end > least.end)
 }
 
 /// A configuration with a key and a certificate of its own.
@@ -128,18 +130,67 @@ pub fn is_ca_pem(text: &[u8]) -> bool {
     let is_one = text.starts_with(BEGIN)
         && text.ends_with(END)
         && text.windows(BEGIN.len()).filter(|it| *it == BEGIN).count() == 1;
-    is_one && CertificateDer::from_pem_slice(text).is_ok_and(|der| is_authority(&der))
+    is_one && CertificateDer::from_pem_slice(text).is_ok_and(|der| KeyAndEnd::new(&der).is_some())
 }
 
-/// What it has signed names it too, as the issuer only.
-fn is_authority(der: &[u8]) -> bool {
-    let name = format!("CN={CA_NAME}");
-    x509_parser::parse_x509_certificate(der).is_ok_and(|(rest, certificate)| {
-        rest.is_empty()
-            && certificate.is_ca()
-            && certificate.subject().to_string() == name
-            && certificate.issuer().to_string() == name
-    })
+/// What is looked at in a certificate, as DER has it.
+struct KeyAndEnd<'a> {
+    key: &'a [u8],
+    /// Of the time for which it is valid. A later one is greater, also past 2050, when it is written in another way.
+    end: &'a [u8],
+}
+
+impl<'a> KeyAndEnd<'a> {
+    /// `None` unless it is of an emulator's authority: what that has signed names it too, as the issuer only.
+    fn new(der: &'a [u8]) -> Option<KeyAndEnd<'a>> {
+        let [_, _, _, issuer, validity, subject, key, extensions] =
+            parts(parts(der)?.first()?)?[..]
+        else {
+            return None;
+        };
+        let is_authority = extensions
+            .windows(OF_AUTHORITY.len())
+            .any(|it| it == OF_AUTHORITY);
+        let name = [NAME_OF_17_BYTES, CA_NAME.as_bytes()].concat();
+        if !is_authority || issuer != name || subject != name {
+            return None;
+        }
+        let end = *parts(validity)?.get(1)?;
+        Some(KeyAndEnd { key, end })
+    }
+}
+
+/// An object with a common name, up to the name.
+const NAME_OF_17_BYTES: &[u8] = b"\x30\x1c\x31\x1a\x30\x18\x06\x03\x55\x04\x03\x0c\x11";
+/// The extension by which a certificate may sign others, but no further authorities.
+const OF_AUTHORITY: &[u8] =
+    b"\x30\x12\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x08\x30\x06\x01\x01\xff\x02\x01\x00";
+
+/// The values in a value of DER; `None` where it is not one alone, or longer than a certificate of an emulator is.
+fn parts(der: &[u8]) -> Option<Vec<&[u8]>> {
+    /// The bytes of the header, and of all of the first value.
+    fn lengths(der: &[u8]) -> Option<(usize, usize)> {
+        let (header, length) = match der.get(1..4)? {
+            [short @ 0..=0x7f, ..] => (2, usize::from(*short)),
+            [0x81, length, _] => (3, usize::from(*length)),
+            [0x82, high, low] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
+            _ => return None,
+        };
+        Some((header, header + length))
+    }
+    let (header, whole) = lengths(der)?;
+    let mut rest = if whole == der.len() {
+        der.get(header..)?
+    } else {
+        return None;
+    };
+    let mut parts = Vec::new();
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at_checked(lengths(rest)?.1)?;
+        parts.push(part);
+        rest = after;
+    }
+    Some(parts)
 }
 
 fn authority() -> CertificateParams {
@@ -187,11 +238,13 @@ mod tests {
         tls.ca_pem
     }
 
-    fn days_left(pem: &str) -> i64 {
+    /// Whether a certificate is valid for so many days from now.
+    fn outlives(pem: &str, days: u32) -> bool {
+        let mut other = authority();
+        other.not_after = other.not_before + DAY * (1 + days);
+        let other = other.self_signed(&KeyPair::generate().unwrap()).unwrap();
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-        let (_, certificate) = x509_parser::parse_x509_certificate(&der).unwrap();
-        let until = certificate.validity().not_after.timestamp();
-        (until - i64::try_from(now().as_secs()).unwrap()) / 86_400
+        KeyAndEnd::new(&der).unwrap().end >= KeyAndEnd::new(other.der()).unwrap().end
     }
 
     #[test]
@@ -200,8 +253,7 @@ mod tests {
         let first = made(&key, None);
         assert_eq!(made(&key, Some(&first)), first);
         // What is signed after ten years has a year left.
-        let ten_years_on = days_left(&first) - 3652;
-        assert!((365..=366).contains(&ten_years_on), "{ten_years_on}");
+        assert!(outlives(&first, 3652 + 365) && !outlives(&first, 3652 + 367));
     }
 
     #[test]
@@ -211,11 +263,19 @@ mod tests {
         let mut old = authority();
         old.not_after = old.not_before + VALID_FOR;
         let old = old.self_signed(&KeyPair::from_pem(&key).unwrap()).unwrap();
+        // Ends are written in another way after 2050.
+        let mut late = authority();
+        late.not_after = late.not_before + CA_VALID_FOR * 3;
+        let late = late
+            .self_signed(&KeyPair::from_pem(&key).unwrap())
+            .unwrap()
+            .pem();
+        assert_eq!(made(&key, Some(&late)), late);
         let another = made(&ca_key().unwrap(), None);
         let whole = made(&key, None);
         for bad in [old.pem(), another, whole[..200].to_owned(), String::new()] {
             let anew = made(&key, Some(&bad));
-            assert!(anew != bad && days_left(&anew) > 3652);
+            assert!(anew != bad && outlives(&anew, 3652));
         }
     }
 
