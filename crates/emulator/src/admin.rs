@@ -17,7 +17,7 @@ use hyper::StatusCode;
 use hyper::body::Frame;
 use serde_json::{Value, json};
 
-use crate::fault_json::{self, ListedFault};
+use crate::fault_json;
 use crate::handler::Context;
 use crate::log::Arrived;
 use crate::route::Route;
@@ -50,7 +50,7 @@ pub(crate) async fn standing(State(context): State<Context>) -> Response {
     ok(&json!({
         "seed": context.service.settings.seed,
         "waiting": state.faults.waiting(),
-        "standing": state.faults.standing().iter().map(ListedFault::from).collect::<Vec<_>>(),
+        "standing": state.faults.standing().iter().map(fault_json::listed).collect::<Vec<_>>(),
     }))
 }
 

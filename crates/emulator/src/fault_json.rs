@@ -12,15 +12,11 @@
 //! Everything is checked before anything is queued, and a field that does not belong to its kind is refused: a fault
 //! that silently does something else would make a test that cannot fail.
 
-use std::time::Duration;
-
-use hyper::header::HeaderValue;
+use serde::Deserialize;
 use serde::de::Error as _;
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::answer::Refusal;
-use crate::apply::LeftOut;
-use crate::fault::{Fault, Kind, has_body};
+use crate::fault::Fault;
 use crate::fault_queue::{ProbabilisticFault, StandingFault};
 use crate::route::{Target, UnknownTarget};
 
@@ -63,57 +59,17 @@ pub enum BadOrder {
 struct OrderFields {
     route: Option<String>,
     path: Option<String>,
-    faults: Vec<FaultFields>,
+    faults: Vec<Value>,
 }
 
-/// All fields that a fault may have; which belong to its kind is in [`KINDS`].
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A fault of an order. What is no field of these is one of its kind's, or refused.
+#[derive(Deserialize)]
 struct FaultFields {
-    kind: String,
-    // These two are in the list of standing faults by themselves, as none is left out there.
-    #[serde(skip_serializing)]
     probability: Option<f64>,
-    #[serde(skip_serializing)]
     account: Option<String>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    delay_ms: u64,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    answer_delay_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after_effect: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accounts: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interval_ms: Option<u64>,
+    #[serde(flatten)]
+    fault: Fault,
 }
-
-/// Fields that go with every kind.
-const COMMON: [&str; 3] = ["kind", "delay_ms", "answer_delay_ms"];
-
-/// Each kind with the fields that it takes beside those.
-const KINDS: [(&str, &[&str]); 10] = [
-    ("delay", &[]),
-    ("code", &["code", "text", "after_effect"]),
-    ("leave_out", &["accounts", "code", "text"]),
-    ("status", &["status", "body", "location", "after_effect"]),
-    ("cut_before", &[]),
-    ("cut_after", &[]),
-    ("garbage", &["body", "after_effect"]),
-    ("answer", &["body", "after_effect"]),
-    ("truncated", &["after_effect"]),
-    ("drip", &["interval_ms"]),
-];
 
 /// Reads and checks an order.
 pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
@@ -121,12 +77,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
     let target = target(order.route.as_deref(), order.path)?;
     let (mut queued, mut standing) = (Vec::new(), Vec::new());
     for (place, fields) in order.faults.into_iter().enumerate() {
-        let refused = |problem| BadOrder::Fault { place, problem };
-        if let Some(probability) = fields.probability {
-            let fault = fields.into_probabilistic(probability, target.as_ref());
-            standing.push(fault.map_err(refused)?);
-        } else {
-            queued.push(fields.into_queued(target.as_ref()).map_err(refused)?);
+        match fault(fields, target.as_ref()) {
+            Ok((fault, None)) => queued.push(fault),
+            Ok((_, Some(fault))) => standing.push(fault),
+            Err(problem) => return Err(BadOrder::Fault { place, problem }),
         }
     }
     // Only a standing fault can be for all routes: a queue belongs to one target.
@@ -151,186 +105,57 @@ fn target(route: Option<&str>, path: Option<String>) -> Result<Option<Target>, B
     Ok(Some(Target::Path(path)))
 }
 
-impl FaultFields {
-    fn into_probabilistic(
-        mut self,
-        probability: f64,
-        target: Option<&Target>,
-    ) -> Result<ProbabilisticFault, String> {
-        let account = self.account.take();
-        if account.is_some() && !target.is_none_or(Target::tags_users) {
-            return Err("account goes with the routes alone".to_owned());
-        }
-        let standing = ProbabilisticFault::new(self.into_fault(target)?, probability);
-        let standing = standing.map_err(|bad| bad.to_string())?;
-        Ok(ProbabilisticFault {
+/// A fault, and how it stands if it does.
+fn fault(
+    fields: Value,
+    target: Option<&Target>,
+) -> Result<(Fault, Option<ProbabilisticFault>), String> {
+    let fields: FaultFields = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    let FaultFields {
+        probability,
+        account,
+        fault,
+    } = fields;
+    let fault = fault.with_text();
+    let has_tags = target.is_none_or(Target::tags_users);
+    let problem = if account.is_some() && probability.is_none() {
+        Some("account goes with probability: a queue is taken from in order".to_owned())
+    } else if account.is_some() && !has_tags {
+        Some("account goes with the routes alone".to_owned())
+    } else if fault.needs_tags() && !has_tags {
+        Some("this is for the routes alone: no other path has an effect".to_owned())
+    } else {
+        fault.problem()
+    };
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let standing = probability.map(|probability| {
+        let standing = ProbabilisticFault::new(fault.clone(), probability);
+        standing.map(|standing| ProbabilisticFault {
             target: target.cloned(),
             account,
             ..standing
         })
-    }
-
-    fn into_queued(self, target: Option<&Target>) -> Result<Fault, String> {
-        if self.account.is_some() {
-            return Err("account goes with probability: a queue is taken from in order".to_owned());
-        }
-        self.into_fault(target)
-    }
-
-    fn into_fault(self, target: Option<&Target>) -> Result<Fault, String> {
-        self.check_fields()?;
-        let fault = Fault {
-            after_effect: self.after_effect.unwrap_or(false) || self.kind == "cut_after",
-            delay: Duration::from_millis(self.delay_ms),
-            answer_delay: Duration::from_millis(self.answer_delay_ms),
-            kind: self.into_kind()?,
-        };
-        if fault.needs_tags() && !target.is_none_or(Target::tags_users) {
-            return Err("this is for the routes alone: no other path has an effect".to_owned());
-        }
-        Ok(fault)
-    }
-
-    fn check_fields(&self) -> Result<(), String> {
-        let Some((kind, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
-            let known = KINDS.map(|(kind, _)| kind).join(", ");
-            return Err(format!("unknown kind {:?}: use one of {known}", self.kind));
-        };
-        let given = serde_json::to_value(self).expect("numbers and strings are JSON");
-        let mut given = given.as_object().into_iter().flat_map(|it| it.keys());
-        let belongs = |name: &str| COMMON.contains(&name) || allowed.contains(&name);
-        match given.find(|name| !belongs(name)) {
-            None => Ok(()),
-            Some(name) => Err(format!("{name} does not belong to {kind}")),
-        }
-    }
-
-    fn into_kind(self) -> Result<Kind, String> {
-        let needs = |name| format!("{} needs {name}", self.kind);
-        let refusal = |code: Option<i32>, text: Option<String>| {
-            let plain = Refusal::plain(code.ok_or_else(|| needs("code"))?);
-            let text = text.unwrap_or(plain.text);
-            Ok::<_, String>(Refusal { text, ..plain })
-        };
-        Ok(match self.kind.as_str() {
-            "delay" => Kind::Delay,
-            "code" => Kind::Code(refusal(self.code, self.text)?),
-            "leave_out" => {
-                let accounts = self.accounts.ok_or_else(|| needs("accounts"))?;
-                Kind::LeaveOut(LeftOut {
-                    accounts: accounts.into_iter().collect(),
-                    refusal: refusal(self.code, self.text)?,
-                })
-            }
-            "status" => status(self.status.unwrap_or(502), self.body, self.location)?,
-            "cut_before" | "cut_after" => Kind::Cut,
-            "garbage" => Kind::Garbage { body: self.body },
-            "answer" => Kind::Answer {
-                body: self.body.ok_or_else(|| needs("body"))?.into(),
-            },
-            "truncated" => Kind::Truncated,
-            _ => Kind::Drip {
-                interval: Duration::from_millis(
-                    self.interval_ms.ok_or_else(|| needs("interval_ms"))?,
-                ),
-            },
-        })
-    }
-}
-
-fn status(status: u16, body: Option<String>, location: Option<String>) -> Result<Kind, String> {
-    if !(200..=599).contains(&status) {
-        return Err(format!("status {status} is not from 200 to 599"));
-    }
-    let fits = |location: &String| HeaderValue::from_str(location).is_ok();
-    if !location.as_ref().is_none_or(fits) {
-        return Err("location holds what no header can".to_owned());
-    }
-    if body.is_some() && !has_body(status) {
-        return Err(format!("body does not belong to status {status}"));
-    }
-    Ok(Kind::Status {
-        status,
-        body,
-        location,
-    })
+    });
+    let standing = standing.transpose().map_err(|bad| bad.to_string())?;
+    Ok((fault, standing))
 }
 
 /// A standing fault with the fields that ordered it, and its counts.
-#[derive(Serialize)]
-pub(crate) struct ListedFault<'a> {
-    number: u64,
-    route: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a str>,
-    account: Option<&'a str>,
-    probability: f64,
-    considered: u64,
-    met: u64,
-    #[serde(flatten)]
-    fault: FaultFields,
-}
-
-impl<'a> From<&'a StandingFault> for ListedFault<'a> {
-    fn from(standing: &'a StandingFault) -> ListedFault<'a> {
-        let target = standing.fault.target.as_ref();
-        ListedFault {
-            number: standing.number,
-            route: target.and_then(Target::name),
-            path: match target {
-                Some(Target::Path(path)) => Some(path),
-                _ => None,
-            },
-            account: standing.fault.account.as_deref(),
-            probability: standing.fault.probability,
-            considered: standing.considered,
-            met: standing.met,
-            fault: FaultFields::from(&standing.fault.fault),
-        }
+pub(crate) fn listed(standing: &StandingFault) -> Value {
+    let of = &standing.fault;
+    let mut listed = serde_json::to_value(&of.fault).expect("numbers and strings are JSON");
+    listed["number"] = json!(standing.number);
+    listed["route"] = json!(of.target.as_ref().and_then(Target::name));
+    if let Some(Target::Path(path)) = &of.target {
+        listed["path"] = json!(path);
     }
-}
-
-impl From<&Fault> for FaultFields {
-    fn from(fault: &Fault) -> FaultFields {
-        let mut fields = FaultFields {
-            kind: fault.name().to_owned(),
-            delay_ms: ms(fault.delay),
-            answer_delay_ms: ms(fault.answer_delay),
-            // The name of a cut says it already.
-            after_effect: (fault.after_effect && fault.kind != Kind::Cut).then_some(true),
-            ..FaultFields::default()
-        };
-        match fault.kind.clone() {
-            Kind::Delay | Kind::Cut | Kind::Truncated => {}
-            Kind::Code(Refusal { code, text }) => {
-                (fields.code, fields.text) = (Some(code), Some(text));
-            }
-            Kind::LeaveOut(LeftOut { accounts, refusal }) => {
-                fields.accounts = Some(accounts.into_iter().collect());
-                (fields.code, fields.text) = (Some(refusal.code), Some(refusal.text));
-            }
-            Kind::Status {
-                status,
-                body,
-                location,
-            } => (fields.status, fields.body, fields.location) = (Some(status), body, location),
-            Kind::Garbage { body } => fields.body = body,
-            Kind::Answer { body } => {
-                fields.body = Some(String::from_utf8_lossy(&body).into_owned());
-            }
-            Kind::Drip { interval } => fields.interval_ms = Some(ms(interval)),
-        }
-        fields
-    }
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_zero(ms: &u64) -> bool {
-    *ms == 0
+    listed["account"] = json!(of.account);
+    listed["probability"] = json!(of.probability);
+    listed["considered"] = json!(standing.considered);
+    listed["met"] = json!(standing.met);
+    listed
 }
 
 #[cfg(test)]

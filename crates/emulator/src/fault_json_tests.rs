@@ -1,7 +1,8 @@
 //! Orders of faults: each kind and its fields, and what each mistake is told.
 
+use std::time::Duration;
+
 use imtag_core::Operation;
-use serde_json::{Value, json};
 
 use super::*;
 
@@ -19,9 +20,9 @@ fn faults(faults: &Value) -> Result<Vec<Fault>, String> {
     Ok(queued)
 }
 
-#[test]
-fn every_kind_reads_as_its_builder_and_is_listed_as_it_was_ordered() {
-    let orders = json!([
+/// Every kind, with all its fields in one or another; each as it is listed.
+fn every_kind() -> Value {
+    json!([
         {"kind": "delay", "delay_ms": 5},
         {"kind": "code", "code": 91000, "text": "an internal error of the service"},
         {"kind": "code", "code": 0, "text": ""},
@@ -36,7 +37,11 @@ fn every_kind_reads_as_its_builder_and_is_listed_as_it_was_ordered() {
         {"kind": "answer", "body": "{}", "after_effect": true},
         {"kind": "truncated"},
         {"kind": "drip", "interval_ms": 0},
-    ]);
+    ])
+}
+
+#[test]
+fn every_kind_reads_as_its_builder_and_is_listed_as_it_was_ordered() {
     let expected = [
         Fault::delay(MS * 5),
         Fault::code(91000),
@@ -53,12 +58,11 @@ fn every_kind_reads_as_its_builder_and_is_listed_as_it_was_ordered() {
         Fault::truncated(),
         Fault::drip(Duration::ZERO),
     ];
-    let listed: Vec<_> = expected.iter().map(FaultFields::from).collect();
-    assert_eq!(serde_json::to_value(listed).unwrap(), orders);
-    assert_eq!(faults(&orders), Ok(expected.to_vec()));
+    assert_eq!(serde_json::to_value(&expected).unwrap(), every_kind());
+    assert_eq!(faults(&every_kind()), Ok(expected.to_vec()));
     // What need not be said.
-    let short = json!([{"kind": "status"}, {"kind": "truncated", "after_effect": false}]);
-    let expected = vec![Fault::status(502), Fault::truncated()];
+    let short = json!([{"kind": "status"}, {"kind": "truncated", "after_effect": false}, {"kind": "code", "code": 91000}]);
+    let expected = vec![Fault::status(502), Fault::truncated(), Fault::code(91000)];
     assert_eq!(faults(&short), Ok(expected));
 }
 
@@ -71,7 +75,6 @@ fn a_standing_fault_is_listed_with_what_it_did() {
         considered: 8,
         met: 2,
     };
-    let listed = |fault: &StandingFault| serde_json::to_value(ListedFault::from(fault)).unwrap();
     let mut expected = json!({
         "number": 3, "kind": "cut_after", "route": "add", "account": "alice", "probability": 0.25,
         "considered": 8, "met": 2,
@@ -88,47 +91,57 @@ fn a_standing_fault_is_listed_with_what_it_did() {
 #[test]
 fn the_readme_has_every_kind_with_its_fields() {
     let readme = include_str!("../README.md");
-    for (kind, fields) in KINDS {
-        let star = if fields.contains(&"after_effect") {
-            " *"
-        } else {
-            ""
-        };
-        let start = format!("| `{kind}`{star} |");
-        let row = readme.lines().find(|line| line.starts_with(&start));
-        let row = row.unwrap_or_else(|| panic!("no row for {kind}"));
-        for field in fields.iter().filter(|field| **field != "after_effect") {
-            assert!(row.contains(&format!("`{field}`")), "{kind}: {field}");
+    let row = |kind: &str| {
+        readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{kind}`")))
+    };
+    for fault in every_kind().as_array().unwrap() {
+        let kind = fault["kind"].as_str().unwrap();
+        let row = row(kind).unwrap_or_else(|| panic!("no row for {kind}"));
+        for field in fault.as_object().unwrap().keys() {
+            let said = match field.as_str() {
+                "kind" | "delay_ms" | "answer_delay_ms" => continue,
+                "after_effect" => "` * |".to_owned(),
+                field => format!("`{field}`"),
+            };
+            assert!(row.contains(&said), "{kind}: {field}");
         }
     }
 }
 
 const MISTAKES: &str = r#"
-{"kind": "code"} => code needs code
-{"kind": "answer"} => answer needs body
-{"kind": "leave_out", "code": 1} => leave_out needs accounts
-{"kind": "leave_out", "accounts": []} => leave_out needs code
-{"kind": "drip"} => drip needs interval_ms
-{"kind": "cut_before", "after_effect": false} => after_effect does not belong to cut_before
-{"kind": "delay", "text": "x"} => text does not belong to delay
+{} => missing field `kind`
+{"kind": "code"} => missing field `code`
+{"kind": "answer"} => missing field `body`
+{"kind": "leave_out", "code": 1} => missing field `accounts`
+{"kind": "leave_out", "accounts": []} => missing field `code`
+{"kind": "drip"} => missing field `interval_ms`
+{"kind": "cut_before", "after_effect": true} => after_effect does not belong to cut_before
+{"kind": "cut_after", "ms": 1} => unknown field `ms`
+{"kind": "delay", "text": "x"} => unknown field `text`
+{"kind": "garbage", "text": "x"} => unknown field `text`, expected `body`
 {"kind": "status", "status": 100} => status 100 is not from 200 to 599
 {"kind": "status", "status": 204, "body": ""} => body does not belong to status 204
 {"kind": "status", "status": 304, "body": "x"} => body does not belong to status 304
 {"kind": "status", "location": "a\nb"} => location holds what no header can
 {"kind": "garbage", "probability": 1.5} => the probability 1.5 is not from 0 to 1
 {"kind": "garbage", "probability": -0.1} => the probability -0.1 is not from 0 to 1
+{"kind": "garbage", "probability": "1"} => invalid type: string "1", expected f64
 {"kind": "garbage", "account": "a"} => account goes with probability: a queue is taken from in order
+{"kind": "cut"} => unknown variant `cut`, expected one of `delay`, `code`, `leave_out`, `status`, `cut_before`, `cut_after`,
 "#;
 
 #[test]
 fn a_mistake_in_a_fault_is_named_with_its_place() {
-    let unknown = r#"{"kind": "cut"} => unknown kind "cut": use one of delay, code, leave_out, status, cut_before, "#;
-    let unknown = unknown.to_owned() + "cut_after, garbage, answer, truncated, drip";
-    for row in MISTAKES.trim().lines().chain([unknown.as_str()]) {
+    for row in MISTAKES.trim().lines() {
         let (fault, expected) = row.split_once(" => ").unwrap();
         let order = format!(r#"{{"route":"add","faults":[{{"kind":"garbage"}},{fault}]}}"#);
         let error = read(order.as_bytes()).unwrap_err().to_string();
-        assert_eq!(error, format!("faults[1]: {expected}"));
+        assert!(
+            error.starts_with(&format!("faults[1]: {expected}")),
+            "{error}"
+        );
     }
 }
 
@@ -136,8 +149,7 @@ const NO_ORDERS: &str = r#"
 { => the body is not JSON of faults: EOF
 {"route":"add"} => the body is not JSON of faults: missing field `faults`
 {"route":"push","faults":[]} => unknown route "push": use one of add, get, remove, clear, im_add_tag,
-{"route":"add","faults":[{"kind":"delay","ms":1}]} => the body is not JSON of faults: unknown field `ms`
-{"faults":[{"kind":"garbage","probability":"1"}]} => the body is not JSON of faults: invalid type
+{"route":"add","faults":[],"more":1} => the body is not JSON of faults: unknown field `more`
 {"faults":[]} => the body is not JSON of faults: missing field `route`
 {"faults":[{"kind":"garbage"}]} => the body is not JSON of faults: missing field `route`
 {"faults":[{"kind":"delay","probability":0.5},{"kind":"delay"}]} => the body is not JSON of faults: missing field `route`

@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Refusal};
 use crate::fault::{Fault, Kind};
 use crate::names::Names;
 use crate::request::Request;
@@ -88,8 +88,11 @@ fn apply_fault(
     line: &Line,
 ) -> Option<Response> {
     Some(match &fault.kind {
-        Kind::Delay | Kind::LeaveOut(_) => wire::ok(service.write(ticket, answer)),
-        Kind::Code(refusal) => wire::ok(service.write(ticket, Answer::fail(refusal.clone()))),
+        Kind::Delay {} | Kind::LeaveOut { .. } => wire::ok(service.write(ticket, answer)),
+        Kind::Code { code, text } => {
+            let refusal = Refusal::new(*code, text.clone().unwrap_or_default());
+            wire::ok(service.write(ticket, Answer::fail(refusal)))
+        }
         Kind::Status {
             status,
             body,
@@ -97,8 +100,8 @@ fn apply_fault(
         } => wire::page(*status, body.clone(), location.as_deref()),
         Kind::Garbage { body } => wire::page(200, body.clone(), None),
         Kind::Answer { body } => wire::ok(body.clone()),
-        Kind::Cut => return None,
-        Kind::Truncated => wire::truncated(answer.json(0)),
+        Kind::CutBefore {} | Kind::CutAfter {} => return None,
+        Kind::Truncated {} => wire::truncated(answer.json(0)),
         Kind::Drip { interval } => {
             *line.drip() = Some(*interval);
             wire::ok(service.write(ticket, answer))

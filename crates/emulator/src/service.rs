@@ -177,8 +177,8 @@ impl Service {
         }
         ticket.fault = state.faults.take(self.settings.seed, &targets, names);
         if let Some(fault) = &ticket.fault {
-            entry.arrived.fault = Some(fault.name());
-            *state.counts.faults.entry(fault.name()).or_default() += 1;
+            entry.arrived.fault = Some(fault.kind.name());
+            *state.counts.faults.entry(fault.kind.name()).or_default() += 1;
         }
         entry.arrived.at = self.clock.since_start(now);
         ticket.number = state.log.push(entry);
@@ -203,7 +203,7 @@ impl Service {
             }
             let left_out = ticket.fault.as_ref().and_then(Fault::left_out);
             let rules = &self.settings.rules;
-            let applied = apply::apply(&mut state.store, rules, route, job, left_out);
+            let applied = apply::apply(&mut state.store, rules, route, job, left_out.as_ref());
             // Also after a failure, which may leave some users changed.
             state.counts.users_changed += state.save()? as u64;
             applied
