@@ -183,7 +183,7 @@ fn a_folder_of_data_keeps_what_imtag_did_not_make() {
     Running::start(emulator(&[])).end(Signal::TERM);
     let path = |name: &str| stage.home.path().join("data").join(name);
     let ca = fs::read_to_string(path("ca.pem")).unwrap();
-    for name in ["lock", "emulator.json", "secret-key", "ca-key.pem"] {
+    for name in ["users.db", "emulator.json", "secret-key", "ca-key.pem"] {
         let before = fs::read(path(name)).unwrap();
         let says = format!("data/{name} is not the certificate of an emulator");
         run(emulator(&["--ca-out", &format!("data/{name}")])).refuses(2, &says);

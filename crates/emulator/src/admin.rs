@@ -179,6 +179,7 @@ impl UserList {
             let json = |json: Result<String, _>| json.expect("strings are JSON");
             text.push_str(&json(serde_json::to_string(account)));
             text.push(':');
+            let tags: BTreeSet<&str> = tags.collect();
             text.push_str(&json(serde_json::to_string(&tags)));
             self.last = Some(account.to_owned());
         }

@@ -170,7 +170,7 @@ fn requests_do_what_they_do_to_sets_of_texts() {
         rules.limits.tags_per_app = TAGS_PER_APP;
         rules.unknown_accounts.insert(UNKNOWN.to_owned());
         rules.fail_changes_some = seed % 2 == 1;
-        let (mut store, mut users) = (Store::new(true), Plain::new());
+        let (mut store, mut users) = (Store::default(), Plain::new());
         for step in 0..500 {
             let operation = [Add, Add, Remove, Clear, Get][draw.below(5)];
             let generation = [AllMemberPush, Timpush][draw.below(2)];
@@ -195,6 +195,8 @@ fn requests_do_what_they_do_to_sets_of_texts() {
                     mistake: user.mistake.clone(),
                 });
             }
+            store.unsaved = Some(Vec::new());
+            let before = store.changed;
             let mut applied = apply(&mut store, &rules, route, job, left_out.as_ref());
             for user in applied
                 .iter_mut()
@@ -216,12 +218,12 @@ fn requests_do_what_they_do_to_sets_of_texts() {
             let place = format!("seed {seed}, step {step}, {route:?}");
             refusals += usize::from(expected.is_err());
             assert_eq!(applied, expected, "{place}");
-            assert_eq!(store.take_changed(), (changed.len(), changed), "{place}");
-            let owned = |(account, tags): (&str, BTreeSet<&str>)| {
-                let tags = tags.into_iter().map(str::to_owned);
-                (account.to_owned(), tags.collect())
-            };
-            let is: Plain = store.users_after(None).map(owned).collect();
+            assert_eq!(store.changed - before, changed.len() as u64, "{place}");
+            assert_eq!(store.unsaved, Some(changed), "{place}");
+            let is: Plain = store
+                .users_after(None)
+                .map(|(account, tags)| (account.to_owned(), tags.map(str::to_owned).collect()))
+                .collect();
             assert_eq!(is, users, "{place}");
             assert_eq!(
                 (store.users(), store.app_tags()),

@@ -13,9 +13,11 @@ use imtag_core::{Generation, Limits, Operation};
 use indexmap::IndexMap;
 
 use crate::answer::Refusal;
-use crate::disk::ACCOUNT_BYTES_AT_MOST;
 use crate::json::{Fields, Items, Json, Value};
 use crate::route::Route;
+
+/// No page states how long a RegistrationID may be; a longer one is taken for a mistake.
+const ACCOUNT_BYTES_AT_MOST: usize = 65_535;
 
 /// What a request asks for. Its texts are parts of the body.
 #[derive(Debug, PartialEq, Eq)]

@@ -79,7 +79,7 @@ impl Builder {
 
     /// A folder in which users and their tags, app, administrator, secret key and certificate authority outlast this
     /// emulator; it is made if it is not there. What was answered is kept when the process ends, also by `kill -9`; a
-    /// power cut may take the last half second. If not given, all is in memory and gone at the end.
+    /// power cut may take what the system had not written yet. If not given, all is in memory and gone at the end.
     ///
     /// One emulator at a time uses it. It keeps to the first one's app and administrator: giving others is refused.
     #[must_use]
@@ -210,15 +210,16 @@ impl Builder {
     pub fn start(self) -> Result<Emulator, StartError> {
         let address = self.resolve()?;
         let names = Names::new(&self.names, &self.address, address.ip())?;
-        let folder = self.data.as_deref().map(Folder::take).transpose()?;
+        let folder = self.data.as_deref().map(Folder::open).transpose()?;
+        let mut disk = folder.as_ref().map(Disk::open).transpose()?;
         let (app, secret_key) = identity::app(self.given, folder.as_ref())?;
         let tls = self.tls.then(|| identity::tls(&names, folder.as_ref()));
         let (tls, ca) = tls.transpose()?.unzip();
         let mut settings = self.settings;
         settings.seed = self.seed.map_or_else(identity::random_seed, Ok)?;
-        let data = folder.map(Disk::open).transpose()?;
+        let store = disk.as_mut().map(Disk::read).transpose()?;
         let context = Context {
-            service: Arc::new(Service::new(app, settings, data)),
+            service: Arc::new(Service::new(app, settings, disk.zip(store))),
             names: Arc::new(names),
             read_timeout: self.read_timeout,
         };

@@ -1,177 +1,301 @@
-//! The users on the disk. All of them are in memory too, so this is written as they change, and read at the start.
+//! The users on the disk, in a database of SQLite. All of them are in memory too: it is read at the start alone.
 //!
-//! A request's changes are one batch, handed to the system before the request is answered: they are kept when the
-//! process ends, also by `kill -9`. Twice a second all is brought to the disk itself, so a power cut takes half a
-//! second of changes, and of each request all or nothing.
+//! It is one table. A row has some users, each with all the tags that it had when the row was written: JSON, packed by
+//! zstd, with a checksum. What the last row of a user says counts.
 //!
-//! Each user is a key with its tags as JSON, behind a checksum of both, as the store does not check what it reads. A
-//! reset starts a partition of its own and drops the old one, so it too happens as a whole.
+//! ```text
+//! id    users
+//! 41    {"user05":["a"],"user07":["a","vip"], …}      a block: the next users in the order of their accounts
+//! 42    {"user19":["vip"],"user55":[]}                the users of a request; user55 has no tags any more
+//! 43    {"user08":["b"], …}                           the next block
+//! ```
+//!
+//! A request that changes users appends a row, which SQLite hands to the system before the request is answered: it is
+//! kept when the process ends, also by `kill -9`. In between all users are written again, block by block: as many bytes
+//! as the requests write. When a round of that is over, every user is in a row that is younger than its beginning, and
+//! the older rows are deleted. So there are never many more bytes than users, and no request waits long.
 
-use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use fjall::compaction::{SizeTiered, Strategy};
-use fjall::{Config, Keyspace, PartitionCreateOptions, PartitionHandle, PersistMode, UserValue};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use zstd::bulk::Compressor;
+use zstd::stream::read::Decoder;
+use zstd::zstd_safe::CParameter;
 
 use crate::error::DataError;
-use crate::folder::Folder;
+use crate::folder::{Folder, USERS, USERS_LOG};
+use crate::json::{Json, Value};
 use crate::store::Store;
 
-/// Until all is on the disk itself.
-const FSYNC_MS: u16 = 500;
-/// What the store holds of its own in memory: little, as nothing is read back from it while the emulator runs.
-const CACHE_BYTES: u64 = 4 << 20;
-const MEMTABLE_BYTES: u32 = 8 << 20;
-const WRITE_BUFFER_BYTES: u64 = 32 << 20;
-const JOURNAL_BYTES: u64 = 128 << 20;
+/// The whole schema: a file with another one is none of ours.
+const TABLE: &str = "CREATE TABLE users(id INTEGER PRIMARY KEY, users BLOB)";
+/// The log is brought into the file every 4 MiB.
+const SETTINGS: &str =
+    "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 1024; PRAGMA cache_size = -2048;";
+/// Of a block's JSON, about.
+const BLOCK_BYTES: usize = 64 * 1024;
+/// More than any request's users take: a file that is not right cannot ask for more memory.
+const ROW_BYTES_AT_MOST: i32 = 256 << 20;
+/// The fastest that makes JSON much smaller.
+const LEVEL: i32 = 1;
 
-const CHECKSUM_BYTES: usize = 4;
-/// The longest key that the store takes.
-pub(crate) const ACCOUNT_BYTES_AT_MOST: usize = u16::MAX as usize;
-
-/// The users on the disk, in a folder that is held meanwhile.
+/// The database, which no other process can open meanwhile.
 pub(crate) struct Disk {
-    // In the order in which they have to be dropped.
-    users: PartitionHandle,
-    store: Keyspace,
-    _folder: Folder,
-    /// Counts the resets of all times: the partition is named by it.
-    generation: u64,
-    /// Why nothing is written any more.
-    broken: Option<String>,
+    db: Connection,
+    path: PathBuf,
+    packer: Compressor<'static>,
+    /// The last account of the last block; none at the beginning of a round.
+    block_end: Option<String>,
+    /// The last row from before this round.
+    before_round: i64,
+    /// Bytes of JSON that requests wrote, and blocks did not yet.
+    due: usize,
+    /// Whether users are in the database that a reset has forgotten.
+    outdated: bool,
 }
 
 impl Disk {
-    /// Opens the store of a folder, and reads all its users.
-    pub(crate) fn open(folder: Folder) -> Result<(Disk, Store), DataError> {
-        let path = folder.file("store");
-        let damaged = |error: fjall::Error| DataError::damaged(&path, error);
-        let store = Config::new(&path)
-            .cache_size(CACHE_BYTES)
-            .max_write_buffer_size(WRITE_BUFFER_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .flush_workers(1)
-            .compaction_workers(1)
-            .fsync_ms(Some(FSYNC_MS))
-            .open()
-            .map_err(damaged)?;
-        let generations = store.list_partitions();
-        let mut generations: Vec<u64> = generations.iter().filter_map(|it| number(it)).collect();
-        generations.sort_unstable();
-        let generation = generations.pop().unwrap_or(1);
-        let users = partition(&store, generation).map_err(damaged)?;
-        // A reset that was ended before it had dropped what it forgot.
-        for forgotten in generations {
-            partition(&store, forgotten)
-                .and_then(|old| store.delete_partition(old))
-                .map_err(damaged)?;
+    /// Opens and locks the database of a folder; makes it where there is none.
+    pub(crate) fn open(folder: &Folder) -> Result<Disk, DataError> {
+        let path = folder.file(USERS);
+        folder.refuse_link(USERS)?;
+        folder.refuse_link(USERS_LOG)?;
+        if !path.exists() {
+            let made = make(folder, &path);
+            made.map_err(|error| DataError::cannot("make", &path, io::Error::other(error)))?;
         }
-        let mut read = Store::new(true);
-        for pair in users.iter() {
-            let (key, value) = pair.map_err(damaged)?;
-            let wrong = || DataError::damaged(&path, WrongChecksum);
-            let (account, tags) = decoded(&key, &value).ok_or_else(wrong)?;
-            read.add_texts(&account, &tags);
-            read.take_changed();
-        }
-        let disk = Disk {
-            users,
-            store,
-            _folder: folder,
-            generation,
-            broken: None,
+        let open = || -> Result<Connection, Failure> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+            // Links above the file are the caller's own.
+            let db = Connection::open_with_flags(path.canonicalize()?, flags)?;
+            db.busy_timeout(Duration::ZERO)?;
+            db.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_AT_MOST)?;
+            db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+            // The lock stays until the database is closed, as this stands before all else.
+            db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
+            Ok(db)
         };
-        Ok((disk, read))
+        let packer = || {
+            let mut packer = Compressor::new(LEVEL)?;
+            packer.set_parameter(CParameter::ChecksumFlag(true))?;
+            Ok(packer)
+        };
+        Ok(Disk {
+            db: open().map_err(|error| refusal(&path, error))?,
+            packer: packer().map_err(|error| DataError::cannot("use", &path, error))?,
+            path,
+            block_end: None,
+            before_round: 0,
+            due: 0,
+            outdated: false,
+        })
     }
 
-    /// Whether all that was saved so far is kept.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        self.broken.clone().map_or(Ok(()), Err)
+    /// Reads all users.
+    pub(crate) fn read(&mut self) -> Result<Store, DataError> {
+        let read = self.check().and_then(|()| self.rows());
+        read.map_err(|error| refusal(&self.path, error))
     }
 
-    /// Keeps these users as they are now.
-    pub(crate) fn save(&mut self, store: &mut Store, accounts: &[String]) -> Result<(), String> {
-        self.write(|disk| {
-            let mut batch = disk.store.batch().durability(Some(PersistMode::Buffer));
-            for account in accounts {
-                let (key, bytes) = (account.as_str(), account.len());
-                if bytes == 0 || bytes > ACCOUNT_BYTES_AT_MOST {
-                    return Err(format!("an account of {bytes} bytes cannot be kept"));
-                }
-                let tags: BTreeSet<&str> = store.tags(account).map(|tag| &**tag).collect();
-                if tags.is_empty() {
-                    batch.remove(&disk.users, key);
-                } else {
-                    batch.insert(&disk.users, key, encoded(account, &tags));
-                }
+    fn check(&self) -> Result<(), Failure> {
+        let mut schema = self.db.prepare("SELECT sql FROM sqlite_schema LIMIT 2")?;
+        let schema = schema.query_map([], |row| row.get(0))?;
+        let schema: Vec<Option<String>> = schema.collect::<Result<_, _>>()?;
+        if schema != [Some(TABLE.to_owned())] {
+            return Err("it is no database of an emulator's users".into());
+        }
+        self.db.execute_batch(SETTINGS)?;
+        let check = "PRAGMA quick_check(1)";
+        let found: String = self.db.query_row(check, [], |row| row.get(0))?;
+        if found == "ok" {
+            Ok(())
+        } else {
+            Err(found.into())
+        }
+    }
+
+    fn rows(&mut self) -> Result<Store, Failure> {
+        let mut store = Store::default();
+        let mut all = self.db.prepare("SELECT id, users FROM users ORDER BY id")?;
+        let mut rows = all.query([])?;
+        let mut text = Vec::new();
+        while let Some(row) = rows.next()? {
+            self.before_round = row.get(0)?;
+            let packed = row.get_ref(1)?.as_blob()?;
+            text.clear();
+            let unpacked = Decoder::with_buffer(packed)?;
+            unpacked
+                .take(ROW_BYTES_AT_MOST as u64)
+                .read_to_end(&mut text)?;
+            let json = Json::read(&text)?;
+            read_row(&json, &mut store).ok_or("a row has no users")?;
+        }
+        store.unsaved = Some(Vec::new());
+        Ok(store)
+    }
+
+    /// Keeps the users that were changed since this was last done, as they are now. What fails is done the next time.
+    pub(crate) fn save(&mut self, store: &mut Store) -> Result<(), Failure> {
+        if self.outdated {
+            self.reset()?;
+        }
+        let Some(accounts) = store.unsaved.take_if(|it| !it.is_empty()) else {
+            return Ok(());
+        };
+        let mut row = Row::default();
+        for account in &accounts {
+            row.push(account, store.tags(account).map(|tag| &**tag));
+        }
+        let appended = self.append(row);
+        let unsaved = if appended.is_err() {
+            accounts
+        } else {
+            Vec::new()
+        };
+        store.unsaved = Some(unsaved);
+        self.due += appended?;
+        while self.due >= BLOCK_BYTES {
+            self.write_block(store)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the next users again, or ends the round.
+    fn write_block(&mut self, store: &Store) -> Result<(), Failure> {
+        let mut row = Row::default();
+        let mut end = None;
+        for (account, tags) in store.users_after(self.block_end.as_deref()) {
+            if row.0.len() >= BLOCK_BYTES {
+                break;
             }
-            batch.commit().map_err(|error| error.to_string())
-        })
+            row.push(account, tags);
+            end = Some(account.to_owned());
+        }
+        if end.is_some() {
+            let written = self.append(row)?;
+            self.due = self.due.saturating_sub(written);
+        } else {
+            let delete = "DELETE FROM users WHERE id <= ?1";
+            self.db.execute(delete, [self.before_round])?;
+            self.before_round = self.db.last_insert_rowid();
+            self.due = 0;
+        }
+        self.block_end = end;
+        Ok(())
     }
 
-    /// Forgets all users.
-    pub(crate) fn reset(&mut self) -> Result<(), String> {
-        self.write(|disk| {
-            let next = disk.generation + 1;
-            let swapped = partition(&disk.store, next).and_then(|new| {
-                let old = std::mem::replace(&mut disk.users, new);
-                disk.generation = next;
-                disk.store.delete_partition(old)
-            });
-            swapped.map_err(|error| error.to_string())
-        })
+    /// Appends a row; answers the bytes of its JSON.
+    fn append(&mut self, row: Row) -> Result<usize, Failure> {
+        let text = row.finish();
+        let packed = self.packer.compress(&text)?;
+        let insert = "INSERT INTO users(users) VALUES (?1)";
+        self.db.execute(insert, [packed])?;
+        Ok(text.len())
     }
 
-    /// Once a write has failed all fail, as what came after would else be kept without what came before.
-    fn write(&mut self, write: impl FnOnce(&mut Disk) -> Result<(), String>) -> Result<(), String> {
-        self.check()?;
-        let written = write(self);
-        self.broken = written.clone().err();
-        written
+    /// Forgets all users, and gives their space back. What fails is done with what is saved next.
+    pub(crate) fn reset(&mut self) -> rusqlite::Result<()> {
+        self.outdated = true;
+        self.db.execute_batch("DELETE FROM users; VACUUM")?;
+        self.outdated = false;
+        (self.block_end, self.before_round, self.due) = (None, 0, 0);
+        Ok(())
     }
 }
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // What cannot be brought to the disk now is with the system all the same, and a drop can tell nobody.
-        let _ = self.store.persist(PersistMode::SyncAll);
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the checksum of a user is wrong")]
-struct WrongChecksum;
-
-fn partition(store: &Keyspace, generation: u64) -> fjall::Result<PartitionHandle> {
-    // Nothing is looked up, so runs of one size may pile up: that writes the least.
-    let options = PartitionCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
-        .compaction_strategy(Strategy::SizeTiered(SizeTiered::default()));
-    store.open_partition(&format!("users-{generation}"), options)
-}
-
-fn number(partition: &str) -> Option<u64> {
-    partition.strip_prefix("users-")?.parse().ok()
-}
-
-fn checksum(account: &[u8], json: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(account);
-    hasher.update(json);
-    hasher.finalize().to_le_bytes()
-}
-
-fn encoded(account: &str, tags: &BTreeSet<&str>) -> UserValue {
-    let json = serde_json::to_vec(tags).expect("strings are JSON");
-    let checksum = checksum(account.as_bytes(), &json);
-    [&checksum[..], &json].concat().into()
-}
-
-/// The user of a pair, unless it is not what was written.
-fn decoded(key: &[u8], value: &[u8]) -> Option<(String, Vec<String>)> {
-    let (sum, json) = value.split_at_checked(CHECKSUM_BYTES)?;
-    if checksum(key, json)[..] != *sum {
+/// Gives each user of a row the tags that it has there.
+fn read_row(row: &Json<'_>, store: &mut Store) -> Option<()> {
+    let Value::Object(users) = row.value() else {
         return None;
+    };
+    for (account, tags) in users.all() {
+        let Value::List(tags) = tags else {
+            return None;
+        };
+        let texts = tags.map(|tag| match tag {
+            Value::Text(tag) => Some(tag),
+            _ => None,
+        });
+        store.replace_texts(account, &texts.collect::<Option<Vec<_>>>()?);
     }
-    let account = std::str::from_utf8(key).ok()?.to_owned();
-    Some((account, serde_json::from_slice(json).ok()?))
+    Some(())
 }
+
+/// Why a database cannot be used: what SQLite or zstd says, or what is wrong with it.
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn refusal(path: &Path, error: Failure) -> DataError {
+    let of_sqlite = error
+        .downcast_ref()
+        .and_then(rusqlite::Error::sqlite_error_code);
+    match of_sqlite {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DataError::InUse {
+            path: path.parent().unwrap_or(path).to_owned(),
+        },
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory,
+        ) => DataError::cannot("use", path, io::Error::other(error)),
+        _ => DataError::Damaged {
+            path: path.to_owned(),
+            source: error,
+        },
+    }
+}
+
+/// Makes an empty database beside its place, so that it is there whole or not at all.
+fn make(folder: &Folder, path: &Path) -> Result<(), Failure> {
+    let new = folder.new_file(0o600)?.into_temp_path();
+    let db = Connection::open(&new)?;
+    db.execute_batch("PRAGMA journal_mode = WAL")?;
+    db.execute_batch(TABLE)?;
+    db.close().map_err(|(_, error)| error)?;
+    match new.persist_noclobber(path) {
+        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => Err(failed.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Users with their tags, as JSON.
+#[derive(Default)]
+struct Row(Vec<u8>);
+
+impl Row {
+    fn push<'a>(&mut self, account: &str, tags: impl Iterator<Item = &'a str>) {
+        let text = &mut self.0;
+        text.push(if text.is_empty() { b'{' } else { b',' });
+        push_json(text, account);
+        text.extend(b":[");
+        for (at, tag) in tags.enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            push_json(text, tag);
+        }
+        text.push(b']');
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+fn push_json(text: &mut Vec<u8>, string: &str) {
+    serde_json::to_writer(text, string).expect("strings are JSON");
+}
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

@@ -226,9 +226,8 @@ impl Emulator {
     pub fn users(&self) -> BTreeMap<String, BTreeSet<String>> {
         let state = self.service.state();
         let users = state.store.users_after(None);
-        let owned = |tags: BTreeSet<&str>| tags.into_iter().map(str::to_owned).collect();
         users
-            .map(|(account, tags)| (account.to_owned(), owned(tags)))
+            .map(|(account, tags)| (account.to_owned(), tags.map(str::to_owned).collect()))
             .collect()
     }
 

@@ -107,6 +107,15 @@ pub enum DataError {
         /// Its format.
         format: u32,
     },
+    /// An earlier version wrote it, in a database that this one does not read.
+    #[error(
+        "the data in {path} are of an earlier version, which kept users in fjall: start anew in another folder, or \
+         use that version"
+    )]
+    Outdated {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The data are of another app or administrator than the ones that were asked for.
     #[error(
         "the data in {path} are of SDKAppID {sdkappid} and identifier {identifier:?}: \

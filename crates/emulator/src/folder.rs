@@ -1,12 +1,11 @@
-//! The folder of an emulator's data: the app that it is of, its secrets, and the lock that keeps other emulators out.
+//! The folder of an emulator's data: the app that it is of, its secrets, and its users.
 //!
 //! ```text
-//! lock            held while an emulator runs; the system frees it when the process ends, however it ends
+//! users.db        the users; locked while an emulator runs, and free when its process ends, however it ends
 //! emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
 //! secret-key      the app's key, unless the builder was given one; for its owner alone
 //! ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
 //! ca.pem          that certificate, for clients
-//! store/          the users
 //! ```
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all. What
@@ -19,8 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use imtag_core::{Identifier, SdkAppId};
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, PersistError};
 
@@ -28,21 +26,19 @@ use crate::error::DataError;
 use crate::tls::is_ca_pem;
 
 /// The format of all that is in the folder. A later one may add fields, which this one ignores.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The one whose users were in fjall.
+const FJALL: u32 = 1;
 
-const LOCK: &str = "lock";
 const ABOUT: &str = "emulator.json";
-const STORE: &str = "store";
+pub(crate) const USERS: &str = "users.db";
+/// What SQLite has not brought into that file yet.
+pub(crate) const USERS_LOG: &str = "users.db-wal";
 /// How the name of a file starts while it is written. An emulator that is killed meanwhile leaves it.
 const NEW: &str = ".new-";
-/// What is in the lock's file, so that it is known.
-const LOCK_TEXT: &str = "imtag emulator\n";
 
-/// A folder that is this emulator's until it is dropped.
-pub(crate) struct Folder {
-    path: PathBuf,
-    _lock: File,
-}
+/// A folder that is an emulator's, or empty.
+pub(crate) struct Folder(PathBuf);
 
 /// The app that the data are of, and its administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +56,8 @@ struct About {
 }
 
 impl Folder {
-    /// Takes a folder, and makes it where there is none.
-    pub(crate) fn take(path: &Path) -> Result<Folder, DataError> {
+    /// Makes the folder where there is none, and refuses another's.
+    pub(crate) fn open(path: &Path) -> Result<Folder, DataError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => DataError::NoFolder {
@@ -70,48 +66,40 @@ impl Folder {
             _ => DataError::cannot("make the folder", path, error),
         })?;
         refuse_foreign(path)?;
-        let lock_path = path.join(LOCK);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut lock = open(&lock_path, options.mode(0o600), "open")?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-            Errno::WOULDBLOCK => DataError::InUse {
-                path: path.to_owned(),
-            },
-            other => DataError::cannot("lock", &lock_path, other.into()),
-        })?;
-        let cannot = |error| DataError::cannot("write", &lock_path, error);
-        let mut text = String::new();
-        lock.read_to_string(&mut text).map_err(cannot)?;
-        if text.is_empty() {
-            lock.write_all(LOCK_TEXT.as_bytes()).map_err(cannot)?;
-        }
-        Ok(Folder {
-            path: path.to_owned(),
-            _lock: lock,
-        })
+        Ok(Folder(path.to_owned()))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.0
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.0.join(name)
+    }
+
+    /// Refuses what would lead out of the folder, in place of a file that others open.
+    pub(crate) fn refuse_link(&self, name: &str) -> Result<(), DataError> {
+        let path = self.file(name);
+        if fs::symlink_metadata(&path).is_ok_and(|there| !is_own_file(&there)) {
+            return Err(DataError::NoFile { path });
+        }
+        Ok(())
+    }
+
+    /// A file to be renamed once it is written.
+    pub(crate) fn new_file(&self, mode: u32) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(NEW)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(&self.0)
     }
 
     /// The app that the data are of; `None` in a new folder.
     pub(crate) fn owner(&self) -> Result<Option<Owner>, DataError> {
-        let Some(about) = about(&self.path)? else {
+        let Some(about) = about(&self.0)? else {
             return Ok(None);
         };
         let path = self.file(ABOUT);
-        if about.format != FORMAT {
-            return Err(DataError::Format {
-                path: self.path.clone(),
-                format: about.format,
-            });
-        }
         let sdkappid = SdkAppId::new(about.sdkappid);
         let identifier = Identifier::new(about.identifier);
         Ok(Some(Owner {
@@ -180,14 +168,11 @@ impl Folder {
     ) -> Result<(), DataError> {
         let path = self.file(name);
         let write = || {
-            let mut file = tempfile::Builder::new()
-                .prefix(NEW)
-                .permissions(Permissions::from_mode(mode))
-                .tempfile_in(&self.path)?;
+            let mut file = self.new_file(mode)?;
             writeln!(file, "{text}")?;
             file.as_file().sync_all()?;
             put(file, &path)?;
-            File::open(&self.path)?.sync_all()
+            File::open(&self.0)?.sync_all()
         };
         write().map_err(|error| DataError::cannot("write", &path, error))
     }
@@ -199,71 +184,59 @@ fn about(folder: &Path) -> Result<Option<About>, DataError> {
         return Ok(None);
     };
     let about = serde_json::from_str(&text);
-    about
-        .map(Some)
-        .map_err(|error| DataError::damaged(&path, error))
+    let about: About = about.map_err(|error| DataError::damaged(&path, error))?;
+    match about.format {
+        FORMAT => Ok(Some(about)),
+        FJALL => Err(DataError::Outdated {
+            path: folder.to_owned(),
+        }),
+        format => Err(DataError::Format {
+            path: folder.to_owned(),
+            format,
+        }),
+    }
 }
 
-/// Nothing is ever written among other files.
+/// Nothing is ever written among other files. What an emulator leaves that was ended before it had written its first
+/// file is none of these.
 fn refuse_foreign(path: &Path) -> Result<(), DataError> {
-    let foreign = || DataError::Foreign {
-        path: path.to_owned(),
-    };
-    if let Some((_, text)) = read(&path.join(LOCK))? {
-        if !LOCK_TEXT.starts_with(&text) {
-            return Err(foreign());
-        }
-    }
     if about(path)?.is_some() {
-        return refuse_foreign_store(path);
+        return Ok(());
     }
-    for name in names(path)? {
-        // What an emulator leaves that was ended before it had written the file.
-        if name != LOCK && !name.starts_with(NEW) {
-            return Err(foreign());
+    let cannot = |error| DataError::cannot("read the folder", path, error);
+    for entry in fs::read_dir(path).map_err(cannot)? {
+        let name = entry.map_err(cannot)?.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(NEW) && name != USERS && name != USERS_LOG {
+            return Err(DataError::Foreign {
+                path: path.to_owned(),
+            });
         }
     }
     Ok(())
 }
-
-/// The store removes from its folder what it does not know, so it gets one of its own: a new one, or an emulator's.
-fn refuse_foreign_store(folder: &Path) -> Result<(), DataError> {
-    let path = folder.join(STORE);
-    match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(DataError::cannot("read the folder", &path, error)),
-        Ok(there) if !there.is_dir() => return Err(DataError::NoFile { path }),
-        Ok(_) => {}
-    }
-    // `version` is written last, so a store that was being made lacks it.
-    let known = |name: &String| STORE_NAMES.contains(&name.as_str());
-    if names(&path)?.iter().all(known) {
-        Ok(())
-    } else {
-        Err(DataError::Foreign { path })
-    }
-}
-
-/// All that fjall keeps in its folder.
-const STORE_NAMES: [&str; 3] = ["version", "journals", "partitions"];
 
 /// Opens a file, and never what it links to, or anything that could be waited for.
 fn open(path: &Path, options: &mut OpenOptions, action: &'static str) -> Result<File, DataError> {
     let no_file = || DataError::NoFile {
         path: path.to_owned(),
     };
-    let is_file = |it: &fs::Metadata| it.is_file() && it.nlink() == 1;
-    if fs::symlink_metadata(path).is_ok_and(|it| !is_file(&it)) {
+    if fs::symlink_metadata(path).is_ok_and(|it| !is_own_file(&it)) {
         return Err(no_file());
     }
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).expect("they are low bits");
     let opened = options.custom_flags(flags).open(path);
-    let opened = opened.and_then(|file| Ok((is_file(&file.metadata()?), file)));
+    let opened = opened.and_then(|file| Ok((is_own_file(&file.metadata()?), file)));
     match opened.map_err(|error| DataError::cannot(action, path, error))? {
         (true, file) => Ok(file),
         (false, _) => Err(no_file()),
     }
+}
+
+/// Neither a link nor a file with a second name, nor anything that could be waited for.
+fn is_own_file(it: &fs::Metadata) -> bool {
+    it.is_file() && it.nlink() == 1
 }
 
 /// A file and its text; `None` where there is none.
@@ -284,17 +257,6 @@ fn close_to_others(file: &File) -> io::Result<()> {
         return Ok(());
     }
     file.set_permissions(Permissions::from_mode(0o600))
-}
-
-/// What is in a folder.
-fn names(folder: &Path) -> Result<Vec<String>, DataError> {
-    let cannot = |error| DataError::cannot("read the folder", folder, error);
-    let entries = fs::read_dir(folder).map_err(cannot)?;
-    let name = |entry: io::Result<fs::DirEntry>| {
-        let name = entry.map_err(cannot)?.file_name();
-        Ok(name.to_string_lossy().into_owned())
-    };
-    entries.map(name).collect()
 }
 
 #[cfg(test)]
@@ -321,7 +283,7 @@ mod tests {
     fn a_secret_is_made_once_and_is_for_its_owner_alone() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("deep/data");
-        let folder = Folder::take(&path).unwrap();
+        let folder = Folder::open(&path).unwrap();
         assert_eq!(secret(&folder, "first"), "first");
         assert_eq!(secret(&folder, "second"), "first");
         let file = folder.file("secret-key");
@@ -335,24 +297,28 @@ mod tests {
     fn a_folder_with_other_files_is_refused_and_left_as_it_is() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("thesis.txt"), "mine").unwrap();
-        let error = Folder::take(home.path()).err().unwrap();
+        let error = Folder::open(home.path()).err().unwrap();
         assert!(matches!(error, DataError::Foreign { .. }), "{error}");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
-        let error = Folder::take(&home.path().join("thesis.txt")).err().unwrap();
+        let error = Folder::open(&home.path().join("thesis.txt")).err().unwrap();
         assert!(matches!(error, DataError::NoFolder { .. }), "{error}");
     }
 
     #[test]
     fn the_app_of_the_data_is_read_again_or_refused() {
         let home = tempfile::tempdir().unwrap();
-        let folder = Folder::take(home.path()).unwrap();
+        let folder = Folder::open(home.path()).unwrap();
         assert_eq!(folder.owner().unwrap(), None);
         folder.keep_owner(&owner()).unwrap();
         assert_eq!(folder.owner().unwrap(), Some(owner()));
         let about = folder.file(ABOUT);
-        fs::write(&about, r#"{"format":2,"sdkappid":7,"identifier":"root"}"#).unwrap();
-        let error = folder.owner().unwrap_err();
-        assert!(matches!(error, DataError::Format { format: 2, .. }));
+        let refused = |format: u32| {
+            let other = format!(r#"{{"format":{format},"sdkappid":7,"identifier":"root"}}"#);
+            fs::write(&about, other).unwrap();
+            folder.owner().unwrap_err().to_string()
+        };
+        assert!(refused(3).contains("of format 3, which this version does not know"));
+        assert!(refused(1).contains("users in fjall: start anew in another folder"));
         fs::write(&about, "{").unwrap();
         let error = folder.owner().unwrap_err();
         assert!(matches!(error, DataError::Damaged { .. }), "{error}");
@@ -364,13 +330,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
         let mine = home.path().join("mine");
-        Folder::take(&path).unwrap().keep_owner(&owner()).unwrap();
+        Folder::open(&path).unwrap().keep_owner(&owner()).unwrap();
         fs::write(&mine, "my own key").unwrap();
         fs::set_permissions(&mine, Permissions::from_mode(0o644)).unwrap();
         let key = path.join("secret-key");
         let refused = |make: &dyn Fn()| {
             make();
-            let folder = Folder::take(&path).unwrap();
+            let folder = Folder::open(&path).unwrap();
             let made: Result<String, DataError> = folder.secret("secret-key", || Ok("k".into()));
             let error = made.unwrap_err();
             assert!(matches!(error, DataError::NoFile { .. }), "{error}");
@@ -381,17 +347,11 @@ mod tests {
         refused(&|| fs::hard_link(&mine, &key).unwrap());
         assert_eq!(mode(&mine), 0o644);
         assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
-        for name in [LOCK, ABOUT, STORE] {
-            let (place, kept) = (path.join(name), home.path().join(name));
-            let was_there = fs::rename(&place, &kept).is_ok();
-            symlink(&mine, &place).unwrap();
-            let error = Folder::take(&path).err().unwrap();
-            assert!(matches!(error, DataError::NoFile { .. }), "{error}");
-            fs::remove_file(&place).unwrap();
-            if was_there {
-                fs::rename(&kept, &place).unwrap();
-            }
-        }
+        let about = path.join(ABOUT);
+        fs::remove_file(&about).unwrap();
+        symlink(&mine, &about).unwrap();
+        let error = Folder::open(&path).err().unwrap();
+        assert!(matches!(error, DataError::NoFile { .. }), "{error}");
         assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
     }
 
@@ -399,33 +359,21 @@ mod tests {
     fn what_an_emulator_did_not_make_in_its_folder_stays() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
-        let take = || Folder::take(&path).err().map(|error| error.to_string());
+        let take = || Folder::open(&path).err().map(|error| error.to_string());
         assert_eq!(take(), None);
-        fs::write(path.join("lock"), "mine").unwrap();
-        assert!(take().unwrap().contains("holds other files"));
-        assert_eq!(fs::read_to_string(path.join("lock")).unwrap(), "mine");
-        fs::remove_file(path.join("lock")).unwrap();
-
-        let folder = Folder::take(&path).unwrap();
+        let folder = Folder::open(&path).unwrap();
         fs::write(path.join("new"), "mine").unwrap();
         fs::write(path.join(".new-x"), "left by one that was killed").unwrap();
         assert_eq!(secret(&folder, "first"), "first");
         assert!(folder.write_new("secret-key", "second").is_err());
         drop(folder);
         assert!(take().unwrap().contains("holds other files"));
-        let about = r#"{"format":1,"sdkappid":7,"identifier":"root"}"#;
+        let about = r#"{"format":2,"sdkappid":7,"identifier":"root"}"#;
         fs::write(path.join(ABOUT), about).unwrap();
         assert_eq!(take(), None);
-        fs::create_dir(path.join("store")).unwrap();
-        assert_eq!(take(), None);
-        fs::write(path.join("store/thesis.txt"), "mine").unwrap();
-        assert!(take().unwrap().contains("data/store holds other files"));
-        let mut left = names(&path).unwrap();
-        left.sort_unstable();
-        assert_eq!(
-            left.join(" "),
-            ".new-x emulator.json lock new secret-key store"
-        );
+        for name in ["new", ".new-x"] {
+            assert!(path.join(name).exists(), "{name}");
+        }
         let kept = fs::read_to_string(path.join("secret-key")).unwrap();
         assert_eq!(kept, "first\n");
     }

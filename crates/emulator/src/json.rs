@@ -105,7 +105,8 @@ impl<'j, 'a> Iterator for Items<'j, 'a> {
 }
 
 impl<'j, 'a> Fields<'j, 'a> {
-    fn all(mut self) -> impl Iterator<Item = (&'j str, Value<'j, 'a>)> {
+    /// The fields, in their order.
+    pub(crate) fn all(mut self) -> impl Iterator<Item = (&'j str, Value<'j, 'a>)> {
         std::iter::from_fn(move || match (self.0.next()?, self.0.next()?) {
             (Value::Text(name), value) => Some((&**name, value)),
             _ => None,

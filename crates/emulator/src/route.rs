@@ -202,25 +202,4 @@ mod tests {
         paths.dedup();
         assert_eq!(paths.len(), Route::COUNT);
     }
-
-    #[test]
-    fn paths_are_case_sensitive_and_whole() {
-        for path in [
-            "/v4/timpush/Add_tag",
-            "/v4/timpush/add_tag/",
-            "/v4/timpush",
-            "",
-        ] {
-            assert_eq!(Route::from_path(path), None, "{path:?}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_route_is_answered_with_the_known_ones() {
-        assert_eq!("add".parse(), Ok(Target::Operation(Operation::Add)));
-        let error = "im_push".parse::<Target>().unwrap_err().to_string();
-        assert!(error.starts_with(
-            "unknown route \"im_push\": use one of add, get, remove, clear, im_add_tag,"
-        ));
-    }
 }

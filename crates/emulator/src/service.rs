@@ -198,14 +198,15 @@ impl Service {
             if state.resets != ticket.resets {
                 return Err(Refusal::new(91000, "the emulator was reset meanwhile"));
             }
-            if let Some(disk) = &state.disk {
-                disk.check().map_err(not_kept)?;
-            }
+            // What a full disk has kept back so far: nothing is answered before that is kept.
+            state.save()?;
             let left_out = ticket.fault.as_ref().and_then(Fault::left_out);
             let rules = &self.settings.rules;
+            let before = state.store.changed;
             let applied = apply::apply(&mut state.store, rules, route, job, left_out.as_ref());
+            state.counts.users_changed += state.store.changed - before;
             // Also after a failure, which may leave some users changed.
-            state.counts.users_changed += state.save()? as u64;
+            state.save()?;
             applied
         });
         handled.unwrap_or_else(Answer::fail)
@@ -265,15 +266,15 @@ impl Service {
         let mut state = self.state();
         let mut disk = state.disk.take();
         if let Some(disk) = &mut disk {
-            // Where that fails, the disk says so to every request from now on.
+            // Where that fails, it is done before the next request is answered.
             let _ = disk.reset();
         }
         let mut new = State {
-            store: Store::new(disk.is_some()),
-            disk,
             resets: state.resets + 1,
             ..State::default()
         };
+        new.store.unsaved = disk.is_some().then(Vec::new);
+        new.disk = disk;
         new.counts.in_flight = state.counts.in_flight;
         let old = std::mem::replace(&mut *state, new);
         drop(state);
@@ -309,19 +310,17 @@ impl Service {
 }
 
 impl State {
-    /// Saves the changed users to the disk, if there is one; returns how many there were.
-    fn save(&mut self) -> Result<usize, Refusal> {
-        let (changed, accounts) = self.store.take_changed();
-        if let Some(disk) = &mut self.disk {
-            disk.save(&mut self.store, &accounts).map_err(not_kept)?;
-        }
-        Ok(changed)
+    /// Saves the changed users to the disk, if there is one.
+    fn save(&mut self) -> Result<(), Refusal> {
+        let Some(disk) = &mut self.disk else {
+            return Ok(());
+        };
+        disk.save(&mut self.store).map_err(|error| {
+            let text =
+                format!("the emulator cannot keep its data, and goes on when it can: {error}");
+            Refusal::new(91000, text)
+        })
     }
-}
-
-fn not_kept(why: String) -> Refusal {
-    let text = format!("the emulator cannot keep its data any more, start it anew: {why}");
-    Refusal::new(91000, text)
 }
 
 #[cfg(test)]

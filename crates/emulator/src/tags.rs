@@ -136,36 +136,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_has_one_number_until_no_user_has_it() {
-        let mut tags = Tags::default();
-        let [x, y] = ["x", "y"].map(|text| tags.intern(text));
-        assert_ne!(x, y);
-        assert_eq!((tags.intern("x"), tags.find("z")), (x, None));
-        assert_eq!((&**tags.text(x), &**tags.text(y)), ("x", "y"));
-        tags.retain(x);
-        tags.sweep();
-        assert_eq!((tags.find("x"), tags.find("y")), (Some(x), None));
-        assert_eq!((tags.in_use(), tags.users(x)), (1, 1));
-        tags.release(x);
-        assert_eq!((tags.in_use(), tags.find("x")), (0, Some(x)));
-        tags.sweep();
-        assert_eq!(tags.find("x"), None);
-    }
-
-    #[test]
-    fn an_idle_tag_that_a_user_has_again_before_the_sweep_stays() {
-        let mut tags = Tags::default();
-        let x = tags.intern("x");
-        for _ in 0..3 {
-            tags.retain(x);
-            tags.release(x);
-        }
-        tags.retain(x);
-        tags.sweep();
-        assert_eq!(tags.find("x"), Some(x));
-    }
-
-    #[test]
     fn the_places_of_texts_are_given_back() {
         let mut tags = Tags::default();
         let kept = tags.intern("kept");

@@ -8,7 +8,7 @@ mod caller;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use caller::{ADD, Caller, GET, TIMPUSH_ADD, accounts, query, tag_a, tags, usersig};
+use caller::{ADD, Caller, GET, TIMPUSH_ADD, accounts, query, tag_a, tags};
 use imtag_emulator::{Emulator, Generation, Operation, Route, Window};
 use serde_json::json;
 
@@ -56,17 +56,6 @@ fn a_state_to_start_from_can_be_set() {
 }
 
 #[test]
-fn one_connection_carries_many_calls() {
-    let emulator = Emulator::builder().calls_per_second(1000).start().unwrap();
-    let mut caller = Caller::new(&emulator);
-    for _ in 0..200 {
-        assert_eq!(caller.code(ADD, tag_a()), 0);
-    }
-    assert_eq!(emulator.stats().connections, 1);
-    assert_eq!(emulator.stats().arrivals(), 200);
-}
-
-#[test]
 fn each_mistake_in_the_url_gets_its_code() {
     let emulator = Emulator::builder().start().unwrap();
     let ask = |emulator: &Emulator, from: &str, to: &str| {
@@ -83,7 +72,7 @@ fn each_mistake_in_the_url_gets_its_code() {
         ("1400000000", "1400000001", 70020),
         ("identifier=administrator", "identifier=", 60025),
         ("identifier=administrator", "identifier=other", 70013),
-        (&*usersig(&emulator), "abc", 70003),
+        ("usersig=", "usersig=*", 70003),
         ("=json", "=xml", 60025),
         ("=json", "=json&other=%f", 60002),
         ("4294967295", "4294967296", 0),

@@ -1,0 +1,256 @@
+//! Users on the disk: rounds, full disks, resets, and files that are not as they were written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+type Plain = BTreeMap<String, Vec<String>>;
+
+fn open(home: &Path) -> (Disk, Store) {
+    let mut disk = Disk::open(&Folder::open(home).unwrap()).unwrap();
+    let store = disk.read().unwrap();
+    (disk, store)
+}
+
+fn refused(home: &Path) -> DataError {
+    let disk = Disk::open(&Folder::open(home).unwrap());
+    disk.and_then(|mut disk| disk.read()).err().unwrap()
+}
+
+fn numbered(count: u32) -> Vec<String> {
+    (0..count).map(|number| number.to_string()).collect()
+}
+
+fn plain(store: &Store) -> Plain {
+    let users = store.users_after(None);
+    users
+        .map(|(account, tags)| {
+            let mut tags: Vec<String> = tags.map(str::to_owned).collect();
+            tags.sort_unstable();
+            (account.to_owned(), tags)
+        })
+        .collect()
+}
+
+fn rows(disk: &Disk) -> (i64, u32) {
+    let rows = "SELECT ifnull(min(id), 0), count(*) FROM users";
+    let rows = disk
+        .db
+        .query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap()
+}
+
+/// Users come, change and go, some of them at the borders of blocks; and all of them go in the end.
+#[test]
+fn what_was_saved_is_read_and_what_is_outdated_does_not_pile_up() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    let mut random = 7_u64;
+    let mut draw = |below: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % below
+    };
+    let long = "标\"\\\n".repeat(50);
+    for step in 0..600 {
+        for _ in 0..20 {
+            let account = format!("user{}{}", draw(500), if draw(9) == 0 { &long } else { "" });
+            let tags: Vec<_> = (0..draw(8))
+                .map(|_| format!("{} {long}", draw(20)))
+                .collect();
+            store.replace_texts(&account, &tags);
+        }
+        disk.save(&mut store).unwrap();
+        if step % 200 == 199 {
+            let expected = plain(&store);
+            drop(disk);
+            (disk, store) = open(home.path());
+            assert_eq!(plain(&store), expected);
+        }
+    }
+    let (first, count) = rows(&disk);
+    assert!(first > 500 && count < 200, "{first} {count}");
+    let users = plain(&store);
+    for account in users.keys() {
+        store.replace_texts(account, &[""; 0]);
+        disk.save(&mut store).unwrap();
+    }
+    drop(disk);
+    assert!(plain(&open(home.path()).1).is_empty());
+}
+
+#[test]
+fn what_a_full_disk_keeps_back_is_saved_once_there_is_room() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    store.add_texts("a", &["x"]);
+    disk.save(&mut store).unwrap();
+    let pages = |disk: &Disk, most: u32| {
+        let pragma = format!("PRAGMA max_page_count = {most}");
+        disk.db.query_row(&pragma, [], |_| Ok(())).unwrap();
+    };
+    pages(&disk, 2);
+    store.add_texts("b", &numbered(5_000));
+    for _ in 0..2 {
+        let error = disk.save(&mut store).unwrap_err();
+        assert_eq!(error.to_string(), "database or disk is full");
+    }
+    pages(&disk, 1_000);
+    store.add_texts("c", &["z"]);
+    disk.save(&mut store).unwrap();
+    let expected = plain(&store);
+    assert_eq!(expected.len(), 3);
+    drop(disk);
+    assert_eq!(plain(&open(home.path()).1), expected);
+}
+
+#[test]
+fn a_reset_that_fails_is_done_before_anything_else_is_saved() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    store.add_texts("before", &["x"]);
+    disk.save(&mut store).unwrap();
+    let read_only = |disk: &Disk, on: bool| {
+        let pragma = format!("PRAGMA query_only = {on}");
+        disk.db.execute_batch(&pragma).unwrap();
+    };
+    read_only(&disk, true);
+    disk.reset().unwrap_err();
+    let mut store = Store::default();
+    store.unsaved = Some(Vec::new());
+    disk.save(&mut store).unwrap_err();
+    read_only(&disk, false);
+    store.add_texts("after", &["y"]);
+    disk.save(&mut store).unwrap();
+    drop(disk);
+    let users: Vec<_> = plain(&open(home.path()).1).into_keys().collect();
+    assert_eq!(users, ["after"]);
+}
+
+#[test]
+fn a_reset_gives_its_space_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    for user in 0..100 {
+        store.add_texts(&format!("user{user}"), &numbered(500));
+        disk.save(&mut store).unwrap();
+    }
+    disk.reset().unwrap();
+    drop(disk);
+    let bytes = fs::metadata(home.path().join(USERS)).unwrap().len();
+    assert_eq!(bytes, 2 * 4096);
+    assert!(plain(&open(home.path()).1).is_empty());
+}
+
+/// A database with some users, closed; and what they have.
+fn written(home: &Path) -> Plain {
+    let (mut disk, mut store) = open(home);
+    for user in 1..40 {
+        store.add_texts(&format!("user{user}"), &numbered(user));
+        disk.save(&mut store).unwrap();
+    }
+    plain(&store)
+}
+
+#[test]
+fn a_changed_byte_is_refused_or_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let users = written(home.path());
+    let path = home.path().join(USERS);
+    let right = fs::read(&path).unwrap();
+    let mut refusals = 0;
+    for at in (0..100).chain((100..right.len()).step_by(211)) {
+        let mut wrong = right.clone();
+        wrong[at] ^= 1 << (at % 8);
+        fs::write(&path, &wrong).unwrap();
+        let disk = Disk::open(&Folder::open(home.path()).unwrap());
+        match disk.and_then(|mut disk| disk.read()) {
+            Ok(store) => assert_eq!(plain(&store), users, "{at}"),
+            Err(error) => {
+                assert!(error.to_string().contains("users.db"), "{error}");
+                refusals += 1;
+            }
+        }
+    }
+    assert!(refusals > 50, "{refusals}");
+}
+
+#[test]
+fn a_file_that_was_cut_or_is_anothers_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    written(home.path());
+    let path = home.path().join(USERS);
+    let right = fs::read(&path).unwrap();
+    let damaged = "users.db is damaged: restore the folder from a copy";
+    for length in (0..right.len()).step_by(1024) {
+        fs::write(&path, &right[..length]).unwrap();
+        let error = refused(home.path()).to_string();
+        assert!(error.contains(damaged), "{length}: {error}");
+    }
+    fs::write(&path, "a text of somebody's").unwrap();
+    assert!(refused(home.path()).to_string().contains(damaged));
+    fs::remove_file(&path).unwrap();
+    // Each row of the view is another megabyte, for ever.
+    let endless = "CREATE VIEW users AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
+                   SELECT id, zeroblob(1000000) AS users, 0 AS checksum FROM n";
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(endless)
+        .unwrap();
+    let error = refused(home.path());
+    let why = error.source().unwrap().to_string();
+    assert_eq!(why, "it is no database of an emulator's users");
+}
+
+#[test]
+fn rows_that_were_not_written_so_are_refused() {
+    let packed = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+    for (users, why) in [
+        (
+            rusqlite::types::Value::from("{}".to_owned()),
+            "Invalid type",
+        ),
+        (b"{}".to_vec().into(), "Unknown frame descriptor"),
+        (Vec::new().into(), "incomplete frame"),
+        (
+            packed("{").into(),
+            "EOF while parsing an object at line 1 column 1",
+        ),
+        (packed("[1]").into(), "a row has no users"),
+        (packed(r#"{"a":["t",1]}"#).into(), "a row has no users"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        written(home.path());
+        let db = Connection::open(home.path().join(USERS)).unwrap();
+        db.execute("UPDATE users SET users = ?1 WHERE id = 7", [users])
+            .unwrap();
+        db.close().unwrap();
+        let error = refused(home.path());
+        assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+        assert_eq!(error.source().unwrap().to_string(), why);
+    }
+}
+
+#[test]
+fn a_second_one_is_refused_and_no_link_is_followed() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let (disk, _) = open(&data);
+    let again = Disk::open(&Folder::open(&data).unwrap());
+    assert!(matches!(again.err(), Some(DataError::InUse { .. })));
+    drop(disk);
+    // A link to the folder itself is the caller's own.
+    let link = home.path().join("link");
+    symlink(&data, &link).unwrap();
+    open(&link);
+    let mine = home.path().join("mine");
+    fs::rename(data.join(USERS), &mine).unwrap();
+    for name in [USERS, USERS_LOG] {
+        symlink(&mine, data.join(name)).unwrap();
+        assert!(matches!(refused(&data), DataError::NoFile { .. }));
+        fs::remove_file(data.join(name)).unwrap();
+    }
+}
