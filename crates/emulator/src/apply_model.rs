@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use imtag_core::Generation::{AllMemberPush, Timpush};
 use imtag_core::Operation::{Add, Clear, Get, Remove};
 
+use crate::rng::Draw;
+
 use super::*;
 
 type Plain = BTreeMap<String, BTreeSet<String>>;
@@ -21,46 +23,30 @@ struct Asked {
     mistake: Option<Refusal>,
 }
 
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (self.0 >> 33) as usize % bound
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn asked(&mut self, with_tags: bool) -> Vec<Asked> {
-        let mut asked: Vec<Asked> = Vec::new();
-        for _ in 0..=self.below(5) {
-            let account = match self.below(12) {
-                0 => UNKNOWN.to_owned(),
-                number => format!("user{number}"),
-            };
-            if asked.iter().any(|user| user.account == account) {
-                continue; // a body has merged them
-            }
-            let mistake = self.one_in(30).then(|| Refusal::new(90020, "too long"));
-            let tags = if with_tags && mistake.is_none() {
-                1 + self.below(5)
-            } else {
-                0
-            };
-            let tags = (0..tags).map(|_| format!("tag{}", self.below(14)));
-            asked.push(Asked {
-                account,
-                tags: tags.collect(),
-                mistake,
-            });
+fn asked(draw: &mut Draw, with_tags: bool) -> Vec<Asked> {
+    let mut asked: Vec<Asked> = Vec::new();
+    for _ in 0..=draw.below(5) {
+        let account = match draw.below(12) {
+            0 => UNKNOWN.to_owned(),
+            number => format!("user{number}"),
+        };
+        if asked.iter().any(|user| user.account == account) {
+            continue; // a body has merged them
         }
-        asked
+        let mistake = (draw.below(30) == 0).then(|| Refusal::new(90020, "too long"));
+        let tags = if with_tags && mistake.is_none() {
+            1 + draw.below(5)
+        } else {
+            0
+        };
+        let tags = (0..tags).map(|_| format!("tag{}", draw.below(14)));
+        asked.push(Asked {
+            account,
+            tags: tags.collect(),
+            mistake,
+        });
     }
+    asked
 }
 
 fn distinct(users: &Plain) -> usize {
@@ -175,9 +161,9 @@ fn requests_do_what_they_do_to_sets_of_texts() {
             let operation = [Add, Add, Remove, Clear, Get][draw.below(5)];
             let generation = [AllMemberPush, Timpush][draw.below(2)];
             let route = Route::new(operation, generation);
-            let replace = operation == Add && generation == Timpush && draw.one_in(3);
-            let asked = draw.asked(matches!(operation, Add | Remove));
-            let left_out = draw.one_in(10).then(|| LeftOut {
+            let replace = operation == Add && generation == Timpush && draw.below(3) == 0;
+            let asked = asked(&mut draw, matches!(operation, Add | Remove));
+            let left_out = (draw.below(10) == 0).then(|| LeftOut {
                 accounts: ["user1", "user2", UNKNOWN].map(str::to_owned).into(),
                 refusal: Refusal::new(90009, "a fault"),
             });

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use crate::rng::Draw;
+
 use super::*;
 
 type Plain = BTreeMap<String, Vec<String>>;
@@ -47,13 +49,8 @@ fn rows(disk: &Disk) -> (i64, u32) {
 fn what_was_saved_is_read_and_what_is_outdated_does_not_pile_up() {
     let home = tempfile::tempdir().unwrap();
     let (mut disk, mut store) = open(home.path());
-    let mut random = 7_u64;
-    let mut draw = |below: u64| {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (random >> 33) % below
-    };
+    let mut draw = Draw(7);
+    let mut draw = |below| draw.below(below);
     let long = "标\"\\\n".repeat(50);
     for step in 0..600 {
         for _ in 0..20 {

@@ -63,6 +63,18 @@ impl Latency {
     }
 }
 
+/// Numbers for tests that do many things by chance: each run has the same.
+#[cfg(test)]
+pub(crate) struct Draw(pub(crate) u64);
+
+#[cfg(test)]
+impl Draw {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(STEP);
+        (mixed(self.0) % bound as u64) as usize
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,6 +184,7 @@ impl Users {
 
 #[cfg(test)]
 mod tests {
+    use crate::rng::Draw;
     use crate::tags::Tags;
 
     use super::*;
@@ -200,13 +201,8 @@ mod tests {
     #[test]
     fn they_are_what_a_plain_map_holds() {
         let ids = ids(100);
-        let mut random = 7_u64;
-        let mut draw = |below: usize| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (random >> 33) as usize % below
-        };
+        let mut draw = Draw(7);
+        let mut draw = |below| draw.below(below);
         for order in ["up", "down", "any"] {
             let (mut users, mut plain) = (Users::default(), BTreeMap::new());
             for step in 0..6_000 {
