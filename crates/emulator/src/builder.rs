@@ -8,7 +8,7 @@ use std::time::Duration;
 use imtag_core::{Limits, SdkAppId, SecretKey};
 
 use crate::disk::Disk;
-use crate::emulator::{Emulator, Files};
+use crate::emulator::Emulator;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::handler::Context;
@@ -212,7 +212,7 @@ impl Builder {
         let names = Names::new(&self.names, &self.address, address.ip())?;
         let folder = self.data.as_deref().map(Folder::open).transpose()?;
         let mut disk = folder.as_ref().map(Disk::open).transpose()?;
-        let (app, secret_key) = identity::app(self.given, folder.as_ref())?;
+        let (app, secret_key_file) = identity::app(self.given, folder.as_ref())?;
         let tls = self.tls.then(|| identity::tls(&names, folder.as_ref()));
         let (tls, ca) = tls.transpose()?.unzip();
         let mut settings = self.settings;
@@ -223,11 +223,13 @@ impl Builder {
             names: Arc::new(names),
             read_timeout: self.read_timeout,
         };
-        let files = Files {
-            secret_key,
-            ca: ca.flatten(),
-        };
-        Emulator::launch(address, context, tls.map(Arc::new), files)
+        Emulator::launch(
+            address,
+            context,
+            tls.map(Arc::new),
+            secret_key_file,
+            ca.flatten(),
+        )
     }
 
     fn resolve(&self) -> Result<SocketAddr, StartError> {

@@ -40,16 +40,11 @@ pub struct Emulator {
     service: Arc<Service>,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
-    files: Files,
+    secret_key_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
     disconnect: watch::Sender<()>,
     running: Mutex<Option<Running>>,
     stopped: Arc<Stopped>,
-}
-
-/// The files that last, where there is a folder for them.
-pub(crate) struct Files {
-    pub(crate) secret_key: Option<PathBuf>,
-    pub(crate) ca: Option<PathBuf>,
 }
 
 struct Running {
@@ -65,7 +60,8 @@ impl Emulator {
         address: SocketAddr,
         context: Context,
         tls: Option<Arc<Tls>>,
-        files: Files,
+        secret_key_file: Option<PathBuf>,
+        ca_file: Option<PathBuf>,
     ) -> Result<Emulator, StartError> {
         let listener = std::net::TcpListener::bind(address);
         let refused = |source| StartError::Listen { address, source };
@@ -92,7 +88,8 @@ impl Emulator {
             service,
             address,
             tls,
-            files,
+            secret_key_file,
+            ca_file,
             disconnect,
             running: Mutex::new(Some(running.map_err(StartError::Threads)?)),
             stopped,
@@ -127,7 +124,7 @@ impl Emulator {
     /// The file of that certificate, if the data are to last: it stays the same for ten years.
     #[must_use]
     pub fn ca_file(&self) -> Option<&Path> {
-        self.files.ca.as_deref()
+        self.ca_file.as_deref()
     }
 
     /// The app that it serves.
@@ -145,7 +142,7 @@ impl Emulator {
     /// The file that the app's key is kept in, if the data are to last and the builder was given none.
     #[must_use]
     pub fn secret_key_file(&self) -> Option<&Path> {
-        self.files.secret_key.as_deref()
+        self.secret_key_file.as_deref()
     }
 
     /// The app's key, to sign UserSigs with.

@@ -130,10 +130,14 @@ impl Store {
     /// Gives a user these tags in place of those that it had.
     pub(crate) fn replace(&mut self, account: &str, new: &[TagId]) {
         self.note(account);
+        let old = self.users.tags(account);
+        if old == new {
+            return;
+        }
         for id in new {
             self.tags.retain(*id);
         }
-        for id in self.users.tags(account) {
+        for id in old {
             self.tags.release(*id);
         }
         self.users.set(account, new);
