@@ -586,9 +586,12 @@ void im_config_free(im_config *config);
  config  not NULL; may be changed or freed afterwards
  client  not NULL. NULL on entry; set on IM_OK. Free: im_client_free
  error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_SETTINGS: the first setting that cannot be used; the message names it, its range and the remedy.
+ IM_SETTINGS: the message names all settings that are needed and not set, or the first that cannot be used, with its
+ range and the remedy.
  */
-im_status im_client_new(const im_config *config, im_client **client, im_error **error);
+im_status im_client_new(const im_config *config,
+                        im_client **client,
+                        im_error **error);
 
 /*
  Frees a client; NULL does nothing. Not while one of its calls runs: wait for them, or cancel them. In a forked child
@@ -827,7 +830,7 @@ im_str im_result_request_id(const im_result *result);
 /*
  What im_get_tag read: the users with their tags, in the service's order.
 
- count  not NULL: set to their number, 0 for the other operations
+ count  may be NULL: set to their number, 0 for the other operations
  Returns the first of them; they belong to the result. NULL if there are none.
  */
 const im_user_tags *im_result_users(const im_result *result, size_t *count);
@@ -836,7 +839,7 @@ const im_user_tags *im_result_users(const im_result *result, size_t *count);
  The accounts that im_get_tag asked for and the answer does not name. The service's documentation does not say
  whether such an account has no tags or could not be read. No other count has it.
 
- count  not NULL: set to their number
+ count  may be NULL: set to their number
  Returns the first of them; they belong to the result. NULL if there are none.
  */
 const im_str *im_result_unanswered(const im_result *result,
@@ -1188,12 +1191,9 @@ im_status im_batcher_set_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
 im_status im_batcher_set_attempt_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
 
 /*
- Sets the late window: for how long after an attempt without an answer its request may still arrive. For so long the
- account's next change of another kind waits, so that it is not undone. Default: 10,000; no page of the service says
- how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
+ Sets the late window, as im_bulk_set_late_window_ms says; default: 10,000.
  */
-im_status im_batcher_set_late_window_ms(im_batcher *batcher,
-                                        uint64_t time_ms);
+im_status im_batcher_set_late_window_ms(im_batcher *batcher, uint64_t time_ms);
 
 /*
  Adds tags to a user, and waits until the request that it shares is answered.

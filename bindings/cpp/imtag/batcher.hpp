@@ -36,9 +36,7 @@ public:
     /// The time for one attempt of a request; default: 10 s.
     batcher_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
 
-    /// The late window: for how long after an attempt without an answer its request may still arrive. For so long the
-    /// account's next change of another kind waits, so that it is not undone. Default: 10 s; no page of the service
-    /// says how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
+    /// The late window, as bulk_options::late_window says; default: 10 s.
     batcher_options& late_window(std::chrono::milliseconds time) { return late_window_ = time, *this; }
 
 private:
@@ -60,13 +58,8 @@ private:
 class batcher {
 public:
     explicit batcher(const client& of, const batcher_options& options = {}) {
-        im_batcher* made = nullptr;
-        im_error* left = nullptr;
-        const im_status status = im_batcher_new(of.checked(), &made, &left);
-        if (status != IM_OK)
-            detail::raise(status, left);
-        detail::submissions::owner owner(made);
-        set(made, options);
+        detail::submissions::owner owner(detail::made_by<im_batcher>(im_batcher_new, of.checked()));
+        set(owner.get(), options);
         all_ = std::make_unique<detail::submissions>(std::move(owner));
     }
     ~batcher() { abandon(); }

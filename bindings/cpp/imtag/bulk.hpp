@@ -98,15 +98,10 @@ class bulk_run {
 public:
     bulk_run(im_client* client, OnOutcome& on_outcome, const bulk_options& options)
         : on_outcome_(on_outcome), ask_(options.progress_) {
-        im_bulk* made = nullptr;
-        im_error* left = nullptr;
-        const im_status status = im_bulk_new(client, &made, &left);
-        if (status != IM_OK)
-            raise(status, left);
-        run_.reset(made);
+        run_.reset(made_by<im_bulk>(im_bulk_new, client));
         set(options);
         if (options.cancel_)
-            cancellation_.emplace(*options.cancel_, made);
+            cancellation_.emplace(*options.cancel_, run_.get());
     }
     bulk_run(const bulk_run&) = delete;  // the library has its address
     bulk_run& operator=(const bulk_run&) = delete;
@@ -181,16 +176,11 @@ private:
     /// Delivers the outcomes that have arrived; waits for the first, at most timeout_ms. Returns whether there were
     /// any.
     bool deliver(std::uint64_t timeout_ms) {
-        im_completions* made = nullptr;
-        im_error* left = nullptr;
-        const im_status status = im_bulk_poll(run_.get(), timeout_ms, &made, &left);
-        const std::shared_ptr<im_completions> known = owned(made);
-        if (status != IM_OK)
-            raise(status, left);
+        const auto known = polled(im_bulk_poll, run_.get(), timeout_ms);
         for_each_outcome(known, [this](std::uint64_t index, const std::shared_ptr<im_error>& why) {
             deliver_one(index, why);
         });
-        return made != nullptr;
+        return known != nullptr;
     }
 
     /// Delivers one outcome: done, or why it failed.

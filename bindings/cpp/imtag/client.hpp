@@ -24,19 +24,14 @@ namespace imtag {
 /// The last argument may be an imtag::call, with time limits and cancellation.
 class client {
 public:
-    /// Makes a client; nothing is sent yet. Throws settings_error for the first setting that cannot be used, and
-    /// version_mismatch if the library that was loaded does not fit the header.
+    /// Makes a client; nothing is sent yet. Throws settings_error with all settings that are needed and not set, or the
+    /// first that cannot be used, and version_mismatch if the library that was loaded does not fit the header.
     explicit client(const config& settings) {
         detail::check_version();
         if (!settings.handle())
             throw misuse("wrong use of libimtag, nothing was sent: the imtag::config was moved from",
                          "make a new imtag::config");
-        im_client* made = nullptr;
-        im_error* left = nullptr;
-        const im_status status = im_client_new(settings.handle(), &made, &left);
-        if (status != IM_OK)
-            detail::raise(status, left);
-        client_.reset(made);
+        client_.reset(detail::made_by<im_client>(im_client_new, settings.handle()));
     }
 
     /// Adds tags: at most 100 users, each once, with at most 10 tags each. A tag that an account has already changes

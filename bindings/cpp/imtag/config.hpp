@@ -68,25 +68,16 @@ public:
 
     /// The app's number, as the console shows it, and the account of an app administrator that makes the calls, 1 to 32
     /// bytes: `administrator`.
-    config& app(std::uint32_t sdkappid, str identifier) & {
-        im_config_set_app(config_.get(), sdkappid, identifier);
-        return *this;
-    }
+    config& app(std::uint32_t sdkappid, str identifier) & { return with(im_config_set_app, sdkappid, identifier); }
     config app(std::uint32_t sdkappid, str identifier) && { return std::move(app(sdkappid, identifier)); }
 
     /// The app's secret key, from which the client makes UserSigs. Of key, UserSig and callback, the one that is set
     /// last is used.
-    config& secret_key(str key) & {
-        im_config_set_secret_key(config_.get(), key);
-        return *this;
-    }
+    config& secret_key(str key) & { return with(im_config_set_secret_key, key); }
     config secret_key(str key) && { return std::move(secret_key(key)); }
 
     /// A ready UserSig, which is used until it expires.
-    config& usersig(str ready) & {
-        im_config_set_usersig(config_.get(), ready);
-        return *this;
-    }
+    config& usersig(str ready) & { return with(im_config_set_usersig, ready); }
     config usersig(str ready) && { return std::move(usersig(ready)); }
 
     /// A callable that supplies a UserSig whenever a new one is needed. It takes nothing and returns a text or an
@@ -100,8 +91,7 @@ public:
         static_assert(std::is_invocable_r_v<credential, Kept&>,
                       "a credential callback takes nothing and returns a text or an imtag::credential");
         auto kept = std::make_unique<Kept>(std::forward<Callback>(callback));
-        im_config_set_credential_callback(config_.get(), detail::supply<Kept>, kept.release(), detail::destroy<Kept>);
-        return *this;
+        return with(im_config_set_credential_callback, detail::supply<Kept>, kept.release(), detail::destroy<Kept>);
     }
     template <class Callback>
     config credential_callback(Callback&& callback) && {
@@ -110,24 +100,15 @@ public:
 
     /// The app's data centre: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai, saudi-arabia.
     /// Of region and endpoint, the one that is set last is used.
-    config& region(str name) & {
-        im_config_set_region(config_.get(), name);
-        return *this;
-    }
+    config& region(str name) & { return with(im_config_set_region, name); }
     config region(str name) && { return std::move(region(name)); }
 
     /// An address in place of a region's: https://host[:port], or http:// with a loopback address.
-    config& endpoint(str address) & {
-        im_config_set_endpoint(config_.get(), address);
-        return *this;
-    }
+    config& endpoint(str address) & { return with(im_config_set_endpoint, address); }
     config endpoint(str address) && { return std::move(endpoint(address)); }
 
     /// The generation of the service's paths: all_member_push (the default) or timpush.
-    config& generation(str name) & {
-        im_config_set_generation(config_.get(), name);
-        return *this;
-    }
+    config& generation(str name) & { return with(im_config_set_generation, name); }
     config generation(str name) && { return std::move(generation(name)); }
 
     /// How many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
@@ -135,70 +116,54 @@ public:
     /// in any 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients
     /// of one process with the same app, endpoint and calls per second share it, whether they live at once or one after
     /// the other.
-    config& calls_per_second(double calls) & {
-        im_config_set_calls_per_second(config_.get(), calls);
-        return *this;
-    }
+    config& calls_per_second(double calls) & { return with(im_config_set_calls_per_second, calls); }
     config calls_per_second(double calls) && { return std::move(calls_per_second(calls)); }
 
-    /// Whether no other process of the app called in the last second. true: nothing is held back for one. Not set: the
-    /// calls come one by one until this process has run for 1.1 s. false: for 1.1 s from the making of this process'
-    /// first client, as a process that exec has replaced looks older than it is.
-    config& fresh_start(bool fresh) & {
-        im_config_set_fresh_start(config_.get(), fresh ? 1 : 0);
-        return *this;
-    }
+    /// Whether no other process of the app called in the last second. true: no call waits for other processes. Not set:
+    /// one call at a time until this process has run for 1.1 s. false: for 1.1 s from the making of this process' first
+    /// client, as a process that exec has replaced looks older than it is.
+    config& fresh_start(bool fresh) & { return with(im_config_set_fresh_start, fresh ? 1 : 0); }
     config fresh_start(bool fresh) && { return std::move(fresh_start(fresh)); }
 
     /// The time for a whole call with all its waits and retries; above 0; default: 10 s.
-    config& timeout(std::chrono::milliseconds time) & {
-        im_config_set_timeout_ms(config_.get(), detail::as_ms(time));
-        return *this;
-    }
+    config& timeout(std::chrono::milliseconds time) & { return with(im_config_set_timeout_ms, detail::as_ms(time)); }
     config timeout(std::chrono::milliseconds time) && { return std::move(timeout(time)); }
 
     /// The time for opening a connection, look-up, TCP and TLS; above 0; default: 5 s.
     config& connect_timeout(std::chrono::milliseconds time) & {
-        im_config_set_connect_timeout_ms(config_.get(), detail::as_ms(time));
-        return *this;
+        return with(im_config_set_connect_timeout_ms, detail::as_ms(time));
     }
     config connect_timeout(std::chrono::milliseconds time) && { return std::move(connect_timeout(time)); }
 
-    /// How many attempts a call makes at most, the first with it; above 0; default: 4. Attempts that nobody answered
-    /// are not counted: an outage is waited out for up to half of the time that the call has left. With 1 nothing is
-    /// tried again, and no outage is waited out.
-    config& max_attempts(std::uint32_t attempts) & {
-        im_config_set_max_attempts(config_.get(), attempts);
-        return *this;
-    }
+    /// How many attempts a call makes at most, including the first; above 0; default: 4. Attempts without an answer are
+    /// not counted: the call waits for the end of an outage for up to half of the time that it has left. With 1 nothing
+    /// is tried again, and the call waits for no outage.
+    config& max_attempts(std::uint32_t attempts) & { return with(im_config_set_max_attempts, attempts); }
     config max_attempts(std::uint32_t attempts) && { return std::move(max_attempts(attempts)); }
 
-    /// A file of certificates (PEM) that the server's must lead to, in place of the public ones: a text or a
-    /// std::filesystem::path.
-    config& ca_file(const std::filesystem::path& path) & {
-        im_config_set_ca_file(config_.get(), str(path.native()));
-        return *this;
-    }
-    config& ca_file(const char* path) & {
-        im_config_set_ca_file(config_.get(), str(path));
-        return *this;
-    }
+    /// A file of CA certificates (PEM) to trust in place of the public ones: a text or a std::filesystem::path.
+    config& ca_file(const std::filesystem::path& path) & { return with(im_config_set_ca_file, str(path.native())); }
+    config& ca_file(const char* path) & { return with(im_config_set_ca_file, str(path)); }
     config ca_file(const std::filesystem::path& path) && { return std::move(ca_file(path)); }
     config ca_file(const char* path) && { return std::move(ca_file(path)); }
 
     /// A limit of the service, where a plan grants another than the documented one; above 0. Names and defaults:
     /// users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50) and
     /// account_bytes (32).
-    config& limit(str name, std::size_t value) & {
-        im_config_set_limit(config_.get(), name, value);
-        return *this;
-    }
+    config& limit(str name, std::size_t value) & { return with(im_config_set_limit, name, value); }
     config limit(str name, std::size_t value) && { return std::move(limit(name, value)); }
 
     /// The handle of the C interface, which stays this object's; NULL when it was moved from.
     const im_config* handle() const noexcept { return config_.get(); }
 
 private:
+    /// Calls a setter of the C interface.
+    template <class Set, class... Values>
+    config& with(Set set, Values... values) noexcept {
+        set(config_.get(), values...);
+        return *this;
+    }
+
     std::unique_ptr<im_config, detail::freed_by<im_config_free>> config_;
 };
 

@@ -190,8 +190,8 @@ public:
     misuse(const char* message, const char* remedy) noexcept : error(IM_MISUSE, message, remedy) {}
 };
 
-/// No client can be made with these settings; the message names the first that cannot be used, its range and the
-/// remedy.
+/// No client can be made with these settings; the message names all that are needed and not set, or the first that
+/// cannot be used, its range and the remedy.
 class settings_error : public error {
 public:
     using error::error;
@@ -316,14 +316,27 @@ namespace detail {
     raise(status, std::shared_ptr<im_error>(left, im_error_free), std::move(done));
 }
 
+/// What a function of the C interface makes. Throws if it fails.
+template <class Made, class Make, class... Arguments>
+Made* made_by(Make make, Arguments... arguments) {
+    Made* made = nullptr;
+    im_error* left = nullptr;
+    const im_status status = make(arguments..., &made, &left);
+    if (status != IM_OK)
+        raise(status, left);
+    return made;
+}
+
 /// Puts the counts of a bulk run into the error that ended it.
 inline void sum_up(error& ended, const summary& counts) {
     ended.summary_ = std::make_shared<const summary>(counts);
 }
 
-/// Owns what a poll returned; null for none.
-inline std::shared_ptr<im_completions> owned(im_completions* polled) {
-    return polled ? std::shared_ptr<im_completions>(polled, im_completions_free) : nullptr;
+/// Polls a bulk run or a batcher, and waits for the first outcome, at most timeout_ms; null if there is none.
+template <class Poll, class Handle>
+std::shared_ptr<im_completions> polled(Poll poll, Handle* handle, std::uint64_t timeout_ms) {
+    auto* const made = made_by<im_completions>(poll, handle, timeout_ms);
+    return made ? std::shared_ptr<im_completions>(made, im_completions_free) : nullptr;
 }
 
 /// Calls `act` with the id of each change and why it failed, null if it is done. The error keeps all completions alive.

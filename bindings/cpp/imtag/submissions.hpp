@@ -164,12 +164,7 @@ private:
     /// fails, all promises fail with its error.
     void poll(std::uint64_t timeout_ms) noexcept {
         try {
-            im_completions* made = nullptr;
-            im_error* left = nullptr;
-            const im_status status = im_batcher_poll(batcher(), timeout_ms, &made, &left);
-            const auto known = owned(made);
-            if (status != IM_OK)
-                raise(status, left);
+            const auto known = polled(im_batcher_poll, batcher(), timeout_ms);
             for_each_outcome(known, [this](std::uint64_t id, const std::shared_ptr<im_error>& why) {
                 fulfil(id, why ? as_exception(why) : nullptr);
             });

@@ -31,25 +31,6 @@ TEST(operations, the_sample_of_the_services_page_tags_two_users) {
     EXPECT_EQ(of(read.users()[0].tags), (texts{"a", "b"}));
 }
 
-TEST(operations, tags_that_are_removed_are_gone_and_the_others_stay) {
-    const imtag::client client = fresh().client();
-    client.add_tag({{"alice", {"a", "b", "北京"}}, {"bob", {"b"}}});
-    EXPECT_EQ(client.remove_tag({{"alice", {"a"}}, {"bob", {"b", "never had"}}}).accounts(), 2u);
-    const imtag::result read = client.get_tag({"alice", "bob"});
-    ASSERT_EQ(read.users().size(), 2u);
-    EXPECT_EQ(of(read.users()[0].tags), (texts{"b", "北京"}));
-    EXPECT_EQ(read.users()[1].account, "bob");
-    EXPECT_TRUE(read.users()[1].tags.empty());
-}
-
-TEST(operations, tags_that_replace_are_the_only_ones_afterwards) {
-    const imtag::client client{fresh().config().generation("timpush")};
-    client.add_tag({{"alice", {"a", "b"}}});
-    EXPECT_EQ(client.replace_tags({{"alice", {"c"}}}).accounts(), 1u);
-    const imtag::result read = client.get_tag({"alice"});
-    EXPECT_EQ(of(read.users()[0].tags), texts{"c"});
-}
-
 TEST(operations, cleared_accounts_have_no_tags) {
     const imtag::client client = fresh().client();
     client.add_tag({{"alice", {"a"}}, {"bob", {"b"}}});
@@ -74,15 +55,6 @@ TEST(operations, a_result_is_iterated_by_name_and_outlives_its_client) {
         seen += "; ";
     }
     EXPECT_EQ(seen, "alice: a b; bob: c; ");
-}
-
-TEST(operations, accounts_that_the_answer_leaves_out_are_named) {
-    auto& service = fresh();
-    service.fault("get", R"({"kind": "garbage", "body": "{\"ActionStatus\":\"OK\",\"ErrorCode\":0,\"ErrorInfo\":\"\",)"
-                         R"(\"UserTags\":[{\"To_Account\":\"alice\",\"Tags\":[\"a\"]}]}"})");
-    const imtag::result read = service.client().get_tag({"alice", "bob"});
-    EXPECT_EQ(read.accounts(), 1u);
-    EXPECT_EQ(of(read.unanswered()), texts{"bob"});
 }
 
 TEST(operations, what_was_read_can_be_passed_on_without_a_copy) {

@@ -150,9 +150,7 @@ pub unsafe extern "C" fn im_batcher_set_attempt_timeout_ms(
     set!(batcher.threads, attempt_timeout(millis(timeout_ms)))
 }
 
-/// Sets the late window: for how long after an attempt without an answer its request may still arrive. For so long the
-/// account's next change of another kind waits, so that it is not undone. Default: 10,000; no page of the service says
-/// how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
+/// Sets the late window, as im_bulk_set_late_window_ms says; default: 10,000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_late_window_ms(
     batcher: *mut im_batcher,

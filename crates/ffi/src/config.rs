@@ -310,7 +310,8 @@ pub struct im_client(pub(crate) Client);
 /// config  not NULL; may be changed or freed afterwards
 /// client  not NULL. NULL on entry; set on IM_OK. Free: im_client_free
 /// error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_SETTINGS: the first setting that cannot be used; the message names it, its range and the remedy.
+/// IM_SETTINGS: the message names all settings that are needed and not set, or the first that cannot be used, with its
+/// range and the remedy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_client_new(
     config: *const im_config,

@@ -77,7 +77,7 @@ pub unsafe extern "C" fn im_result_request_id(result: *const im_result) -> im_st
 
 /// What `im_get_tag` read: the users with their tags, in the service's order.
 ///
-/// count  not NULL: set to their number, 0 for the other operations
+/// count  may be NULL: set to their number, 0 for the other operations
 /// Returns the first of them; they belong to the result. NULL if there are none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_users(
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn im_result_users(
 /// The accounts that `im_get_tag` asked for and the answer does not name. The service's documentation does not say
 /// whether such an account has no tags or could not be read. No other count has it.
 ///
-/// count  not NULL: set to their number
+/// count  may be NULL: set to their number
 /// Returns the first of them; they belong to the result. NULL if there are none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_unanswered(
