@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// ErrBatcherClosed is wrapped by the error of a change that a closed batcher did not take: errors.Is finds it.
-var ErrBatcherClosed error = errorText("imtag: the batcher is closed: make another with NewBatcher")
-
 // BatcherOptions are options of a batcher. A zero value means the default.
 type BatcherOptions struct {
 	// Linger is how long a change waits for others to share its request; default: 10 ms, also for 0. Set 1 ns, which counts
@@ -26,9 +23,7 @@ type BatcherOptions struct {
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt of a request; default: 10 s.
 	AttemptTimeout time.Duration
-	// LateWindow is for how long after an attempt without an answer its request may still arrive. For so long the account's
-	// next change of another kind waits, so that it is not undone. Default: 10 s; no page of the service says how late a
-	// request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
+	// LateWindow is as in [BulkOptions]; default: 10 s.
 	LateWindow time.Duration
 }
 
@@ -49,7 +44,7 @@ type Batcher struct {
 // sharedBatcher is what the copies of a Batcher share. No goroutine of the batcher refers to it, so that it is garbage
 // when the last copy is.
 type sharedBatcher struct {
-	queue *queue
+	submissions *submissions
 }
 
 // NewBatcher makes a batcher. It may be used after the client is closed.
@@ -68,9 +63,9 @@ func (c *Client) NewBatcher(options BatcherOptions) (*Batcher, error) {
 	if C.im_batcher_new(client, &handle, &failed) != C.IM_OK {
 		return nil, takeError(failed)
 	}
-	held := &sharedBatcher{newQueue(handle, options)}
+	held := &sharedBatcher{newSubmissions(handle, options)}
 	runtime.SetFinalizer(held, func(held *sharedBatcher) {
-		go held.queue.free() // it may take long, and finalizers run one after the other
+		go held.submissions.free() // it may take long, and finalizers run one after the other
 	})
 	return &Batcher{held}, nil
 }
@@ -144,11 +139,11 @@ func (b *Batcher) Shutdown(ctx context.Context) error {
 func (b *Batcher) Unsettled() int { return b.shared().unsettled() }
 
 // shared is nil for a batcher that NewBatcher did not make.
-func (b *Batcher) shared() *queue {
+func (b *Batcher) shared() *submissions {
 	if b == nil || b.sharedBatcher == nil {
 		return nil
 	}
-	return b.queue
+	return b.submissions
 }
 
 func (o *BatcherOptions) check() error {

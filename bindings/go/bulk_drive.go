@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// bulk is a bulk run while it runs, on the caller's goroutine, except for the pushes of its feed.
+// driver is a bulk run while it runs, on the caller's goroutine, except for the pushes of its feed.
 //
 //	for each change of the input: take -> feed -> library
 //	    every 10 ms, and while there is no capacity: poll -> yield outcomes
 //	input ends -> feed ends -> poll until every pending change has its outcome -> end
-type bulk struct {
+type driver struct {
 	run    *BulkRun
 	handle *C.im_bulk
 	feed   *feed
@@ -34,23 +34,23 @@ const (
 	progressInterval = 100 * time.Millisecond
 )
 
-func startBulk(client *C.im_client, run *BulkRun) (*bulk, error) {
+func startDriver(client *C.im_client, run *BulkRun) (*driver, error) {
 	var handle *C.im_bulk
 	var failed *C.im_error
 	if C.im_bulk_new(client, &handle, &failed) != C.IM_OK {
 		return nil, takeError(failed)
 	}
 	run.options.set(handle)
-	b := &bulk{
+	d := &driver{
 		run:      run,
 		handle:   handle,
 		pending:  make(map[uint64]Change),
 		polled:   time.Now(),
 		reported: time.Now(),
 	}
-	b.feed = newFeed(handle)
-	b.cancel = sync.OnceFunc(func() { C.im_bulk_cancel(handle) })
-	return b, nil
+	d.feed = newFeed(handle)
+	d.cancel = sync.OnceFunc(func() { C.im_bulk_cancel(handle) })
+	return d, nil
 }
 
 func (o *BulkOptions) set(bulk *C.im_bulk) {
@@ -72,14 +72,14 @@ func (o *BulkOptions) set(bulk *C.im_bulk) {
 }
 
 // drive pulls the changes and yields their outcomes, until there are no more or the caller stops.
-func (b *bulk) drive(yield func(Outcome) bool) {
-	if b.run.ctx.Err() != nil {
-		b.cancel() // now, as AfterFunc may run so late that something is sent
+func (d *driver) drive(yield func(Outcome) bool) {
+	if d.run.ctx.Err() != nil {
+		d.cancel() // now, as AfterFunc may run so late that something is sent
 	}
 	passed := make(chan struct{})
-	stop := context.AfterFunc(b.run.ctx, func() {
+	stop := context.AfterFunc(d.run.ctx, func() {
 		defer close(passed)
-		b.cancel()
+		d.cancel()
 	})
 	defer func() {
 		if !stop() {
@@ -87,80 +87,80 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 		}
 	}()
 	wanted, more := true, true
-	b.run.changes(func(change Change) bool {
+	d.run.changes(func(change Change) bool {
 		if more { // else the input goes on although yield returned false
-			if b.run.ctx.Err() != nil {
-				b.cancel() // the input itself has cancelled it: this change must not be sent
+			if d.run.ctx.Err() != nil {
+				d.cancel() // the input itself has cancelled it: this change must not be sent
 			}
-			wanted = b.take(change, yield)
-			more = wanted && !b.feed.hasEnded() && b.run.ctx.Err() == nil
+			wanted = d.take(change, yield)
+			more = wanted && !d.feed.hasEnded() && d.run.ctx.Err() == nil
 		}
 		return more
 	})
-	if b.run.ctx.Err() != nil {
-		b.cancel() // as above: the end of the input would send changes that must not be sent
+	if d.run.ctx.Err() != nil {
+		d.cancel() // as above: the end of the input would send changes that must not be sent
 	}
-	b.feed.end()
+	d.feed.end()
 	for over := false; wanted && !over; {
 		select {
-		case <-b.feed.pushed:
+		case <-d.feed.pushed:
 			over = true
 		case <-time.After(pollInterval):
 		}
-		wanted = b.poll(0, yield)
+		wanted = d.poll(0, yield)
 	}
-	for wanted && len(b.pending) > 0 {
-		wanted = b.poll(progressInterval, yield)
+	for wanted && len(d.pending) > 0 {
+		wanted = d.poll(progressInterval, yield)
 	}
-	b.complete = wanted
+	d.complete = wanted
 }
 
 // take adds a change to the feed, waits until there is capacity for another, and says whether more outcomes are wanted.
-func (b *bulk) take(change Change, yield func(Outcome) bool) bool {
-	id := b.next
-	b.next++
-	b.pending[id] = change
-	hasCapacity := b.feed.add(id, change)
+func (d *driver) take(change Change, yield func(Outcome) bool) bool {
+	id := d.next
+	d.next++
+	d.pending[id] = change
+	hasCapacity := d.feed.add(id, change)
 	for !hasCapacity {
 		select {
-		case <-b.feed.capacity:
+		case <-d.feed.capacity:
 		case <-time.After(pollInterval):
 		}
-		if !b.poll(0, yield) {
+		if !d.poll(0, yield) {
 			return false
 		}
-		hasCapacity = b.feed.takesMore()
+		hasCapacity = d.feed.takesMore()
 	}
-	return time.Since(b.polled) < pollInterval || b.poll(0, yield)
+	return time.Since(d.polled) < pollInterval || d.poll(0, yield)
 }
 
 // poll yields the outcomes that have arrived; if there are none, it waits for the first, at most wait. It says whether
 // more are wanted.
-func (b *bulk) poll(wait time.Duration, yield func(Outcome) bool) bool {
-	b.polled = time.Now()
-	if b.polled.Sub(b.reported) >= progressInterval {
-		b.reported = b.polled
-		b.reportProgress()
+func (d *driver) poll(wait time.Duration, yield func(Outcome) bool) bool {
+	d.polled = time.Now()
+	if d.polled.Sub(d.reported) >= progressInterval {
+		d.reported = d.polled
+		d.reportProgress()
 	}
 	var completions *C.im_completions
-	refused := b.feed.takeRefused()
+	refused := d.feed.takeRefused()
 	if len(refused) > 0 {
 		wait = 0
 	}
-	C.im_bulk_poll(b.handle, milliseconds(wait), &completions, nil)
+	C.im_bulk_poll(d.handle, milliseconds(wait), &completions, nil)
 	for _, it := range append(refused, takeCompletions(completions)...) {
-		if !yield(b.outcome(it)) {
+		if !yield(d.outcome(it)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (b *bulk) outcome(of completion) Outcome {
-	change := b.pending[of.id]
-	delete(b.pending, of.id)
+func (d *driver) outcome(of completion) Outcome {
+	change := d.pending[of.id]
+	delete(d.pending, of.id)
 	if of.failed != nil {
-		attachCause(b.run.ctx, of.failed)
+		attachCause(d.run.ctx, of.failed)
 		for i := range of.failed.Failures { // the account of the change
 			of.failed.Failures[i].Index = int(of.id)
 		}
@@ -168,26 +168,26 @@ func (b *bulk) outcome(of completion) Outcome {
 	return Outcome{int(of.id), change, of.err()}
 }
 
-func (b *bulk) reportProgress() {
-	if b.run.options.Progress != nil {
-		b.run.options.Progress(progressOf(b.handle))
+func (d *driver) reportProgress() {
+	if d.run.options.Progress != nil {
+		d.run.options.Progress(progressOf(d.handle))
 	}
 }
 
 // end waits for requests under way, keeps the run's counts, and frees everything, however the run ended, also after
 // a panic.
-func (b *bulk) end() {
-	if !b.complete {
-		b.cancel()
+func (d *driver) end() {
+	if !d.complete {
+		d.cancel()
 	}
-	b.feed.end()
-	<-b.feed.pushed
+	d.feed.end()
+	<-d.feed.pushed
 	var failed *C.im_error
-	if C.im_bulk_finish(b.handle, &failed) != C.IM_OK {
+	if C.im_bulk_finish(d.handle, &failed) != C.IM_OK {
 		err := takeError(failed)
-		attachCause(b.run.ctx, err)
-		b.run.err = err
+		attachCause(d.run.ctx, err)
+		d.run.err = err
 	}
-	b.run.summary = Summary{Progress: progressOf(b.handle), NotTaken: b.feed.notTaken}
-	C.im_bulk_free(b.handle)
+	d.run.summary = Summary{Progress: progressOf(d.handle), NotTaken: d.feed.notTaken}
+	C.im_bulk_free(d.handle)
 }

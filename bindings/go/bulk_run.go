@@ -6,7 +6,6 @@ import "C"
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -114,16 +113,16 @@ func (r *BulkRun) Outcomes(yield func(Outcome) bool) {
 		return
 	}
 	defer core.release()
-	bulk, err := startBulk(client, r)
+	driver, err := startDriver(client, r)
 	if err != nil {
 		r.err = err
 		return
 	}
 	func() {
-		defer bulk.end()
-		bulk.drive(yield)
+		defer driver.end()
+		driver.drive(yield)
 	}()
-	if bulk.complete && r.options.Progress != nil {
+	if driver.complete && r.options.Progress != nil {
 		r.options.Progress(r.summary.Progress)
 	}
 }
@@ -146,25 +145,6 @@ func (r *BulkRun) check() error {
 		{"LateWindow", r.options.LateWindow},
 		{"Linger", r.options.Linger},
 	})
-}
-
-// namedDuration is a duration option with its name.
-type namedDuration struct {
-	name string
-	time time.Duration
-}
-
-// checkOptions finds negative options, which C's types cannot hold.
-func checkOptions(capacity int, times []namedDuration) error {
-	for _, it := range times {
-		if it.time < 0 {
-			return badSetting(fmt.Sprintf("the %s is %v", it.name, it.time), "set one above 0, or none for the default")
-		}
-	}
-	if capacity < 0 {
-		return badSetting(fmt.Sprintf("the Capacity is %d", capacity), "set one above 0, or none for the default")
-	}
-	return nil
 }
 
 // Progress has the counts of a bulk run.

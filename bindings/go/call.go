@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -52,41 +51,12 @@ func (c *call) end() {
 	}
 }
 
-// cancelled says whether a context is done other than by its deadline, which may pass a moment later.
-func cancelled(ctx context.Context) bool {
-	return ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded)
-}
-
-// deadlinePassed says whether the context's deadline has passed. Its Err may say so a little later.
-func deadlinePassed(ctx context.Context) bool {
-	deadline, bounded := ctx.Deadline()
-	return bounded && !time.Now().Before(deadline)
-}
-
 // free frees the handle, after a cancellation that still uses it.
 func (c *call) free() {
 	if c.stop != nil && !c.stop() {
 		<-c.ended
 	}
 	C.im_call_free(c.handle)
-}
-
-// attachCause wraps the context's error in a call's error, if the context ended the call.
-func attachCause(ctx context.Context, failed *Error) {
-	switch {
-	case failed.Status == StatusCancelled:
-		failed.cause = ctx.Err()
-	case failed.Status == StatusTimeout && (deadlinePassed(ctx) || errors.Is(ctx.Err(), context.DeadlineExceeded)):
-		failed.cause = context.DeadlineExceeded
-	}
-}
-
-// milliseconds rounds up, so that a time above 0 does not become 0; a time below 0 is 0.
-func milliseconds(d time.Duration) C.uint64_t {
-	if d <= 0 {
-		return 0
-	}
-	return C.uint64_t((d-1)/time.Millisecond) + 1
 }
 
 // CallOption is an option of one call. The time for the whole call is that of its context.

@@ -6,7 +6,6 @@ import "C"
 import (
 	"fmt"
 	"slices"
-	"unsafe"
 )
 
 // Operation is what a [Change] does.
@@ -84,56 +83,4 @@ func (c Change) String() string {
 		return fmt.Sprintf("%v %q", c.operation, c.account)
 	}
 	return fmt.Sprintf("%v %q %q", c.operation, c.account, c.tags)
-}
-
-// flat has changes in the flat form of the C interface. Their ids are consecutive, from first on.
-type flat struct {
-	first      uint64
-	operations []C.im_operation
-	text       []byte
-	lengths    []C.size_t
-	counts     []C.size_t
-}
-
-func (f *flat) len() int { return len(f.operations) }
-
-func (f *flat) add(change Change) {
-	f.operations = append(f.operations, operations[change.operation].forC)
-	f.counts = append(f.counts, C.size_t(len(change.tags)))
-	f.text, f.lengths = appended(f.text, f.lengths, change.account)
-	for _, tag := range change.tags {
-		f.text, f.lengths = appended(f.text, f.lengths, tag)
-	}
-}
-
-// empty keeps the memory for the next changes.
-func (f *flat) empty() {
-	f.operations, f.text, f.lengths, f.counts = f.operations[:0], f.text[:0], f.lengths[:0], f.counts[:0]
-}
-
-// from has the changes after the first n.
-func (f flat) from(n int) flat {
-	strings, bytes := n, C.size_t(0)
-	for _, tags := range f.counts[:n] {
-		strings += int(tags)
-	}
-	for _, length := range f.lengths[:strings] {
-		bytes += length
-	}
-	return flat{f.first + uint64(n), f.operations[n:], f.text[bytes:], f.lengths[strings:], f.counts[n:]}
-}
-
-// push pushes the changes to a bulk run, and blocks while there is no capacity. It returns how many were taken, and why
-// the next one was not.
-func (f flat) push(bulk *C.im_bulk) (int, *Error) {
-	var taken C.size_t
-	var failed *C.im_error
-	status := C.im_bulk_push_flat(bulk, unsafe.SliceData(f.operations), C.uint64_t(f.first),
-		(*C.char)(unsafe.Pointer(unsafe.SliceData(f.text))), C.size_t(len(f.text)),
-		unsafe.SliceData(f.lengths), C.size_t(len(f.lengths)),
-		unsafe.SliceData(f.counts), C.size_t(len(f.counts)), &taken, &failed)
-	if status == C.IM_OK {
-		return int(taken), nil
-	}
-	return int(taken), takeError(failed)
 }

@@ -3,15 +3,17 @@ package imtag
 // #include <imtag.h>
 import "C"
 
-import "context"
+import (
+	"context"
+	"runtime"
+	"sync"
+)
 
 // Client is a client of the service: connections, quota, UserSig and retry budget, which all goroutines share. Any number
 // of goroutines may use it at once. NewClient makes one; a copy is the same client. A nil or zero Client is a closed one.
 type Client struct {
 	*core // nil if NewClient did not make it
 }
-
-var errNoContext error = errorText("imtag: the context is nil: pass context.Background()")
 
 // NewClient makes a client; nothing is sent yet. The error is an *Error with StatusSettings that names all settings that
 // are needed and not set, or the first that cannot be used; or it says that the library that was loaded does not fit the
@@ -97,4 +99,52 @@ func (c *Client) shared() *core {
 		return nil
 	}
 	return c.core
+}
+
+// core is what all copies of a Client share, so that closing one closes all. It is allocated on its own, as a finalizer
+// may not be set on a field of a struct. A nil core is closed.
+type core struct {
+	mu      sync.Mutex
+	handle  *C.im_client // nil once freed
+	closed  bool
+	running sync.WaitGroup // the calls; none is added once closed
+}
+
+func newCore(handle *C.im_client) *core {
+	c := &core{handle: handle}
+	runtime.SetFinalizer(c, (*core).close) // for a client that is never closed
+	return c
+}
+
+// acquire counts a call among those that close waits for. With a read lock instead, a call would wait for a Close that
+// waits for another call, whatever its context says.
+func (c *core) acquire() (*C.im_client, error) {
+	if c == nil {
+		return nil, ErrClosed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	c.running.Add(1)
+	return c.handle, nil
+}
+
+// release ends what acquire began. As it comes last, it also keeps the client from being finalised during the call.
+func (c *core) release() { c.running.Done() }
+
+func (c *core) close() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	runtime.SetFinalizer(c, nil)
+	C.im_client_free(c.handle)
+	c.handle = nil
 }

@@ -136,10 +136,6 @@ func (c *Config) limits() []string {
 	return names
 }
 
-func badSetting(what, remedy string) *Error {
-	return &Error{Status: StatusSettings, Remedy: remedy, message: what + ": " + remedy}
-}
-
 // make sets everything in a config of C, which remembers a setting that cannot be used and reports it when a client is
 // made.
 func (c *Config) make() *C.im_config {

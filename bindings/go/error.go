@@ -12,6 +12,16 @@ import (
 // ErrClosed is the error of a call of a closed client; nothing was sent.
 var ErrClosed error = errorText("imtag: the client is closed: make another with NewClient")
 
+// ErrBatcherClosed is wrapped by the error of a change that a closed batcher did not take: errors.Is finds it.
+var ErrBatcherClosed error = errorText("imtag: the batcher is closed: make another with NewBatcher")
+
+var errNoContext error = errorText("imtag: the context is nil: pass context.Background()")
+
+// errorText is an error that has only a text, also in JSON.
+type errorText string
+
+func (e errorText) Error() string { return string(e) }
+
 // Status says how a call ended that was not done for every account.
 type Status int32
 

@@ -30,15 +30,15 @@ func (r Retry) String() string {
 
 // Explanation is what a code of the service means.
 type Explanation struct {
-	Known   bool // whether the service's documentation names the code
+	Known   bool // whether the catalogue has the code
 	Meaning string
 	Remedy  string
 	Retry   Retry
 	Effect  Effect
 }
 
-// Explain says what a code of the service means. For a code that the documentation does not name, it says what holds for
-// every unknown code.
+// Explain says what a code of the service means. For a code that the catalogue does not have, it says what holds for every
+// unknown code.
 func Explain(code int) Explanation {
 	if int(int32(code)) != code {
 		code = 0 // unknown, as is every code that C cannot hold

@@ -3,7 +3,10 @@ package imtag
 // #include <imtag.h>
 import "C"
 
-import "sync"
+import (
+	"sync"
+	"unsafe"
+)
 
 // A feed is a buffer between two goroutines of a bulk run: the caller's pulls changes from the input, and the feed's own
 // pushes them into the library, where it blocks while there is no capacity. So the caller's goroutine can report progress
@@ -18,7 +21,7 @@ type feed struct {
 
 	mu       sync.Mutex
 	ready    sync.Cond // there are changes to push, or the input has ended
-	batch    *flat
+	batch    *batch
 	ended    bool         // no more changes come
 	refused  []completion // changes that the run did not take, as it had ended
 	notTaken int          // how many, including those that takeRefused returned
@@ -33,7 +36,7 @@ const changesOfAPush = 256
 func newFeed(bulk *C.im_bulk) *feed {
 	f := &feed{
 		bulk:     bulk,
-		batch:    new(flat),
+		batch:    new(batch),
 		capacity: make(chan struct{}, 1),
 		pushed:   make(chan struct{}),
 	}
@@ -87,7 +90,7 @@ func (f *feed) end() {
 
 func (f *feed) run() {
 	defer close(f.pushed)
-	spare := new(flat)
+	spare := new(batch)
 	for batch := f.next(spare); batch != nil; batch = f.next(spare) {
 		f.push(*batch)
 		spare = batch
@@ -96,7 +99,7 @@ func (f *feed) run() {
 }
 
 // next waits for changes and leaves an empty batch in their place; nil when all are pushed.
-func (f *feed) next(spare *flat) *flat {
+func (f *feed) next(spare *batch) *batch {
 	spare.empty()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +116,7 @@ func (f *feed) next(spare *flat) *flat {
 }
 
 // push pushes changes. Once the run has ended, the library refuses each with an error of its own.
-func (f *feed) push(left flat) {
+func (f *feed) push(left batch) {
 	collect()
 	for left.len() > 0 {
 		taken, failed := left.push(f.bulk)
@@ -127,6 +130,51 @@ func (f *feed) push(left flat) {
 		f.mu.Unlock()
 		left = left.from(1)
 	}
+}
+
+// batch has changes in the flat form. Their ids are consecutive, from first on.
+type batch struct {
+	first      uint64
+	operations []C.im_operation
+	flat
+}
+
+func (b *batch) len() int { return len(b.operations) }
+
+func (b *batch) add(change Change) {
+	b.operations = append(b.operations, operations[change.operation].forC)
+	b.flat.add(change.account, change.tags)
+}
+
+// empty keeps the memory for the next changes.
+func (b *batch) empty() {
+	b.operations, b.text, b.lengths, b.counts = b.operations[:0], b.text[:0], b.lengths[:0], b.counts[:0]
+}
+
+// from has the changes after the first n.
+func (b batch) from(n int) batch {
+	strings, bytes := n, C.size_t(0)
+	for _, tags := range b.counts[:n] {
+		strings += int(tags)
+	}
+	for _, length := range b.lengths[:strings] {
+		bytes += length
+	}
+	return batch{b.first + uint64(n), b.operations[n:], flat{b.text[bytes:], b.lengths[strings:], b.counts[n:]}}
+}
+
+// push pushes the changes to a bulk run, and blocks while there is no capacity. It returns how many were taken, and why
+// the next one was not.
+func (b batch) push(bulk *C.im_bulk) (int, *Error) {
+	text, textLen, lengths, lengthCount := b.strings()
+	var taken C.size_t
+	var failed *C.im_error
+	status := C.im_bulk_push_flat(bulk, unsafe.SliceData(b.operations), C.uint64_t(b.first), text, textLen, lengths,
+		lengthCount, unsafe.SliceData(b.counts), C.size_t(len(b.counts)), &taken, &failed)
+	if status == C.IM_OK {
+		return int(taken), nil
+	}
+	return int(taken), takeError(failed)
 }
 
 // notify wakes one goroutine that waits on the channel, or the next that will.

@@ -6,11 +6,6 @@ import "encoding/json"
 
 // In JSON, as in a log, statuses, effects and operations are words, and an error has its sentence.
 
-// errorText is an error that has only a text, also in JSON.
-type errorText string
-
-func (e errorText) Error() string { return string(e) }
-
 // MarshalText is String.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 

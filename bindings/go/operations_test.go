@@ -67,17 +67,6 @@ func fullRequest() []imtag.UserTags {
 	return users
 }
 
-func TestAnAccountThatTheAnswerDoesNotNameIsUnanswered(t *testing.T) {
-	t.Parallel()
-	e := newEmulator(t)
-	client := e.client(t)
-	e.fault(t, "get", `{"kind": "answer", "body": "{\"ActionStatus\": \"OK\", \"ErrorCode\": 0, \"ErrorInfo\": \"\", \"UserTags\": [{\"To_Account\": \"anna\", \"Tags\": [\"vip\"]}]}"}`)
-	result, err := client.GetTag(background, []string{"anna", "bo"})
-	read := succeeds(t, result, err)
-	equal(t, "accounts", read.Accounts, 1)
-	equal(t, "unanswered", read.Unanswered, []string{"bo"})
-}
-
 func TestBytesThatAreNotTextAndEmptyArgumentsReachTheLibraryWhichRefusesThem(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
@@ -91,36 +80,6 @@ func TestBytesThatAreNotTextAndEmptyArgumentsReachTheLibraryWhichRefusesThem(t *
 	for _, accounts := range [][]string{nil, {}, {""}, {"u\xff"}} {
 		_, err := client.GetTag(background, accounts)
 		equal(t, "places", len(failed(t, err, imtag.StatusInvalid).Violations) > 0, true)
-	}
-	equal(t, "arrivals", e.arrivals(t), 0)
-}
-
-func TestANULIsAnOrdinaryByte(t *testing.T) {
-	t.Parallel()
-	e := newEmulator(t)
-	client := e.client(t)
-	_, err := client.AddTag(background, user("u", "a\x00b"))
-	equal(t, "error", err, nil)
-	equal(t, "tags", e.tags(t, "u"), []string{"a\x00b"})
-}
-
-func TestMistakesAreAllNamedWithTheirPlaces(t *testing.T) {
-	t.Parallel()
-	e := newEmulator(t)
-	client := e.client(t)
-	_, err := client.AddTag(background, []imtag.UserTags{
-		{Account: "u", Tags: []string{"a", "012345678901234567890123456789012345678901234567890"}},
-		{Account: "u", Tags: []string{"a"}},
-	})
-	violations := failed(t, err, imtag.StatusInvalid).Violations
-	if len(violations) != 2 {
-		t.Fatalf("got %v", violations)
-	}
-	equal(t, "the long tag", violations[0].Place, "users[0].tags[1]")
-	equal(t, "the long tag", violations[0].Problem, "51 bytes, at most 50")
-	equal(t, "the second u", violations[1].Place, "users[1].account")
-	for _, violation := range violations {
-		equal(t, "a remedy", violation.Remedy != "", true)
 	}
 	equal(t, "arrivals", e.arrivals(t), 0)
 }

@@ -31,9 +31,9 @@ func TestARequestIsOneTextWithItsLengths(t *testing.T) {
 }
 
 func TestChangesAreOneTextWithItsLengthsAlsoAfterTheFirstOfThem(t *testing.T) {
-	f := flat{first: 7}
+	b := batch{first: 7}
 	for _, change := range []Change{Add("anna", "a", "北京"), Clear("bo"), Remove("cy", "")} {
-		f.add(change)
+		b.add(change)
 	}
 	for n, want := range []struct {
 		text            string
@@ -44,7 +44,7 @@ func TestChangesAreOneTextWithItsLengthsAlsoAfterTheFirstOfThem(t *testing.T) {
 		{"cy", []int{2, 0}, []int{1}},
 		{"", []int{}, []int{}},
 	} {
-		left := f.from(n)
+		left := b.from(n)
 		if left.first != uint64(7+n) || left.len() != 3-n || string(left.text) != want.text {
 			t.Errorf("after %d: %d changes from %d on, %q", n, left.len(), left.first, left.text)
 		}

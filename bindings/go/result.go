@@ -55,11 +55,3 @@ func userTags(user *C.im_user_tags) UserTags {
 	}
 	return taken
 }
-
-func texts(first *C.im_str, count C.size_t) []string {
-	var all []string
-	for _, str := range unsafe.Slice(first, int(count)) {
-		all = append(all, text(str))
-	}
-	return all
-}

@@ -9,7 +9,7 @@ import (
 )
 
 // offline makes a batcher that lingers and so sends nothing before it is closed.
-func offline(t *testing.T) (*Batcher, *queue) {
+func offline(t *testing.T) (*Batcher, *submissions) {
 	t.Helper()
 	client, err := NewClient(Config{
 		SDKAppID: 1400000000, Identifier: "administrator", UserSig: "x", Endpoint: "http://127.0.0.1:1", MaxAttempts: 1,
@@ -25,7 +25,7 @@ func offline(t *testing.T) (*Batcher, *queue) {
 		batcher.Close()
 		client.Close()
 	})
-	return batcher, batcher.queue
+	return batcher, batcher.submissions
 }
 
 func statusOf(err error) Status {
@@ -38,7 +38,7 @@ func statusOf(err error) Status {
 }
 
 func TestAWaitForCapacityEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
-	q := &queue{timeout: time.Millisecond, turn: make(chan struct{})} // it never comes
+	q := &submissions{timeout: time.Millisecond, turn: make(chan struct{})} // it never comes
 	_, err := q.enqueue(context.Background(), Add("anna", "a"), nil, time.Millisecond)
 	var late *Error
 	if !errors.As(err, &late) || late.Status != StatusTimeout || late.Effect != NotApplied || late.Unwrap() != nil {
