@@ -83,10 +83,31 @@ def test_importing_loads_few_modules_and_none_that_is_only_needed_later() -> Non
     assert [name for name in run.stdout.split() if name.split(".")[0] != "imtag"] == []
 
 
-def test_versions_are_compared_as_numbers() -> None:
-    library = imtag._library
-    assert library._patch("0.1.10") > library._patch("0.1.9")
-    assert library._series("0.10.0") != library._series("0.1.0")
+@pytest.mark.parametrize(
+    ("found", "built", "fits"),
+    [
+        ("0.1.0", "0.1.0", True),
+        ("0.1.10", "0.1.9", True),
+        ("0.1.8", "0.1.9", False),
+        ("0.2.0", "0.1.0", False),
+        ("0.10.0", "0.1.0", False),
+        ("1.1.0", "0.1.0", False),
+        ("0.1.1-rc.1", "0.1.0", True),
+        ("1.2.4", "1.2.3", True),
+        ("1.3.0", "1.2.3", True),
+        ("1.10.0", "1.9.3", True),
+        ("1.2.2", "1.2.3", False),
+        ("1.1.9", "1.2.3", False),
+        ("2.2.3", "1.2.3", False),
+        ("a word", "0.1.0", False),
+        ("", "0.1.0", False),
+        ("0.1", "0.1.0", False),
+    ],
+)
+def test_a_library_fits_if_it_is_newer_in_the_same_major_version_and_below_one_in_the_same_minor_version(
+    found: str, built: str, *, fits: bool
+) -> None:
+    assert imtag._library._fits(found, built) is fits
 
 
 def test_package_library_and_workspace_have_one_version() -> None:
@@ -103,6 +124,8 @@ def test_the_prototypes_are_those_of_the_header() -> None:
     parameters = {name: [] if takes == "void" else takes.split(",") for name, takes in declared}
     ours = {name: len(takes) for name, (_, takes) in _prototypes.PROTOTYPES.items()}
     assert ours == {name: len(parameters[name]) for name in ours}
+    for number in ("IM_TIMEOUT", "IM_CANCELLED"):
+        assert f"#define {number} {getattr(_prototypes, number)}\n" in header
     one_by_one = {name[: -len("_flat")] for name in ours if name.endswith("_flat")}
     one_by_one -= {"im_bulk_push", "im_batcher_submit"}
     one_by_one |= {"im_bulk_add_tag", "im_bulk_remove_tag", "im_bulk_clear_tags"}

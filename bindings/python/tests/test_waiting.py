@@ -12,9 +12,9 @@ import pytest
 from emulator import HANGS, Emulator
 
 import imtag
-from imtag import _batcher, _submitted
+from imtag import _batcher, _submissions
 from imtag._library import lib
-from imtag._submitted import Waiter
+from imtag._submissions import Waiter
 
 LONG = 60.0  # longer than any test takes
 IM_CANCELLED = 9
@@ -101,7 +101,7 @@ def first_of_six(
         status: int = submit_to_library(*arguments)
         if not taken.is_set():
             taken.set()
-            wait_until(lambda: batcher._submitted is not None and len(batcher._submitted.wake_queue) == 5)
+            wait_until(lambda: batcher._submissions is not None and len(batcher._submissions.wake_queue) == 5)
             leave(others)
         return status
 
@@ -117,9 +117,9 @@ def first_of_six(
             for other in others:
                 other.exception(20)
         finally:  # else the pool would wait for threads that no other wakes
-            assert batcher._submitted is not None
-            while batcher._submitted.wake_queue:
-                _submitted.wake_first(batcher._submitted.wake_queue)
+            assert batcher._submissions is not None
+            while batcher._submissions.wake_queue:
+                _submissions.wake_first(batcher._submissions.wake_queue)
     return error, others
 
 
@@ -133,7 +133,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def test_a_thread_that_an_exception_ends_before_it_waits_wakes_the_others(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_submitted, "_WAKE_CHECK_MS", 60_000)
+    monkeypatch.setattr(_submissions, "_WAKE_CHECK_MS", 60_000)
 
     def leave(_: list[Future[None]]) -> None:
         raise KeyboardInterrupt

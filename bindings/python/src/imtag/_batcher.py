@@ -19,9 +19,10 @@ from ._green import blocking, pool
 from ._interrupt import on_main_thread
 from ._library import lib
 from ._marshal import Strings, Text, changes_flat
+from ._prototypes import FOREVER_MS, IM_TIMEOUT
 from ._raise import change_error, exception_of
 from ._settings import Options
-from ._submitted import Submitted, Waiter
+from ._submissions import Submissions, Waiter
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,8 +32,6 @@ _CALLS = {
     Operation.REMOVE: lib.im_batcher_remove_tag,
     Operation.CLEAR: lib.im_batcher_clear_tags,
 }
-_IM_TIMEOUT = 8
-_BATCHER_TIMEOUT = 2**64 - 1
 
 
 class Batcher:
@@ -44,11 +43,11 @@ class Batcher:
     does not send them, and gives a ResourceWarning with their number. In a forked child its parent's raises Misuse.
     """
 
-    __slots__ = ("__weakref__", "_submitted")
+    __slots__ = ("__weakref__", "_submissions")
 
     def __init__(self, client: Any, supplier: Supplier | None, options: Options) -> None:
-        self._submitted: Submitted | None = None
-        self._submitted = Submitted(client, options, supplier)
+        self._submissions: Submissions | None = None
+        self._submissions = Submissions(client, options, supplier)
 
     def add_tag(
         self, account: Text, tags: Iterable[Text], *, timeout: float | None = None, cancel: Cancel | None = None
@@ -89,12 +88,12 @@ class Batcher:
         if not isinstance(change, Change):
             kind = type(change).__name__
             raise TypeError(f"change: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
-        submitted = self._ready()
-        given = FutureChange(submitted.number())
+        submissions = self._ready()
+        given = FutureChange(submissions.number())
         try:
-            self._submit(submitted, change, given)
+            self._submit(submissions, change, given)
         except BaseException:
-            submitted.withdraw(given)
+            submissions.withdraw(given)
             raise
         return given.future
 
@@ -107,10 +106,10 @@ class Batcher:
 
         TimeoutError or Cancelled: some have none yet; they stay under way, and nothing is lost.
         """
-        submitted = self._ready()
-        futures = submitted.taken
-        left = self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
-        if not submitted.in_callback:
+        submissions = self._ready()
+        futures = submissions.taken
+        left = self._wait(lib.im_batcher_flush, submissions, timeout, cancel)
+        if not submissions.in_callback:
             from concurrent.futures import wait  # first needed here, and slow to import
 
             late = wait(futures, left).not_done
@@ -122,11 +121,11 @@ class Batcher:
 
         Later changes raise ClosedError. All else as ``flush``; if it raises, it may be called again.
         """
-        submitted = self._ready()
-        left = self._wait(lib.im_batcher_close, submitted, timeout, cancel)
-        submitted.join(left)
-        if not submitted.in_callback and submitted.taken:
-            raise _futures_late(len(submitted.taken))
+        submissions = self._ready()
+        left = self._wait(lib.im_batcher_close, submissions, timeout, cancel)
+        submissions.join(left)
+        if not submissions.in_callback and submissions.taken:
+            raise _futures_late(len(submissions.taken))
 
     @property
     def unsettled(self) -> int:
@@ -134,35 +133,35 @@ class Batcher:
         count: int = lib.im_batcher_unsettled(self._ready().pointer)
         return count
 
-    def _ready(self) -> Submitted:
-        submitted = self._submitted
-        assert submitted is not None
-        if submitted.supplier is not None:
-            submitted.supplier.ready()
-        return submitted
+    def _ready(self) -> Submissions:
+        submissions = self._submissions
+        assert submissions is not None
+        if submissions.supplier is not None:
+            submissions.supplier.ready()
+        return submissions
 
     @staticmethod
     def _submit(
-        submitted: Submitted, change: Change, given: FutureChange | Waiter, timeout: float | None = None
+        submissions: Submissions, change: Change, given: FutureChange | Waiter, timeout: float | None = None
     ) -> None:
         """Give a change to the library, and register where its outcome goes."""
         timeout_ms = milliseconds(timeout, "timeout")
-        timeout_ms = _BATCHER_TIMEOUT if timeout_ms is None else min(timeout_ms, _BATCHER_TIMEOUT - 1)
+        timeout_ms = FOREVER_MS if timeout_ms is None else min(timeout_ms, FOREVER_MS - 1)  # FOREVER_MS: the batcher's
         _, flat = changes_flat([change])
         error = c_void_p()
-        submitted.start()
+        submissions.start()
 
         def submit() -> int:  # keeps the texts alive: a green thread may leave while a real one is in here
             texts = flat.arguments[:4]  # without the counts of tags, as there is one change
-            what = submitted.pointer, change.operation, given.number, *texts, timeout_ms
+            what = submissions.pointer, change.operation, given.number, *texts, timeout_ms
             status: int = lib.im_batcher_submit_flat(*what, ctypes.byref(error))
             if status == 0:
                 given.taken = True
                 if given.abandoned:
-                    submitted.withdraw(given)
+                    submissions.withdraw(given)
             return status
 
-        submitted.pending[given.number] = given  # before it is taken, as its outcome may arrive at once
+        submissions.pending[given.number] = given  # before it is taken, as its outcome may arrive at once
         try:
             status = blocking(submit)
             if status != 0:
@@ -172,35 +171,35 @@ class Batcher:
                 lib.im_error_free(error)
 
     def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
-        submitted = self._ready()
+        submissions = self._ready()
         if cancel is None and (not on_main_thread() or pool()):
-            self._call_outside(submitted, change, timeout)
+            self._call_outside(submissions, change, timeout)
             return
         strings = Strings(change.account, change.tags)
         tags = () if change.operation is Operation.CLEAR else strings.tags
         arguments = strings.account, *tags
-        _perform(_CALLS[change.operation], submitted, arguments, Call(timeout, None, cancel), strings)
+        _perform(_CALLS[change.operation], submissions, arguments, Call(timeout, None, cancel), strings)
 
-    def _call_outside(self, submitted: Submitted, change: Change, timeout: float | None) -> None:
+    def _call_outside(self, submissions: Submissions, change: Change, timeout: float | None) -> None:
         """Submit a change, and wait for its outcome outside of the library."""
         started = time.monotonic()
-        waiter = Waiter(submitted.number(), submitted.wake_queue)
+        waiter = Waiter(submissions.number(), submissions.wake_queue)
         try:
-            self._submit(submitted, change, waiter, timeout)
+            self._submit(submissions, change, waiter, timeout)
             if not waiter.wait(None if timeout is None else started + timeout):
-                lib.im_batcher_withdraw(submitted.pointer, waiter.number, _IM_TIMEOUT, None)
+                lib.im_batcher_withdraw(submissions.pointer, waiter.number, IM_TIMEOUT, None)
                 waiter.wait(None)  # for 0.1 s at most: the thread that delivers outcomes runs no code of callers
         finally:
             waiter.leave()
             if not waiter.done:
-                submitted.withdraw(waiter)
+                submissions.withdraw(waiter)
         waiter.result()
 
     @staticmethod
-    def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> float | None:
+    def _wait(function: Any, submissions: Submissions, timeout: float | None, cancel: Cancel | None) -> float | None:
         """Wait in the library; return how many seconds of the timeout are left."""
         start = time.monotonic()
-        _perform(function, submitted, (), Call(timeout, None, cancel))
+        _perform(function, submissions, (), Call(timeout, None, cancel))
         return None if timeout is None else min(max(0.0, start + timeout - time.monotonic()), TIMEOUT_MAX)
 
     def __enter__(self) -> Batcher:
@@ -216,12 +215,14 @@ class Batcher:
         return f"<imtag.Batcher of {self.unsettled} changes without outcome>"
 
     def __del__(self, is_over: Any = _exit.is_over) -> None:
-        submitted = self._submitted
-        if submitted is not None and not is_over():
-            submitted.drop(self)
+        submissions = self._submissions
+        if submissions is not None and not is_over():
+            submissions.drop(self)
 
 
-def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], options: Call, kept: Any = None) -> None:
+def _perform(
+    function: Any, submissions: Submissions, arguments: tuple[Any, ...], options: Call, kept: Any = None
+) -> None:
     """Wait in the library; `kept` is what the arguments point to."""
     error = c_void_p()
     failure: BaseException | None = None
@@ -229,7 +230,7 @@ def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], op
     with options as call:
 
         def perform(_: Any = kept) -> int:  # keeps it alive: a green thread may leave while a real one is in here
-            status: int = function(submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
+            status: int = function(submissions.pointer, *arguments, call.pointer, ctypes.byref(error))
             return status
 
         try:

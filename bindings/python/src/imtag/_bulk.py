@@ -36,12 +36,12 @@ from ._errors import ChangeError, Error
 from ._library import lib
 from ._marshal import changes_flat
 from ._progress import Progress, ProgressCallback, Summary, read_summary
-from ._raise import change_error, exception_of, read_completions
+from ._prototypes import FOREVER_MS
+from ._raise import change_error, check, exception_of, read_completions
 from ._settings import Options
 
 _BATCH_SIZE = 128  # changes of a collection that are pushed at once
 _POLL_INTERVAL = 0.005  # seconds; after them changes of a slow collection are pushed, and outcomes polled
-_NO_TIMEOUT = 2**64 - 1
 _ERROR = attrgetter("error")
 _ENDED_NORMALLY = (0, 1)  # IM_OK; IM_PARTIAL, with the errors in the outcomes
 
@@ -54,13 +54,7 @@ class Run:
     def __init__(self, client: Any, options: Options, callback: ProgressCallback, supplier: Supplier | None) -> None:
         self.pointer = c_void_p()
         self._kept = callback, supplier  # the library calls them
-        error = c_void_p()
-        status = lib.im_bulk_new(client, ctypes.byref(self.pointer), ctypes.byref(error))
-        try:
-            if status != 0:
-                raise exception_of(status, error)
-        finally:
-            lib.im_error_free(error)
+        check(lib.im_bulk_new, client, ctypes.byref(self.pointer))
         callback.bulk = self.pointer
         options.set("im_bulk", self.pointer)
         lib.im_bulk_set_progress(self.pointer, callback.callback, None)
@@ -204,7 +198,7 @@ class Bulk:
         if self._supplier is not None:
             self._supplier.ready()
         if self._input is None:
-            self._poll(run, _NO_TIMEOUT)
+            self._poll(run, FOREVER_MS)
             return not self._ready
         now = time.monotonic()
         more = self._gather(self._input, now + _POLL_INTERVAL)
@@ -270,14 +264,9 @@ class Bulk:
             self._pending.pop(number, None)
 
     def _poll(self, run: Run, timeout_ms: int) -> None:
-        completions, error = self._completions, c_void_p()
+        completions = self._completions
         if not completions:  # else an exception interrupted the last poll
-            status = lib.im_bulk_poll(run.pointer, timeout_ms, ctypes.byref(completions), ctypes.byref(error))
-            try:
-                if status != 0:
-                    raise exception_of(status, error)
-            finally:
-                lib.im_error_free(error)
+            check(lib.im_bulk_poll, run.pointer, timeout_ms, ctypes.byref(completions))
         numbers, errors = read_completions(completions)
         changes = self._pending
         ready = deque([*self._ready, *[_outcome(number, changes[number], errors.get(number)) for number in numbers]])

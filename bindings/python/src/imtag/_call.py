@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from ._interrupt import Interrupt, put_back, take_interrupt
 from ._library import lib
+from ._prototypes import FOREVER_MS
 
 
 class Cancel:
@@ -85,9 +86,6 @@ class Call:
             free(self.pointer)
 
 
-_MAX_MS = 2**64 - 1
-
-
 def milliseconds(seconds: float | None, name: str) -> int | None:
     """Seconds as milliseconds; None stays None. A time above 0 does not become 0."""
     if seconds is None:
@@ -97,6 +95,6 @@ def milliseconds(seconds: float | None, name: str) -> int | None:
         raise TypeError(f"{name}: {type(seconds).__name__}, expected seconds as int or float{hint}")
     if not seconds >= 0:  # also NaN
         raise ValueError(f"{name}: {seconds}, expected seconds, 0 or more")
-    if seconds >= _MAX_MS // 1000:
-        return _MAX_MS
+    if seconds >= FOREVER_MS // 1000:
+        return FOREVER_MS
     return round(seconds * 1000) or (1 if seconds > 0 else 0)

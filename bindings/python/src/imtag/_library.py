@@ -1,7 +1,7 @@
 """Finds libimtag, loads it, and refuses another version, all at import.
 
-The library is the one in the package, or the one that IMTAG_LIBRARY names. Below 1.0 the package needs a library of the
-same minor version, and of the same or a later patch level.
+The library is the one in the package, or the one that IMTAG_LIBRARY names. The package needs a library of its version,
+or of a later one: from 1.0 up of the same major version, below of the same minor version.
 """
 
 from __future__ import annotations
@@ -52,18 +52,16 @@ def _path() -> tuple[str, str]:
     return os.path.join(folder, name), "where the package has it"  # noqa: PTH118
 
 
-def _fits(found: str) -> bool:
-    """Whether a library of version `found` has the interface that this package needs."""
-    return _series(found) == _series(__version__) and _patch(found) >= _patch(__version__)
+def _fits(found: str, built: str = __version__) -> bool:
+    """Whether a library of version `found` has the interface that a package of version `built` needs."""
+    library, package = _numbers(found), _numbers(built)
+    kept = 1 if package[0] > 0 else 2
+    return library[:kept] == package[:kept] and library >= package
 
 
-def _series(version: str) -> list[str]:
-    return version.split(".")[:2]
-
-
-def _patch(version: str) -> int:
-    digits = "".join(version.split(".")[2:3]).split("-")[0]
-    return int(digits) if digits.isdigit() else 0
+def _numbers(version: str) -> list[int]:
+    parts = version.split("-")[0].split(".")
+    return [int(part) if part.isdigit() else -1 for part in parts[:3]]
 
 
 lib = _load()

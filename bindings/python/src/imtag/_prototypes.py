@@ -26,6 +26,11 @@ INTERRUPT = ctypes.CFUNCTYPE(c_int32, c_void_p)
 # an im_progress without its last argument, which is not read
 PROGRESS = ctypes.CFUNCTYPE(c_int32, c_void_p)
 
+IM_TIMEOUT = 8
+IM_CANCELLED = 9
+FOREVER_MS = 2**64 - 1
+"""The greatest time in milliseconds: without a limit."""
+
 _HANDLE = _OUT = _STRINGS = c_void_p
 _STATUS = c_int32
 

@@ -6,7 +6,7 @@ The status of an error chooses the class; all else is copied.
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_size_t, c_uint64
+from ctypes import c_size_t, c_uint64, c_void_p
 from typing import Any
 
 from . import _errors
@@ -42,6 +42,17 @@ def exception_of(status: int, error: Any, result: Any = None) -> _errors.Error:
         known["failures"] = tuple(_failure(error, at) for at in range(lib.im_error_failure_count(error)))
         known["result"] = read_result(result)
     return kind(lib.im_error_message(error).decode(), **known)
+
+
+def check(function: Any, *arguments: Any) -> None:
+    """Call a function of the library, whose last argument is the place for an error, and raise that error."""
+    error = c_void_p()
+    try:
+        status = function(*arguments, ctypes.byref(error))
+        if status != 0:
+            raise exception_of(status, error)
+    finally:
+        lib.im_error_free(error)
 
 
 def change_error(error: Any) -> _errors.ChangeError:

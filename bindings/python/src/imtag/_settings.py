@@ -14,7 +14,7 @@ from ._errors import SettingsError
 from ._library import lib
 from ._marshal import Text, encoded
 from ._prototypes import string
-from ._raise import exception_of
+from ._raise import check
 from ._record import record
 
 _SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
@@ -46,15 +46,12 @@ class Settings:
     def client(self, supplier: Supplier | None) -> Any:
         """Make an im_client."""
         self._check_choices()
-        config, client, error = lib.im_config_new(), c_void_p(), c_void_p()
+        config, client = lib.im_config_new(), c_void_p()
         try:
             self._set(config, supplier)
-            status = lib.im_client_new(config, ctypes.byref(client), ctypes.byref(error))
-            if status != 0:
-                raise exception_of(status, error)
+            check(lib.im_client_new, config, ctypes.byref(client))
             return client
         finally:
-            lib.im_error_free(error)
             lib.im_config_free(config)
 
     def _check_choices(self) -> None:

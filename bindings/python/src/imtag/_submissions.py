@@ -27,16 +27,14 @@ from ._errors import ChangeError
 from ._futures import Callbacks, FutureChange, Outcomes
 from ._green import blocking
 from ._library import lib
-from ._prototypes import Str
-from ._raise import exception_of, read_completions
+from ._prototypes import FOREVER_MS, IM_CANCELLED, Str
+from ._raise import check, read_completions
 from ._settings import Options
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_NO_TIMEOUT = 2**64 - 1
 _WAKE_CHECK_MS = 100  # how often the wake queue is checked while it is not empty
-_IM_CANCELLED = 9
 _WAKE_UP = 0  # the id of the change that wakes the thread; other ids start at 1
 
 
@@ -100,7 +98,7 @@ def wake_first(wake_queue: deque[Waiter]) -> None:
             return
 
 
-class Submitted:
+class Submissions:
     """An im_batcher with its pending changes, freed when no Batcher, call or thread refers to it."""
 
     __slots__ = ("__weakref__", "_dropped", "_numbers", "_threads", "pending", "pointer", "supplier", "wake_queue")
@@ -114,13 +112,7 @@ class Submitted:
         self._numbers = count(_WAKE_UP + 1)
         self._threads: dict[str, tuple[threading.Thread, threading.Thread]] = {}
         self._dropped = False
-        error = c_void_p()
-        status = lib.im_batcher_new(client, ctypes.byref(self.pointer), ctypes.byref(error))
-        try:
-            if status != 0:
-                raise exception_of(status, error)
-        finally:
-            lib.im_error_free(error)
+        check(lib.im_batcher_new, client, ctypes.byref(self.pointer))
         options.set("im_batcher", self.pointer)
         _exit.register(self)
 
@@ -190,7 +182,7 @@ class Submitted:
         """Withdraw a change whose caller was ended by an exception: it is not sent, unless it is in a request."""
         given.abandoned = True
         self.pending.pop(given.number, None)
-        lib.im_batcher_withdraw(self.pointer, given.number, _IM_CANCELLED, None)
+        lib.im_batcher_withdraw(self.pointer, given.number, IM_CANCELLED, None)
 
     def drop(self, source: object) -> None:
         """Warn of the changes in a dropped batcher, and end the thread."""
@@ -215,19 +207,19 @@ class Submitted:
             free(self.pointer)
 
 
-def _poll(submitted: Submitted, callbacks: Callbacks) -> None:
+def _poll(submissions: Submissions, callbacks: Callbacks) -> None:
     """Deliver outcomes until the batcher is closed or dropped."""
     try:
         while True:
             # a thread that has woken may have ended before it woke the next
-            some_asleep = bool(submitted.wake_queue)
-            timeout_ms = _WAKE_CHECK_MS if some_asleep else _NO_TIMEOUT
-            if not submitted.poll(0 if submitted._dropped else timeout_ms, callbacks) and not some_asleep:
+            some_asleep = bool(submissions.wake_queue)
+            timeout_ms = _WAKE_CHECK_MS if some_asleep else FOREVER_MS
+            if not submissions.poll(0 if submissions._dropped else timeout_ms, callbacks) and not some_asleep:
                 break
-        if submitted._dropped:
-            for number in submitted.pending.copy():
-                lib.im_batcher_withdraw(submitted.pointer, number, _IM_CANCELLED, None)
-            while submitted.poll(0, callbacks):  # a change that is withdrawn has its outcome at once
+        if submissions._dropped:
+            for number in submissions.pending.copy():
+                lib.im_batcher_withdraw(submissions.pointer, number, IM_CANCELLED, None)
+            while submissions.poll(0, callbacks):  # a change that is withdrawn has its outcome at once
                 pass
     finally:
         callbacks.put(None)
