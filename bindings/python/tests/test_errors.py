@@ -23,18 +23,6 @@ def error_of(client: imtag.Client, kind: type[imtag.Error], **options: float) ->
     return caught.value
 
 
-def test_every_violation_is_named_with_its_place_and_nothing_is_sent(emulator: Emulator, client: imtag.Client) -> None:
-    with pytest.raises(imtag.InvalidRequest) as caught:
-        client.add_tag({"a": ["x" * 51], "b" * 33: []})
-    assert caught.value.violations == (
-        imtag.Violation("users[0].tags[0]", "51 bytes, at most 50", "shorten it"),
-        imtag.Violation("users[1].account", "33 bytes, at most 32", "shorten it"),
-        imtag.Violation("users[1].tags", "none given, at least 1", caught.value.violations[2].remedy),
-    )
-    assert caught.value.effect is imtag.Effect.NOT_APPLIED
-    assert emulator.arrivals() == 0
-
-
 @pytest.mark.parametrize("tag", [b"a\xff", "a\ud800"], ids=["bytes", "lone surrogate"])
 def test_bytes_that_are_not_utf8_are_named_with_their_place(client: imtag.Client, tag: str | bytes) -> None:
     with pytest.raises(imtag.InvalidRequest) as caught:
@@ -42,38 +30,6 @@ def test_bytes_that_are_not_utf8_are_named_with_their_place(client: imtag.Client
     assert [(it.place, it.problem) for it in caught.value.violations] == [
         ("users[0].tags[1]", "not UTF-8 from byte 1 on"),
     ]
-
-
-def test_a_partial_success_names_every_account_that_failed(emulator: Emulator, client: imtag.Client) -> None:
-    emulator.faults("add", {"kind": "leave_out", "accounts": ["b", "c"], "code": 70107, "text": "not imported"})
-    with pytest.raises(imtag.PartialFailure) as caught:
-        client.add_tag({"a": ["x"], "b": ["x"], "c": ["x"]})
-    error = caught.value
-    assert [(it.account, it.code, it.text) for it in error.failures] == [
-        ("b", 70107, "not imported"),
-        ("c", 70107, "not imported"),
-    ]
-    assert {it.effect for it in error.failures} == {imtag.Effect.NOT_APPLIED}
-    assert error.failures[0].remedy
-    assert not error.failures[0].retryable
-    assert error.code == 70107
-    assert error.result.accounts == 1
-    assert emulator.tags("a") == ["x"]
-
-
-def test_the_services_refusal_has_its_code_text_and_request(emulator: Emulator, client: imtag.Client) -> None:
-    emulator.faults("add", {"kind": "code", "code": 60010, "text": "no administrator"})
-    error = error_of(client, imtag.ServiceError)
-    assert (error.code, error.text, error.attempts, error.attempts_sent) == (60010, "no administrator", 1, 1)
-    assert error.request_id.startswith("emulator-")
-    assert error.remedy
-    assert error.remedy in str(error)
-    assert not error.retryable
-
-
-def test_an_http_status_is_not_the_services_answer(emulator: Emulator, client: imtag.Client) -> None:
-    emulator.faults("add", {"kind": "status", "status": 404})
-    assert "404" in str(error_of(client, imtag.HttpStatusError))
 
 
 def test_a_timeout_is_a_timeout_to_python_too(emulator: Emulator, client: imtag.Client) -> None:
@@ -84,27 +40,9 @@ def test_a_timeout_is_a_timeout_to_python_too(emulator: Emulator, client: imtag.
     assert error.retryable
 
 
-def test_a_timeout_of_zero_sends_nothing(emulator: Emulator, client: imtag.Client) -> None:
-    assert error_of(client, imtag.TimeoutError, timeout=0).effect is imtag.Effect.NOT_APPLIED
-    assert emulator.arrivals() == 0
-
-
-def test_an_attempt_that_hangs_is_abandoned_and_made_again(emulator: Emulator, client: imtag.Client) -> None:
-    emulator.faults("add", HANGS)
-    assert client.add_tag(USERS, timeout=20, attempt_timeout=0.2).attempts == 2
-
-
 def test_the_longest_timeouts_are_accepted(client: imtag.Client) -> None:
     for timeout in (float("inf"), 1e300, 10**400, 2**62):
         assert client.add_tag(USERS, timeout=timeout, attempt_timeout=timeout).accounts == 1
-
-
-def test_a_cancelled_call_says_so(client: imtag.Client) -> None:
-    cancel = imtag.Cancel()
-    cancel.cancel()
-    with pytest.raises(imtag.Cancelled) as caught:
-        client.add_tag(USERS, cancel=cancel)
-    assert caught.value.effect is imtag.Effect.NOT_APPLIED
 
 
 def test_a_refused_connection_is_a_connection_error_to_python_too(emulator: Emulator) -> None:
@@ -115,30 +53,6 @@ def test_a_refused_connection_is_a_connection_error_to_python_too(emulator: Emul
             error = error_of(client, imtag.NetworkError)
     assert isinstance(error, ConnectionError)
     assert (error.attempts, error.attempts_sent, error.effect) == (1, 0, imtag.Effect.NOT_APPLIED)
-
-
-def test_a_connection_that_is_cut_is_possibly_applied(emulator: Emulator) -> None:
-    emulator.faults("add", {"kind": "cut_after"})
-    with emulator.client(max_attempts=1) as client:
-        assert error_of(client, imtag.NetworkError).effect is imtag.Effect.POSSIBLY_APPLIED
-    assert emulator.tags("xiaojun012") == ["a"]
-
-
-def test_a_server_that_cannot_prove_its_identity_gets_nothing() -> None:
-    emulator = Emulator("--tls")
-    try:
-        with emulator.client() as client:
-            assert error_of(client, imtag.TlsError).effect is imtag.Effect.NOT_APPLIED
-        with emulator.client(ca_file=emulator.ca_file) as client:
-            assert client.add_tag(USERS).accounts == 1
-    finally:
-        emulator.stop()
-
-
-def test_an_answer_that_is_not_of_the_service_is_not_understood(emulator: Emulator) -> None:
-    emulator.faults("add", {"kind": "garbage"})
-    with emulator.client(max_attempts=1) as client:
-        assert error_of(client, imtag.NotUnderstood).effect is imtag.Effect.POSSIBLY_APPLIED
 
 
 def test_every_status_of_the_header_has_its_class() -> None:

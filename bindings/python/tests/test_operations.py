@@ -18,13 +18,6 @@ def test_tags_are_added_read_removed_and_cleared(emulator: Emulator, client: imt
     assert emulator.tags("xiaojun013") == ["a"]
 
 
-def test_tags_are_replaced_on_the_paths_that_can_do_so(emulator: Emulator) -> None:
-    with emulator.client(generation="timpush") as client:
-        client.add_tag({"xiaojun012": ["a", "b"]})
-        client.replace_tags({"xiaojun012": ["c"]})
-        assert client.get_tag(["xiaojun012"]).users == {"xiaojun012": ["c"]}
-
-
 @pytest.mark.parametrize(
     "users",
     [
@@ -48,24 +41,6 @@ def test_a_full_batch_arrives_as_it_was_given(client: imtag.Client) -> None:
     read = client.get_tag(iter(users))
     assert read.users == users
     assert list(read.users) == list(users)
-
-
-def test_texts_with_nuls_arrive_as_they_were_given(client: imtag.Client) -> None:
-    users = {"a\0": ["\0", "a\0b", "c"], "\0b": ["d"], "c": ["\0\0"]}
-    client.add_tag(users)
-    assert client.get_tag(list(users)).users == users
-
-
-def test_accounts_that_the_answer_does_not_name_are_unanswered(emulator: Emulator, client: imtag.Client) -> None:
-    body = '{"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "UserTags": [{"To_Account": "a", "Tags": ["x"]}]}'
-    emulator.faults("get", {"kind": "garbage", "body": body})
-    read = client.get_tag(["a", "b", "c"])
-    assert (read.users, read.unanswered) == ({"a": ["x"]}, ["b", "c"])
-
-
-def test_an_account_given_twice_reaches_the_check(client: imtag.Client) -> None:
-    with pytest.raises(imtag.InvalidRequest, match="the same account as at position 0"):
-        client.add_tag([("xiaojun012", ["a"]), ("xiaojun012", ["b"])])
 
 
 def test_a_code_is_explained() -> None:
