@@ -1,9 +1,7 @@
 // The life of a batcher: its steps on one thread. What is submitted has a future of the batcher, what is waited for
 // one of a thread of its own.
 
-#include "case.hpp"
-#include "outcome.hpp"
-#include "play.hpp"
+#include "runner.hpp"
 #include "within.hpp"
 
 #include <future>
@@ -50,11 +48,11 @@ std::string submit_in_child(const imtag::batcher& batcher, const json& given) {
     return failure;
 }
 
-class life {
+class player {
 public:
-    explicit life(const imtag::batcher& batcher) : batcher_(batcher) {}
+    explicit player(const imtag::batcher& batcher) : batcher_(batcher) {}
 
-    void take(std::size_t step, const json& of) {
+    void take_step(std::size_t step, const json& of) {
         if (of.contains("submit"))
             end(step, [&] { open_.emplace_back(step, batcher_.submit(change(of["submit"]))); }, 0);
         else if (of.contains("call"))
@@ -124,9 +122,9 @@ json play_batcher(const imtag::client& client, const json& batcher) {
     if (batcher["options"].contains("when_full"))
         options.when_full(batcher["options"]["when_full"] == "fail" ? imtag::when_full::fail : imtag::when_full::wait);
     const imtag::batcher made{client, options};
-    life steps(made);
+    player steps(made);
     std::size_t step = 0;
     for (const json& of : batcher.at("steps"))
-        steps.take(step++, of);
+        steps.take_step(step++, of);
     return steps.outcome();
 }

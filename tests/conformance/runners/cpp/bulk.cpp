@@ -1,8 +1,6 @@
 // A bulk run over the input of a case, which is a range that is walked through once.
 
-#include "case.hpp"
-#include "outcome.hpp"
-#include "play.hpp"
+#include "runner.hpp"
 #include "within.hpp"
 
 #include <map>

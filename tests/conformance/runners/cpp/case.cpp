@@ -1,6 +1,6 @@
 // What a case has, in the binding's own types.
 
-#include "case.hpp"
+#include "runner.hpp"
 
 #include <string>
 

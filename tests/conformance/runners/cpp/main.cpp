@@ -1,17 +1,14 @@
 // The conformance runner for C++: a case a line on standard input, its outcome a line on standard output. It makes the
 // client and what a case describes, through imtag.hpp alone, and compares nothing.
 
-#include "case.hpp"
-#include "lines.hpp"
-#include "outcome.hpp"
-#include "play.hpp"
+#include "runner.hpp"
 #include "within.hpp"
 
 using nlohmann::json;
 
 namespace {
 
-imtag::result make(const imtag::client& client, const json& call, const imtag::call& how) {
+imtag::result play_call(const imtag::client& client, const json& call, const imtag::call& how) {
     const std::string operation = call.at("operation");
     if (operation == "add")
         return client.add_tag(users(call.at("users")), how);
@@ -34,7 +31,7 @@ json play(const json& scenario) {
         if (scenario.contains("batcher"))
             return play_batcher(client, scenario["batcher"]);
         const json& call = scenario.at("call");
-        return within(call, [&](const imtag::call& how) { return outcome_of(make(client, call, how)); });
+        return within(call, [&](const imtag::call& how) { return outcome_of(play_call(client, call, how)); });
     } catch (const imtag::error&) {
         return outcome_of_exception();
     }

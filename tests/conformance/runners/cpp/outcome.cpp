@@ -1,6 +1,6 @@
 // What a program sees of a call, through the binding alone: the status is that of the exception's class.
 
-#include "outcome.hpp"
+#include "runner.hpp"
 
 using nlohmann::json;
 

@@ -3,7 +3,7 @@
 #ifndef WITHIN_HPP
 #define WITHIN_HPP
 
-#include "lines.hpp"
+#include "runner.hpp"
 
 #include <imtag.hpp>
 

@@ -35,8 +35,8 @@ type step struct {
 // So often it is looked whether as many changes are unsettled as a step waits for.
 const look = time.Millisecond
 
-// life is how far a batcher's steps have come.
-type life struct {
+// player does the steps of a batcher.
+type player struct {
 	batcher  *imtag.Batcher
 	ends     []end
 	watching sync.WaitGroup
@@ -48,8 +48,8 @@ type end struct {
 	err  <-chan error
 }
 
-// live does the steps, and says how each of them ended.
-func (b batcher) live(client *imtag.Client) outcome {
+// play does the steps, and says how each of them ended.
+func (b batcher) play(client *imtag.Client) outcome {
 	made, err := client.NewBatcher(imtag.BatcherOptions{
 		Timeout:        b.Options.Timeout.duration(),
 		AttemptTimeout: b.Options.AttemptTimeout.duration(),
@@ -59,18 +59,18 @@ func (b batcher) live(client *imtag.Client) outcome {
 		FailWhenFull:   b.Options.WhenFull == "fail",
 	})
 	if err != nil {
-		return failed(nil, err)
+		return outcomeOf(nil, err)
 	}
-	life := life{batcher: made}
+	player := player{batcher: made}
 	for at, step := range b.Steps {
-		life.step(at, step)
+		player.takeStep(at, step)
 	}
 	made.Close() // also where a step's close ended by its time
-	life.watching.Wait()
-	ended, failures := outcome{Status: "ok"}, map[int]undone{}
-	for _, it := range life.ends {
+	player.watching.Wait()
+	ended, failures := outcome{Status: "ok"}, map[int]changeFailure{}
+	for _, it := range player.ends {
 		if err := <-it.err; err != nil {
-			failure := undoneOf(err)
+			failure := failureOf(err)
 			failure.Step = &it.step
 			failures[it.step] = failure
 		} else {
@@ -81,32 +81,32 @@ func (b batcher) live(client *imtag.Client) outcome {
 	return ended
 }
 
-func (l *life) step(at int, step step) {
+func (p *player) takeStep(at int, step step) {
 	switch {
 	case step.Submit != nil:
-		l.ends = append(l.ends, end{at, l.batcher.Submit(context.Background(), step.Submit.made())})
+		p.ends = append(p.ends, end{at, p.batcher.Submit(context.Background(), step.Submit.toChange())})
 	case step.Call != nil:
 		ended := make(chan error, 1)
-		l.ends = append(l.ends, end{at, ended})
-		ctx, cancel := l.context(step)
+		p.ends = append(p.ends, end{at, ended})
+		ctx, cancel := p.context(step)
 		go func() {
 			defer cancel()
-			ended <- l.batcher.Do(ctx, step.Call.made())
+			ended <- p.batcher.Do(ctx, step.Call.toChange())
 		}()
 	case step.Flush:
-		l.waited(at, step, l.batcher.Flush)
+		p.waited(at, step, p.batcher.Flush)
 	case step.Close:
-		l.waited(at, step, l.batcher.Shutdown)
+		p.waited(at, step, p.batcher.Shutdown)
 	case step.Join:
-		for i, it := range l.ends {
+		for i, it := range p.ends {
 			came := make(chan error, 1)
 			came <- <-it.err
-			l.ends[i].err = came
+			p.ends[i].err = came
 		}
 	case step.AwaitArrivals > 0:
 		awaitArrivals(step.AwaitArrivals)
 	case step.AwaitUnsettled != nil:
-		for l.batcher.Unsettled() != *step.AwaitUnsettled {
+		for p.batcher.Unsettled() != *step.AwaitUnsettled {
 			time.Sleep(look)
 		}
 	default:
@@ -115,21 +115,21 @@ func (l *life) step(at int, step step) {
 }
 
 // waited notes how a wait ended.
-func (l *life) waited(at int, step step, wait func(context.Context) error) {
-	ctx, cancel := l.context(step)
+func (p *player) waited(at int, step step, wait func(context.Context) error) {
+	ctx, cancel := p.context(step)
 	defer cancel()
 	ended := make(chan error, 1)
 	ended <- wait(ctx)
-	l.ends = append(l.ends, end{at, ended})
+	p.ends = append(p.ends, end{at, ended})
 }
 
 // context is done as the step says.
-func (l *life) context(step step) (context.Context, func()) {
+func (p *player) context(step step) (context.Context, func()) {
 	ctx, cancel := limited(step.Timeout, step.CancelAfter)
 	if step.CancelAfterArrivals > 0 {
-		l.watching.Add(1)
+		p.watching.Add(1)
 		go func() {
-			defer l.watching.Done()
+			defer p.watching.Done()
 			awaitArrivals(step.CancelAfterArrivals)
 			cancel()
 		}()
@@ -139,13 +139,13 @@ func (l *life) context(step step) (context.Context, func()) {
 }
 
 // inOrder are failures by their positions.
-func inOrder(failures map[int]undone) []undone {
+func inOrder(failures map[int]changeFailure) []changeFailure {
 	var positions []int
 	for at := range failures {
 		positions = append(positions, at)
 	}
 	sort.Ints(positions)
-	var all []undone
+	var all []changeFailure
 	for _, at := range positions {
 		all = append(all, failures[at])
 	}

@@ -35,8 +35,8 @@ type summary struct {
 	TimpushWouldSave int `json:"timpush_would_save"`
 }
 
-// run makes the run, and says what it came to.
-func (b bulk) run(client *imtag.Client) outcome {
+// play makes the run, and says what it came to.
+func (b bulk) play(client *imtag.Client) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	options := imtag.BulkOptions{
@@ -64,11 +64,11 @@ func (b bulk) run(client *imtag.Client) outcome {
 		}()
 	}
 	run := client.NewBulkRun(ctx, func(yield func(imtag.Change) bool) { b.supply(yield, cancel) }, options)
-	settled, byIndex := 0, map[int]undone{}
+	settled, byIndex := 0, map[int]changeFailure{}
 	run.Outcomes(func(of imtag.Outcome) bool {
 		settled++
 		if of.Err != nil {
-			failure := undoneOf(of.Err)
+			failure := failureOf(of.Err)
 			failure.Index = &of.Index
 			byIndex[of.Index] = failure
 		}
@@ -76,10 +76,7 @@ func (b bulk) run(client *imtag.Client) outcome {
 	})
 	came, err := run.Finish()
 	waiting.Wait()
-	ended := outcome{Status: "ok"}
-	if err != nil {
-		ended = failed(nil, err)
-	}
+	ended := outcomeOf(nil, err)
 	if ended.Status == "partial" { // all was sent: the errors are those of the changes
 		ended.Error = nil
 	}
@@ -107,7 +104,7 @@ func (b bulk) supply(yield func(imtag.Change) bool, cancel func()) {
 			awaitArrivals(item.AwaitArrivals)
 		case item.Cancel:
 			cancel()
-		case !yield(item.made()):
+		case !yield(item.toChange()):
 			return
 		}
 	}

@@ -1,9 +1,8 @@
 package main
 
-// A change as a case writes it, and one that is not done as the harness reads it.
+// A change and its options as a case writes them.
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +15,7 @@ type change struct {
 	Tags      []text `json:"tags"`
 }
 
-func (c change) made() imtag.Change {
+func (c change) toChange() imtag.Change {
 	switch c.Operation {
 	case "add":
 		return imtag.Add(string(c.Account), texts(c.Tags)...)
@@ -48,41 +47,4 @@ func least(of *milliseconds) time.Duration {
 		return 1
 	}
 	return of.duration()
-}
-
-// undone is a change, a flush or a close that did not end well.
-type undone struct {
-	Index      *int        `json:"index,omitempty"`
-	Step       *int        `json:"step,omitempty"`
-	Status     string      `json:"status"`
-	Account    string      `json:"account"`
-	Undone     []string    `json:"undone"`
-	Message    string      `json:"message"`
-	Remedy     string      `json:"remedy"`
-	Code       int         `json:"code"`
-	Text       string      `json:"text"`
-	Effect     string      `json:"effect"`
-	Retryable  bool        `json:"retryable"`
-	Violations []violation `json:"violations"`
-}
-
-func undoneOf(err error) undone {
-	var of *imtag.Error
-	if !errors.As(err, &of) {
-		return undone{Status: "defect", Message: err.Error()}
-	}
-	described := undone{
-		Status:     of.Status.String(),
-		Message:    of.Error(),
-		Remedy:     of.Remedy,
-		Code:       of.Code,
-		Text:       of.Text,
-		Effect:     of.Effect.String(),
-		Retryable:  of.Retryable(),
-		Violations: violations(of),
-	}
-	for _, it := range of.Failures { // the one of a change
-		described.Account, described.Undone = it.Account, it.Undone
-	}
-	return described
 }

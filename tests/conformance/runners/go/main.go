@@ -24,7 +24,7 @@ func main() {
 			return
 		}
 		if err == nil {
-			err = output.Encode(outcomeOf(of))
+			err = output.Encode(play(of))
 		}
 		if err != nil {
 			giveUp(err)
@@ -38,27 +38,23 @@ func giveUp(why error) {
 	os.Exit(1)
 }
 
-func outcomeOf(of testCase) outcome {
+func play(of testCase) outcome {
 	client, err := imtag.NewClient(of.Settings.config())
 	if err != nil {
-		return failed(nil, err)
+		return outcomeOf(nil, err)
 	}
 	defer client.Close()
 	switch {
 	case of.Bulk != nil:
-		return of.Bulk.run(client)
+		return of.Bulk.play(client)
 	case of.Batcher != nil:
-		return of.Batcher.live(client)
+		return of.Batcher.play(client)
 	}
-	result, err := made(client, of.Call)
-	if err != nil {
-		return failed(result, err)
-	}
-	return outcome{Status: "ok", Result: shown(result)}
+	return outcomeOf(playCall(client, of.Call))
 }
 
-// made makes the call.
-func made(client *imtag.Client, call call) (*imtag.Result, error) {
+// playCall makes the call.
+func playCall(client *imtag.Client, call call) (*imtag.Result, error) {
 	ctx, cancel := limited(call.Timeout, call.CancelAfter)
 	defer cancel()
 	var options []imtag.CallOption

@@ -14,10 +14,10 @@ type outcome struct {
 	Error  *failure `json:"error,omitempty"`
 
 	// Of a bulk run and a batcher.
-	Settled  int      `json:"settled,omitempty"`
-	Done     int      `json:"done,omitempty"`
-	Failures []undone `json:"failures,omitempty"`
-	Summary  *summary `json:"summary,omitempty"`
+	Settled  int             `json:"settled,omitempty"`
+	Done     int             `json:"done,omitempty"`
+	Failures []changeFailure `json:"failures,omitempty"`
+	Summary  *summary        `json:"summary,omitempty"`
 }
 
 type result struct {
@@ -34,18 +34,33 @@ type userTags struct {
 	Tags    []string `json:"tags"`
 }
 
+// described is what the errors of calls and of changes both have.
+type described struct {
+	Message    string      `json:"message"`
+	Remedy     string      `json:"remedy"`
+	Code       int         `json:"code"`
+	Text       string      `json:"text"`
+	Effect     string      `json:"effect"`
+	Retryable  bool        `json:"retryable"`
+	Violations []violation `json:"violations"`
+}
+
 type failure struct {
-	Message      string      `json:"message"`
-	Remedy       string      `json:"remedy"`
-	Code         int         `json:"code"`
-	Text         string      `json:"text"`
-	Effect       string      `json:"effect"`
-	Retryable    bool        `json:"retryable"`
-	Attempts     int         `json:"attempts"`
-	AttemptsSent int         `json:"attempts_sent"`
-	RequestID    string      `json:"request_id"`
-	Violations   []violation `json:"violations"`
-	Failures     []leftOut   `json:"failures"`
+	described
+	Attempts     int       `json:"attempts"`
+	AttemptsSent int       `json:"attempts_sent"`
+	RequestID    string    `json:"request_id"`
+	Failures     []leftOut `json:"failures"`
+}
+
+// changeFailure is a change, a flush or a close that did not end well.
+type changeFailure struct {
+	Index   *int     `json:"index,omitempty"`
+	Step    *int     `json:"step,omitempty"`
+	Status  string   `json:"status"`
+	Account string   `json:"account"`
+	Undone  []string `json:"undone"`
+	described
 }
 
 type violation struct {
@@ -63,51 +78,49 @@ type leftOut struct {
 	Retryable bool   `json:"retryable"`
 }
 
-func failed(result *imtag.Result, err error) outcome {
+func outcomeOf(result *imtag.Result, err error) outcome {
+	if err == nil {
+		return outcome{Status: "ok", Result: resultOf(result)}
+	}
 	var of *imtag.Error
 	if !errors.As(err, &of) {
-		return outcome{Status: "defect", Error: &failure{Message: err.Error()}}
+		return outcome{Status: "defect", Error: &failure{described: described{Message: err.Error()}}}
 	}
-	described := &failure{
-		Message:      of.Error(),
-		Remedy:       of.Remedy,
-		Code:         of.Code,
-		Text:         of.Text,
-		Effect:       of.Effect.String(),
-		Retryable:    of.Retryable(),
-		Attempts:     of.Attempts,
-		AttemptsSent: of.AttemptsSent,
-		RequestID:    of.RequestID,
-	}
-	described.Violations = violations(of)
+	why := &failure{describe(of), of.Attempts, of.AttemptsSent, of.RequestID, nil}
 	for _, it := range of.Failures {
-		described.Failures = append(described.Failures,
+		why.Failures = append(why.Failures,
 			leftOut{it.Account, it.Code, it.Text, it.Remedy, it.Effect.String(), it.Retryable})
 	}
-	return outcome{Status: of.Status.String(), Result: shown(result), Error: described}
+	return outcome{Status: of.Status.String(), Result: resultOf(result), Error: why}
 }
 
-func violations(of *imtag.Error) []violation {
-	var all []violation
-	for _, it := range of.Violations {
-		all = append(all, violation(it))
+func failureOf(err error) changeFailure {
+	var of *imtag.Error
+	if !errors.As(err, &of) {
+		return changeFailure{Status: "defect", described: described{Message: err.Error()}}
 	}
-	return all
+	failed := changeFailure{Status: of.Status.String(), described: describe(of)}
+	for _, it := range of.Failures { // the one of a change
+		failed.Account, failed.Undone = it.Account, it.Undone
+	}
+	return failed
 }
 
-func shown(of *imtag.Result) *result {
+func describe(of *imtag.Error) described {
+	var violations []violation
+	for _, it := range of.Violations {
+		violations = append(violations, violation(it))
+	}
+	return described{of.Error(), of.Remedy, of.Code, of.Text, of.Effect.String(), of.Retryable(), violations}
+}
+
+func resultOf(of *imtag.Result) *result {
 	if of == nil {
 		return nil
 	}
-	shown := &result{
-		Accounts:     of.Accounts,
-		Attempts:     of.Attempts,
-		AttemptsSent: of.AttemptsSent,
-		RequestID:    of.RequestID,
-		Unanswered:   of.Unanswered,
-	}
+	read := &result{of.Accounts, of.Attempts, of.AttemptsSent, of.RequestID, nil, of.Unanswered}
 	for _, user := range of.Users {
-		shown.Users = append(shown.Users, userTags(user))
+		read.Users = append(read.Users, userTags(user))
 	}
-	return shown
+	return read
 }

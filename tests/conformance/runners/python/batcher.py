@@ -9,12 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Callable
 
 from options import await_arrivals, call_options, change_of, milliseconds_gone
-from outcome import failure
+from outcome import failure_of
 
 import imtag
 
 
-def lived(client: imtag.Client, case: dict[str, Any]) -> dict[str, Any]:
+def play_batcher(client: imtag.Client, case: dict[str, Any]) -> dict[str, Any]:
     """Make a batcher, do the steps one after the other, and close it."""
     batcher = client.batcher(**milliseconds_gone(case["options"]))
     steps = case["steps"]
@@ -30,7 +30,7 @@ def lived(client: imtag.Client, case: dict[str, Any]) -> dict[str, Any]:
     for number, end in ends.items():
         error = end.exception()
         if isinstance(error, imtag.Error):
-            failures.append(failure(error, step=number))
+            failures.append(failure_of(error, step=number))
         elif error is not None:
             raise error
     return {"status": "ok", "done": len(ends) - len(failures), "failures": failures}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from options import await_arrivals, change_of, milliseconds_gone, thread
-from outcome import ended, failure
+from outcome import failure_of, outcome_of
 
 import imtag
 
@@ -23,7 +23,7 @@ _COUNTS = (
 )
 
 
-def ran(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
+def play_bulk(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
     """Make a run, and go through its outcomes."""
 
     def changes() -> Iterator[imtag.Change]:
@@ -54,12 +54,12 @@ def ran(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
         for outcome in run:
             outcomes.append(outcome)
     except imtag.Error as error:
-        end = ended(error)
+        end = outcome_of(error)
         outcomes.extend(run)
     if canceller is not None:
         canceller.join()
     outcomes.sort(key=lambda outcome: outcome.index)
-    failures = [failure(outcome.error, index=outcome.index) for outcome in outcomes if outcome.error is not None]
+    failures = [failure_of(outcome.error, index=outcome.index) for outcome in outcomes if outcome.error is not None]
     if failures and end["status"] == "ok":
         end["status"] = "partial"
     summary = {name: getattr(run.summary, name) for name in _COUNTS}

@@ -27,12 +27,12 @@ _STATUSES = {
 _OF_A_CHANGE = ("status", "message", "remedy", "code", "text", "effect", "retryable", "violations")
 
 
-def ended(error: imtag.Error) -> dict[str, Any]:
+def outcome_of(error: imtag.Error) -> dict[str, Any]:
     """Return how something ended that raised."""
     return {"status": _status(error), "error": _described(error)}
 
 
-def failure(error: imtag.Error, **place: int) -> dict[str, Any]:
+def failure_of(error: imtag.Error, **place: int) -> dict[str, Any]:
     """Return the failure of a change, or of a step: where it stands, and why."""
     known = {"status": _status(error), **_described(error)}
     failed: dict[str, Any] = {**place, **{name: known[name] for name in _OF_A_CHANGE if name in known}}
@@ -41,7 +41,7 @@ def failure(error: imtag.Error, **place: int) -> dict[str, Any]:
     return failed
 
 
-def shown(result: imtag.Result) -> dict[str, Any]:
+def result_of(result: imtag.Result) -> dict[str, Any]:
     """Return a result."""
     return {
         "accounts": result.accounts,

@@ -10,10 +10,10 @@ import json
 import sys
 from typing import Any, Callable
 
-from batcher import lived
-from bulk import ran
+from batcher import play_batcher
+from bulk import play_bulk
 from options import call_options, milliseconds_gone, text
-from outcome import ended, shown
+from outcome import outcome_of, result_of
 
 import imtag
 
@@ -21,22 +21,22 @@ import imtag
 def main() -> None:
     """Run every case of standard input."""
     for line in sys.stdin.buffer:
-        print(json.dumps(outcome_of(json.loads(line))), flush=True)
+        print(json.dumps(play(json.loads(line))), flush=True)
 
 
-def outcome_of(case: dict[str, Any]) -> dict[str, Any]:
+def play(case: dict[str, Any]) -> dict[str, Any]:
     """Run one case."""
     try:
         with imtag.Client(**settings_of(case["settings"])) as client:
             if "bulk" in case:
-                return ran(client, case["bulk"])
+                return play_bulk(client, case["bulk"])
             if "batcher" in case:
-                return lived(client, case["batcher"])
-            return {"status": "ok", "result": shown(made(client, case["call"]))}
+                return play_batcher(client, case["batcher"])
+            return {"status": "ok", "result": result_of(play_call(client, case["call"]))}
     except imtag.PartialFailure as error:
-        return {**ended(error), "result": shown(error.result)}
+        return {**outcome_of(error), "result": result_of(error.result)}
     except imtag.Error as error:
-        return ended(error)
+        return outcome_of(error)
 
 
 def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def supplier(answer: dict[str, Any]) -> Callable[[], imtag.UserSig]:
     return callback
 
 
-def made(client: imtag.Client, call: dict[str, Any]) -> imtag.Result:
+def play_call(client: imtag.Client, call: dict[str, Any]) -> imtag.Result:
     """Make the call."""
     with call_options(call) as options:
         if "users" in call:
