@@ -103,6 +103,12 @@ fn a_file_that_imtag_did_not_make_is_neither_replaced_nor_removed() {
         ),
         ("torn", &list[..list.len() - 5]),
         ("line", "{\"line\":1"),
+        ("blank", &format!("{list}\n{list}")),
+        ("crlf", &list.replace('\n', "\r\n")),
+        ("bom", &format!("\u{feff}{list}")),
+        ("more", &list.replace("}\n", ",\"note\":\"call her\"}\n")),
+        ("cut", &format!("{list}call alice")),
+        ("long", &list.replace("alice", &"a".repeat(2 << 20))),
     ] {
         stage.file(name, content);
         for (flag, kind) in [
@@ -130,7 +136,14 @@ fn no_link_device_pipe_or_folder_is_written_through() {
     symlink(LIST, path("link")).unwrap();
     symlink("nowhere", path("dangling")).unwrap();
     fs::create_dir(path("folder")).unwrap();
+    symlink("link", path("chain")).unwrap();
+    let is_pipe = rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), 0o600.into());
+    is_pipe.unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
     for (name, says) in [
+        ("chain", "chain is a link, and imtag writes "),
+        ("pipe", "pipe is a pipe, and "),
+        ("socket", "socket is a socket, and "),
         ("link", "link is a link, and imtag writes "),
         ("dangling", "dangling is a link, and imtag writes "),
         ("folder", "folder is a folder, and "),
@@ -157,8 +170,30 @@ fn no_link_device_pipe_or_folder_is_written_through() {
 fn one_path_for_two_files_is_refused() {
     let (stage, list) = with_list();
     stage.file("list", &list);
-    let twice = ["--failed", "x", "--journal", "./x"];
-    refused(&stage, &twice, "x cannot be both ");
+    symlink(".", stage.home.path().join("here")).unwrap();
+    for path in ["x", "./x", "here/x"] {
+        for (flags, says) in [
+            (
+                ["--failed", path, "--journal", "x"],
+                "x cannot be both a journal of an import and a list of failed users: give another path (--journal or --failed)",
+            ),
+            (
+                ["--journal", "x", "--bad-rows", path],
+                "x cannot be both a journal of an import and a list of bad rows: give another path (--journal or --bad-rows)",
+            ),
+            (
+                ["--failed", "x", "--bad-rows", path],
+                "x cannot be both a list of failed users and a list of bad rows: give another path (--failed or --bad-rows)",
+            ),
+        ] {
+            refused(&stage, &flags, says);
+        }
+    }
+    // a folder on the way may be a link
+    leave_alice_out(&stage);
+    let linked = ["import", FILE, "--journal", "here/j", "--failed", "here/f"];
+    assert_eq!(stage.run(&linked).exit, Some(1));
+    assert!(stage.home.path().join("f").exists());
     refused(
         &stage,
         &["--failed", FILE],

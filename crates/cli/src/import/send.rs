@@ -207,7 +207,9 @@ impl Sending<'_> {
             self.tracker.dispatched(position);
             dispatched += 1;
         }
-        let left = user.changes().skip(dispatched);
+        let is_whole = matches!(pushed, Ok(true));
+        let left = (!is_whole).then(|| user.changes().skip(dispatched));
+        let left = left.into_iter().flatten();
         self.tracker.all_dispatched(position, user, left)?;
         pushed
     }

@@ -134,38 +134,4 @@ mod tests {
         assert_eq!(files.journal, Path::new("imtag-stdin.journal"));
         assert_eq!(files.failed, Path::new("f"));
     }
-
-    #[test]
-    fn no_two_files_are_one_however_their_paths_are_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let input = folder.path().join("users.csv");
-        let path = folder.path().join("x");
-        let dotted = folder.path().join(".").join("x");
-        let linked = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path(), &linked).unwrap();
-        let path = Some(path.as_path());
-        for other in [path, Some(&dotted), Some(&linked.join("x"))] {
-            for (files, says) in [
-                (
-                    Files::new(&input, path, other, None),
-                    "x cannot be both a journal of an import and a list of failed users: give another path (--journal \
-                     or --failed)",
-                ),
-                (
-                    Files::new(&input, path, None, other),
-                    "x cannot be both a journal of an import and a list of bad rows: give another path (--journal or \
-                     --bad-rows)",
-                ),
-                (
-                    Files::new(&input, None, path, other),
-                    "x cannot be both a list of failed users and a list of bad rows: give another path (--failed or \
-                     --bad-rows)",
-                ),
-            ] {
-                let text = files.unwrap_err().sentence;
-                assert!(text.ends_with(says), "{text}");
-            }
-        }
-        assert!(!folder.path().join("x").exists());
-    }
 }
