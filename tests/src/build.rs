@@ -98,7 +98,12 @@ impl Built {
 
 /// Cargo's target folder.
 pub fn target() -> Result<PathBuf, Error> {
-    Ok(Metadata::read(&["--no-deps"])?.target_directory)
+    static TARGET: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(target) = TARGET.get() {
+        return Ok(target.clone());
+    }
+    let target = Metadata::read(&["--no-deps"])?.target_directory;
+    Ok(TARGET.get_or_init(|| target).clone())
 }
 
 /// What pkg-config prints for a package of a tree: the flags for a compiler.

@@ -62,8 +62,8 @@ pub fn is_long() -> bool {
     std::env::var_os(LONG).is_some()
 }
 
-/// Starts this program anew in its place; why that cannot be done.
-pub fn enter(words: &[String], long: bool) -> std::io::Error {
+/// Starts this program anew in its place, by the same words; why that cannot be done.
+pub fn enter(long: bool) -> std::io::Error {
     let ignores = is_ignored(SIGINT) || is_ignored(SIGQUIT) || is_ignored(SIGHUP);
     let has_terminal = fs::File::open("/dev/tty").is_ok();
     if ignores && has_terminal {
@@ -88,8 +88,7 @@ pub fn enter(words: &[String], long: bool) -> std::io::Error {
     let target = program.ancestors().nth(2).unwrap_or(&program);
     let variables = variables(&inherited, home_of_the_user(), &target.join("home"));
     Command::new(&program)
-        .arg("test")
-        .args(words)
+        .args(std::env::args_os().skip(1))
         .env_clear()
         .envs(variables)
         .envs(long.then_some((LONG, "1")))

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use crate::cargo::{clean, root};
 use crate::error::Error;
-use crate::program::{output, run};
+use crate::log::Log;
+use crate::program::output;
 use crate::{build, elf, tools};
 
 const BINDING: &str = "bindings/go";
@@ -36,7 +37,7 @@ struct Go {
 
 /// Format, vet, tests, races; and every pointer that is handed to C is looked at, in the same run, as each of both builds
 /// Go's own library anew.
-pub fn tested() -> Result<(), Error> {
+pub fn tested(log: &Log) -> Result<(), Error> {
     let go = Go::new()?;
     let mut gofmt = Command::new("gofmt");
     clean(&mut gofmt);
@@ -46,18 +47,18 @@ pub fn tested() -> Result<(), Error> {
         return Err(format!("run gofmt -w on: {files}").into());
     }
     for module in [BINDING, RUNNER, CLIENTS] {
-        run(go.command(module, "vet").arg("./..."))?;
+        log.run(go.command(module, "vet").arg("./..."))?;
     }
-    run(go.test()?.arg("./..."))
+    log.run(go.test()?.arg("./..."))
 }
 
 /// The same, with garbage collected before each call into C.
-pub fn with_collections() -> Result<(), Error> {
-    run(Go::new()?.test()?.args(["-tags", "imtag_debug", "./..."]))
+pub fn with_collections(log: &Log) -> Result<(), Error> {
+    log.run(Go::new()?.test()?.args(["-tags", "imtag_debug", "./..."]))
 }
 
 /// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
-pub fn linked_statically() -> Result<(), Error> {
+pub fn linked_statically(_: &Log) -> Result<(), Error> {
     let go = Go::new()?;
     let program = go.build(RUNNER, "runner-static", &["-tags", "imtag_static"])?;
     let needed = elf::dynamic(&program)?.needed;

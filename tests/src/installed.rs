@@ -1,6 +1,6 @@
 //! The library as others get it: installed by the task as a person would run it, then used by a C and a C++ program
-//! that lie elsewhere, shared and static, found by pkg-config and by CMake. Both as it is built every day and as it is
-//! shipped, as link-time optimisation changes what is in an archive.
+//! that lie elsewhere, shared and static, found by pkg-config and by CMake. It is the library as it is shipped, as link-time
+//! optimisation changes what is in an archive; that of every day is what the languages are tested with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::build::pkg_config_flags;
 use crate::cargo::{cargo, root};
 use crate::error::Error;
+use crate::log::Log;
 use crate::program::output;
 use crate::{archive, elf, tools};
 
@@ -28,18 +29,19 @@ const PROGRAMS: [(&str, &str); 6] = [
 /// The compiler of each language, with its options.
 const COMPILERS: [(&str, &str, &[&str]); 2] = [("c", "gcc", &[]), ("cpp", "g++", &["-std=c++17"])];
 
-/// In a profile.
-pub fn installed(profile: &str) -> Result<(), Error> {
+pub fn installed(_: &Log) -> Result<(), Error> {
     for (program, package) in PROGRAMS {
         tools::program(program, package)?;
     }
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let first = folder.join("first");
-    install(profile, &[], &first)?;
-    let again = install(profile, &[], &first)?;
-    let is_left = !again.contains("wrote ");
-    expect(is_left, "what is fresh is not written again")?;
+    install(&[], &first)?;
+    let again = install(&[], &first)?;
+    assert!(
+        !again.contains("wrote "),
+        "fresh, and written again: {again}"
+    );
     libraries(&first)?;
     for kind in [Kind::Shared, Kind::Static] {
         for (language, compiler, options) in COMPILERS {
@@ -64,21 +66,16 @@ pub fn installed(profile: &str) -> Result<(), Error> {
     // the repository as a part of another project, which has cargo build it
     for how in ["add_subdirectory", "FetchContent"] {
         let source = format!("-DIMTAG_SOURCE={}", root().display());
-        let settings = [
-            &source,
-            &format!("-DIMTAG_PROFILE={profile}"),
-            &format!("-DIMTAG_BY={how}"),
-        ];
-        by_cmake(&settings.map(String::as_str), &folder.join(how))?;
+        by_cmake(&[&source, &format!("-DIMTAG_BY={how}")], &folder.join(how))?;
     }
     wrong_compilers(&moved)?;
-    for_packagers(profile, folder)?;
-    no_place(profile)
+    for_packagers(folder)?;
+    no_place()
 }
 
 /// Installs as a person would; what it prints.
-fn install(profile: &str, options: &[&str], prefix: &Path) -> Result<String, Error> {
-    let mut command = cargo(["xtask", "install", "--profile", profile, "--prefix"]);
+fn install(options: &[&str], prefix: &Path) -> Result<String, Error> {
+    let mut command = cargo(["xtask", "install", "--prefix"]);
     output(command.arg(prefix).args(options))
 }
 
@@ -89,30 +86,21 @@ fn libraries(prefix: &Path) -> Result<(), Error> {
         ("libimtag.so", "libimtag.so.0.1"),
         ("libimtag.so.0.1", "libimtag.so.0.1.0"),
     ] {
-        let leads_to = fs::read_link(lib.join(name))? == Path::new(to);
-        expect(leads_to, &format!("{name} leads to {to}"))?;
+        assert_eq!(fs::read_link(lib.join(name))?, Path::new(to), "{name}");
     }
     let (shared, archive) = (lib.join("libimtag.so"), lib.join("libimtag.a"));
     let dynamic = elf::dynamic(&shared)?;
-    let is_named = dynamic.soname.as_deref() == Some("libimtag.so.0.1");
-    expect(is_named, "the SONAME is as cargo-c names it")?;
-    expect(dynamic.stays, "the shared library is never unloaded")?;
+    // as cargo-c names it
+    assert_eq!(dynamic.soname.as_deref(), Some("libimtag.so.0.1"));
+    assert!(dynamic.stays, "the shared library can be unloaded");
     let exported = elf::exported(&shared)?;
+    assert!(exported.iter().any(|name| name == "im_add_tag"));
     let foreign = exported.iter().find(|name| !name.starts_with("im_"));
-    expect(
-        foreign.is_none(),
-        &format!("only im_ is exported, not {foreign:?}"),
-    )?;
-    let adds = exported.iter().any(|name| name == "im_add_tag");
-    expect(adds, "im_add_tag is exported")?;
-    let are_same = elf::global(&archive)? == exported;
-    expect(
-        are_same,
-        "what is global in the archive is what is exported",
-    )?;
+    assert_eq!(foreign, None, "only im_ is exported");
+    assert_eq!(elf::global(&archive)?, exported, "the archive's are others");
     for section in [".eh_frame", ".init_array.00099"] {
         let has = elf::has_section(&archive, section)?;
-        expect(has, &format!("the archive keeps {section}"))?;
+        assert!(has, "the archive has lost {section}");
     }
     Ok(())
 }
@@ -158,7 +146,7 @@ fn static_as_a_whole(prefix: &Path, folder: &Path) -> Result<(), Error> {
         command.arg(source(&format!("main.{language}")));
         output(command.args(pkg_config_flags("imtag-static", prefix)?))?;
         let said = output(&mut Command::new(&program))?;
-        expect(said == SAYS, &format!("linked as a whole it says {said:?}"))?;
+        assert_eq!(said, SAYS, "linked as a whole");
     }
     Ok(())
 }
@@ -178,8 +166,7 @@ fn wrong_compilers(prefix: &Path) -> Result<(), Error> {
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         let errors: Vec<_> = text.lines().filter(|it| it.contains("error:")).collect();
         let is_one = matches!(errors.as_slice(), [one] if one.contains(says));
-        let holds = !said.status.success() && is_one;
-        expect(holds, &format!("g++ {flag} says one line: {text}"))?;
+        assert!(!said.status.success() && is_one, "g++ {flag} says {text}");
     }
     Ok(())
 }
@@ -188,25 +175,16 @@ fn wrong_compilers(prefix: &Path) -> Result<(), Error> {
 fn check_program(program: &Path, kind: Kind, libraries: Option<&Path>) -> Result<(), Error> {
     let needed = elf::dynamic(program)?.needed;
     let name = program.display();
-    let ours: Vec<_> = needed
-        .iter()
-        .filter(|name| name.contains("imtag"))
-        .collect();
-    let expected: &[&str] = match kind {
-        Kind::Shared => &["libimtag.so.0.1"],
-        Kind::Static => &[],
-    };
-    expect(
-        ours == expected,
-        &format!("{name} needs {expected:?}, of {needed:?}"),
-    )?;
+    let ours = needed.into_iter().filter(|name| name.contains("imtag"));
+    let expected = (kind == Kind::Shared).then_some("libimtag.so.0.1");
+    assert_eq!(ours.collect::<Vec<_>>(), Vec::from_iter(expected), "{name}");
     let mut command = Command::new(program);
     command.env_remove("LD_LIBRARY_PATH");
     if kind == Kind::Shared {
         command.envs(libraries.map(|folder| ("LD_LIBRARY_PATH", folder)));
     }
-    let said = output(&mut command)?;
-    expect(said == SAYS, &format!("{name} says {said:?}"))
+    assert_eq!(output(&mut command)?, SAYS, "{name}");
+    Ok(())
 }
 
 /// libimtag.a and an archive of another project in one program that uses both: in either order, and with the names of
@@ -235,48 +213,35 @@ fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Er
         }
         output(&mut gcc)?;
         let said = output(&mut Command::new(&program))?;
-        let works = said == "0.1.0 1 5 -1\n";
-        expect(works, &format!("both libraries work: {said:?}"))?;
+        assert_eq!(said, "0.1.0 1 5 -1\n", "one of both does not work");
     }
     Ok(())
 }
 
 /// With a DESTDIR the files go there, and say where they will be used.
-fn for_packagers(profile: &str, folder: &Path) -> Result<(), Error> {
+fn for_packagers(folder: &Path) -> Result<(), Error> {
     let destdir = folder.join("destdir");
     let place = destdir.display().to_string();
     let libdir = "/opt/imtag/lib/x86_64-linux-gnu";
     let options = ["--destdir", &place, "--libdir", libdir];
-    install(profile, &options, Path::new("/opt/imtag"))?;
+    install(&options, Path::new("/opt/imtag"))?;
     let lib = destdir.join("opt/imtag/lib/x86_64-linux-gnu");
     for package in ["imtag", "imtag-static"] {
         let pc = fs::read_to_string(lib.join(format!("pkgconfig/{package}.pc")))?;
         let prefix = "prefix=/opt/imtag\nlibdir=${prefix}/lib/x86_64-linux-gnu\n";
-        let names_the_prefix = pc.contains(prefix) && !pc.contains(&place);
-        expect(names_the_prefix, &format!("{package}.pc: {pc}"))?;
+        assert!(pc.contains(prefix) && !pc.contains(&place), "{pc}");
     }
-    let is_there = lib.join("libimtag.so.0.1.0").exists();
-    expect(is_there, "the library is in the libdir")
+    assert!(lib.join("libimtag.so.0.1.0").exists());
+    Ok(())
 }
 
 /// A prefix that cannot be written to is named, with what to do.
-fn no_place(profile: &str) -> Result<(), Error> {
-    let Err(error) = install(profile, &[], Path::new("/dev/null/imtag")) else {
+fn no_place() -> Result<(), Error> {
+    let Err(error) = install(&[], Path::new("/dev/null/imtag")) else {
         return Err("an installation below /dev/null was no error".into());
     };
     let error = error.to_string();
-    let names_it = error.contains("cannot write /dev/null/imtag/");
-    let is_clear = names_it && error.contains("choose another --prefix");
-    expect(
-        is_clear,
-        &format!("the error names the place and what to do: {error}"),
-    )
-}
-
-fn expect(holds: bool, what: &str) -> Result<(), Error> {
-    if holds {
-        Ok(())
-    } else {
-        Err(format!("this does not hold: {what}").into())
-    }
+    assert!(error.contains("cannot write /dev/null/imtag/"), "{error}");
+    assert!(error.contains("choose another --prefix"), "{error}");
+    Ok(())
 }

@@ -6,11 +6,13 @@
     reason = "not published: only the tasks of this repository use it"
 )]
 
+pub mod abi;
 pub mod archive;
 pub mod build;
 pub mod c;
 pub mod cargo;
 pub mod chaos;
+pub mod checks;
 pub mod conformance;
 pub mod cost;
 pub mod cpp;
@@ -20,6 +22,7 @@ pub mod environment;
 mod error;
 pub mod go;
 pub mod installed;
+pub mod log;
 pub mod metadata;
 pub mod other_sdks;
 pub mod page;

@@ -1,6 +1,5 @@
 //! docs/other-sdks.md, run as a reader would: its commands and programs as printed, in a folder elsewhere, against an
-//! emulator of the command line. Each language must get an answer without an error, and one that is missing on this
-//! machine is named as skipped.
+//! emulator of the command line. Each language must get an answer without an error.
 //!
 //! What would fetch an unlocked dependency is not run: the Rust program is the example `other_sdk` of this crate, which
 //! Cargo builds with all others, by Cargo.lock. A test holds that its code is what the page prints.
@@ -13,27 +12,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 
+use crate::build;
 use crate::error::Error;
 use crate::page::{self, Section};
-use crate::program::{Missing, Running, output};
-use crate::{build, tools};
+use crate::program::{Running, output};
 
 const PAGE: &str = "docs/other-sdks.md";
 const PORT: &str = "8443";
 const DONE: &str = "\"ErrorCode\":0";
-
-type Tool = fn() -> Result<(), Error>;
-
-/// The sections that are run, each with what looks for what the language needs, and installs it where that can be.
-const LANGUAGES: [(&str, Tool); 7] = [
-    ("curl", || tools::program("curl", "curl")),
-    ("Java", tools::java),
-    ("Python", || tools::program("python3", "python3")),
-    ("Node", || tools::program("node", "nodejs")),
-    ("Go", tools::any_go),
-    ("PHP", tools::php),
-    (RUST, || Ok(())),
-];
 
 const RUST: &str = "Rust";
 
@@ -41,38 +27,16 @@ const RUST: &str = "Rust";
 const EXAMPLE: &str = "other_sdk";
 const PROGRAM: &str = "target/debug/tag";
 
-pub fn examples() -> Result<(), Error> {
+/// The section of a language, by an emulator of its own.
+pub fn example(language: &str) -> Result<(), Error> {
     let sections = page::read(PAGE)?;
     let [start, settings] = &section(&sections, "Start")?.commands[..] else {
         return Err(format!("{PAGE}: its start is not the emulator and the settings").into());
     };
     let elsewhere = tempfile::tempdir()?;
     let emulator = Emulator::start(elsewhere.path(), start)?;
-    let (mut failed, mut skipped) = (Vec::new(), Vec::new());
-    for (name, is_there) in LANGUAGES {
-        let section = section(&sections, name)?;
-        let run = || run(section, elsewhere.path(), settings, &emulator.port);
-        match is_there().and_then(|()| run()) {
-            Ok(()) => println!("{name}: ok"),
-            Err(why) if why.is::<Missing>() => {
-                println!("{name}: skipped: {why}");
-                skipped.push(format!("{name} is skipped: {why}"));
-            }
-            Err(why) => failed.push(format!("{name}: {why}")),
-        }
-    }
-    outcome(failed, skipped)
-}
-
-/// A language that is missing hides no failure.
-fn outcome(failed: Vec<String>, skipped: Vec<String>) -> Result<(), Error> {
-    if !failed.is_empty() {
-        Err([failed, skipped].concat().join("; ").into())
-    } else if !skipped.is_empty() {
-        Err(Missing(skipped.join("; ")).into())
-    } else {
-        Ok(())
-    }
+    let section = section(&sections, language)?;
+    run(section, elsewhere.path(), settings, &emulator.port)
 }
 
 fn section<'a>(sections: &'a [Section], name: &str) -> Result<&'a Section, Error> {
@@ -160,32 +124,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_a_section_for_each_language() {
+    fn every_section_is_one_that_a_check_runs() {
         let sections = page::read(PAGE).unwrap();
         assert_eq!(section(&sections, "Start").unwrap().commands.len(), 2);
-        for (name, _) in LANGUAGES {
-            let section = section(&sections, name).unwrap();
-            assert!(!section.commands.is_empty(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_language_that_is_missing_is_skipped_by_name_and_hides_no_failure() {
-        let skipped = || {
-            vec![
-                "Java is skipped: a".to_owned(),
-                "Node is skipped: b".to_owned(),
-            ]
-        };
-        assert!(outcome(vec![], vec![]).is_ok());
-        let error = outcome(vec![], skipped()).unwrap_err();
-        assert!(error.is::<Missing>());
-        assert_eq!(error.to_string(), "Java is skipped: a; Node is skipped: b");
-        let error = outcome(vec!["Go: c".to_owned()], skipped()).unwrap_err();
-        assert!(!error.is::<Missing>());
+        let names = sections
+            .iter()
+            .filter(|it| it.level == 2 && !it.commands.is_empty());
+        let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
         assert_eq!(
-            error.to_string(),
-            "Go: c; Java is skipped: a; Node is skipped: b"
+            names,
+            [
+                "Start", "curl", "Java", "Python", "Node", "Go", "PHP", "Rust"
+            ]
         );
     }
 

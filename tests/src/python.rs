@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 
 use crate::cargo::root;
 use crate::error::Error;
-use crate::program::{Missing, output, run};
+use crate::log::Log;
+use crate::program::{Missing, output};
 use crate::pypi::{VirtualEnv, lock, only_wheel};
 use crate::{build, tools};
 
@@ -23,33 +24,33 @@ pub struct Venv {
 }
 
 /// Style, format, types.
-pub fn linted() -> Result<(), Error> {
+pub fn linted(log: &Log) -> Result<(), Error> {
     let venv = Venv::with_package()?;
     let cache = venv.folder.join("ruff");
     for arguments in [&["check"][..], &["format", "--check"]] {
         let mut ruff = venv.module("ruff");
         ruff.args(arguments).arg("--config").arg(configuration());
         ruff.arg("--cache-dir").arg(&cache);
-        run(ruff.current_dir(project()).arg(".").arg(runner()))?;
+        log.run(ruff.current_dir(project()).arg(".").arg(runner()))?;
     }
     let cache = venv.folder.join("mypy");
     for files in [None, Some(runner())] {
         let mut mypy = venv.module("mypy");
         mypy.arg("--config-file").arg(configuration());
         mypy.arg("--cache-dir").arg(&cache);
-        run(mypy.current_dir(project()).args(files))?;
+        log.run(mypy.current_dir(project()).args(files))?;
     }
     Ok(())
 }
 
 /// The tests.
-pub fn tested() -> Result<(), Error> {
+pub fn tested(log: &Log) -> Result<(), Error> {
     let mut pytest = Venv::with_package()?.module("pytest");
     pytest.arg("-c").arg(configuration());
     pytest.args(["-p", "no:cacheprovider", "--quiet"]);
     pytest.arg("--rootdir").arg(project());
     pytest.env("IMTAG_BIN", build::imtag()?);
-    run(pytest.arg(project().join("tests")))
+    log.run(pytest.arg(project().join("tests")))
 }
 
 /// What bench/marshal.py prints.

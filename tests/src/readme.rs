@@ -13,10 +13,10 @@ use imtag_emulator::Emulator;
 
 use crate::cargo::root;
 use crate::error::Error;
-use crate::go;
 use crate::page::{self, Section, shell};
 use crate::program::output;
 use crate::python::Venv;
+use crate::{build, go};
 
 const HEADING: &str = "From C, C++, Python and Go";
 
@@ -30,36 +30,11 @@ const ACCOUNT: &str = "xiaojun012";
 const TAGS: [&str; 2] = ["beijing", "vip"];
 const SAYS: &str = "1 user tagged";
 
-pub fn examples() -> Result<(), Error> {
-    let sections = page::read("README.md")?;
-    let mut sections = sections
-        .iter()
-        .skip_while(|section| section.name != HEADING);
-    let first = sections
-        .next()
-        .ok_or_else(|| format!("README.md has no {HEADING:?}"))?;
-    let before = first.commands.concat();
-    let languages: Vec<_> = sections
-        .take_while(|section| section.level > first.level)
-        .collect();
-    let mut faults = Vec::new();
-    for language in &languages {
-        match run(language, &before) {
-            Ok(()) => println!("{}: {SAYS}", language.name),
-            Err(why) => faults.push(format!("{}: {why}", language.name)),
-        }
-    }
-    if languages.is_empty() {
-        return Err(format!("README.md has no examples under {HEADING:?}").into());
-    }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults.join("; ").into())
-    }
-}
-
-fn run(example: &Section, before: &str) -> Result<(), Error> {
+/// The example of a language.
+pub fn example(language: &str) -> Result<(), Error> {
+    let (before, examples) = examples()?;
+    let example = examples.iter().find(|example| example.name == language);
+    let example = example.ok_or_else(|| format!("README.md has no {language:?}"))?;
     let [(file, code)] = example.files.as_slice() else {
         return Err("an example is one file".into());
     };
@@ -70,8 +45,10 @@ fn run(example: &Section, before: &str) -> Result<(), Error> {
     let emulator = Emulator::builder().secret_key(SecretKey::new(KEY)?);
     let emulator = emulator.start()?;
     let elsewhere = tempfile::tempdir()?;
-    let [project, prefix, wheels, key] =
-        ["project", "prefix", "wheels", "secret-key"].map(|name| elsewhere.path().join(name));
+    let [project, wheels, key] =
+        ["project", "wheels", "secret-key"].map(|name| elsewhere.path().join(name));
+    // a place of its own in each run would have Go build what it has built
+    let prefix = build::target()?.join("readme");
     for folder in [&project, &wheels] {
         fs::create_dir_all(folder)?;
     }
@@ -100,6 +77,15 @@ fn run(example: &Section, before: &str) -> Result<(), Error> {
     }
 }
 
+/// What is typed before all examples, and the examples.
+fn examples() -> Result<(String, Vec<Section>), Error> {
+    let mut sections = page::read("README.md")?.into_iter();
+    let first = sections.find(|section| section.name == HEADING);
+    let first = first.ok_or_else(|| format!("README.md has no {HEADING:?}"))?;
+    let examples = sections.take_while(|section| section.level > first.level);
+    Ok((first.commands.concat(), examples.collect()))
+}
+
 /// A folder as pip takes it, whose list of folders is parted by blanks.
 fn file_url(folder: &Path) -> String {
     let path = folder.display().to_string();
@@ -117,6 +103,13 @@ fn counts(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_example_is_one_that_a_check_runs() {
+        let (_, examples) = examples().unwrap();
+        let names: Vec<&str> = examples.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["C", "C++", "Python", "Go"]);
+    }
 
     #[test]
     fn what_a_program_brings_in_is_not_one_of_its_lines() {

@@ -57,8 +57,11 @@ const EMULATOR: &Layers = &[
 const CHECKS: &Layers = &[
     "archive cargo cost data elf error parallel program random scene",
     "environment metadata tools",
-    "build c cpp go installed other_sdks page pypi python readme",
+    "build",
+    "abi log pypi",
+    "c cpp go installed other_sdks page python readme",
     "chaos conformance quota",
+    "checks",
 ];
 
 const TIDY: &Layers = &[

@@ -18,7 +18,7 @@ use crate::Error;
 use crate::install;
 use crate::program::output;
 use crate::scene::{self, CALLS_PER_SECOND, LATENCY, Scene};
-use crate::test::{go, python};
+use imtag_checks::{go, python};
 
 const THREADS: u64 = 2_000;
 const STACK_BYTES: usize = 256 * 1024;

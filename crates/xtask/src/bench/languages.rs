@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::Error;
 use crate::cargo::root;
 use crate::program::output;
-use crate::test::tools;
+use imtag_checks::tools;
 
 /// What this machine lacks for a language, or for libcurl, in a sentence.
 pub(super) fn missing(language: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::report::{Report, Table};
 use super::{Options, languages};
 use crate::Error;
-use crate::test::{go, python};
+use imtag_checks::{go, python};
 
 pub(super) fn run(options: &Options) -> Result<Report, Error> {
     let mut report = options.report();

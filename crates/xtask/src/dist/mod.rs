@@ -14,7 +14,7 @@ use std::fs;
 use crate::Error;
 use crate::install::{build, sizes};
 use crate::pypi::{VirtualEnv, lock};
-use crate::test::tools;
+use imtag_checks::tools;
 use path_remapping::PathRemapping;
 use zig::Zig;
 

@@ -16,7 +16,7 @@ use crate::cargo::cargo;
 use crate::install::build::Built;
 use crate::install::{self, tree};
 use crate::program::Running;
-use crate::test::{go, python};
+use imtag_checks::{go, python};
 
 /// A client: what its rows are called, and its program.
 pub(super) struct Client {

@@ -1,0 +1,75 @@
+//! What a check and its programs print, kept until one wants to read it.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::build::target;
+use crate::error::Error;
+use crate::program::{as_typed, end_well};
+
+/// The last lines of a log that are shown.
+const SHOWN: usize = 200;
+
+/// A file below target/checks, shown where the check fails.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// An empty log, with the name of a check.
+    pub fn new(check: &str) -> Result<Log, Error> {
+        let folder = target()?.join("checks");
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("{}.log", check.replace([' ', '\''], "-")));
+        fs::write(&path, "")?;
+        let file = File::options().append(true).open(&path)?;
+        Ok(Log { path, file })
+    }
+
+    /// Writes a line.
+    pub fn say(&self, line: &dyn fmt::Display) {
+        // what cannot be kept costs no check
+        let _ = (&self.file).write_all(format!("{line}\n").as_bytes());
+    }
+
+    /// Runs a command whose output goes here.
+    pub fn run(&self, command: &mut Command) -> Result<(), Error> {
+        self.say(&as_typed(command));
+        let [out, complaint] = [self.file.try_clone()?, self.file.try_clone()?];
+        end_well(command.stdin(Stdio::null()).stdout(out).stderr(complaint))
+    }
+
+    /// Its last lines, below its path.
+    pub fn shown(&self) -> String {
+        let text = fs::read(&self.path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(SHOWN)..];
+        format!("{}:\n{}", self.path.display(), last.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_has_what_is_said_and_what_programs_print() {
+        let log = Log::new("test of logs").unwrap();
+        log.say(&"first");
+        let mut shell = Command::new("sh");
+        log.run(shell.args(["-c", "echo one; echo two >&2"]))
+            .unwrap();
+        let shown = log.shown();
+        assert!(
+            shown.ends_with(":\nfirst\nsh -c echo one; echo two >&2\none\ntwo"),
+            "{shown}"
+        );
+        let failing = log.run(&mut Command::new("false")).unwrap_err();
+        assert_eq!(failing.to_string(), "false: exit status: 1");
+    }
+}
