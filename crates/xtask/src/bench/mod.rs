@@ -32,7 +32,7 @@ struct Bench {
     about: &'static str,
     /// How much is measured, an option with a number: usually, in a quick run, and at most.
     amount: (&'static str, [u64; 2], u64),
-    /// How often each is measured, usually and in a quick run.
+    /// How often each is measured, usually and in a quick run: an option where it is not once.
     rounds: [usize; 2],
     /// The languages whose programs it measures, too.
     languages: &'static [&'static str],
@@ -204,7 +204,9 @@ impl Bench {
                 Arg::Long("quick") => options.quick = true,
                 Arg::Long("json") => options.json = true,
                 Arg::Long("against") => options.against = Some(arguments.value()?.string()?),
-                Arg::Long("rounds") => rounds = Some(arguments.value()?.parse()?),
+                Arg::Long("rounds") if self.rounds != [1, 1] => {
+                    rounds = Some(arguments.value()?.parse()?)
+                }
                 Arg::Long("profile") if self.builds => {
                     options.profile = arguments.value()?.string()?;
                     if !["dist", "release"].contains(&options.profile.as_str()) {
@@ -238,7 +240,9 @@ impl Bench {
         if usual > 1 {
             help += &entry(&format!("--{name} N"), &format!("{usual} if not given"));
         }
-        help += &entry("--rounds N", &format!("{rounds} if not given"));
+        if rounds > 1 {
+            help += &entry("--rounds N", &format!("{rounds} if not given"));
+        }
         help += &entry("--quick", "less of all that: figures that say less");
         if self.builds {
             let profile =
