@@ -179,12 +179,6 @@ impl Store {
 
 #[cfg(test)]
 impl Store {
-    pub(crate) fn looked_up(&self, tags: &[&str]) -> Vec<TagId> {
-        let mut ids = Vec::new();
-        self.lookup(tags, &mut ids);
-        ids
-    }
-
     /// What is counted is what is there, after a sweep.
     pub(crate) fn assert_counts(&self) {
         let mut users = BTreeMap::new();

@@ -106,6 +106,31 @@ fn a_failed_user_is_named_on_timpush_and_fails_all_on_the_older_routes() {
 }
 
 #[test]
+fn a_user_has_100_tags_at_most_and_an_app_1000_on_timpush() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    let numbered = |from: u32, to: u32| (from..to).map(|number| format!("t{number}"));
+    emulator.tag("full", numbered(0, 99));
+    assert_eq!(caller.code(ADD, tags(&[("full", &["t5", "t99"])])), 0);
+    assert_eq!(caller.code(ADD, tags(&[("full", &["t5", "t100"])])), 90033);
+    assert_eq!(emulator.user("full").len(), 100);
+
+    for hundred in 1..10 {
+        let its_tags = numbered(hundred * 100, hundred * 100 + 100);
+        emulator.tag(&format!("user{hundred}"), its_tags);
+    }
+    let next = tags(&[("next", &["t1000"])]);
+    let answer = caller.call(TIMPUSH_ADD, &next).unwrap();
+    assert_eq!(answer.failed(), [("next".to_owned(), 90033)]);
+    assert_eq!(caller.code(ADD, &next), 0);
+    // What is there already is no tag more.
+    let known = tags(&[("next", &["t1000", "t7"])]);
+    let answer = caller.call(TIMPUSH_ADD, known).unwrap();
+    assert_eq!(answer.failed(), []);
+    assert_eq!(emulator.user("next"), set(&["t1000", "t7"]));
+}
+
+#[test]
 fn a_body_that_is_too_large_gets_90001() {
     let emulator = Emulator::builder().start().unwrap();
     let fits = "x".repeat(4 * 1024 * 1024);
