@@ -58,8 +58,11 @@ fn parse(text: &str, path: PathBuf) -> Result<Settings, SettingsError> {
     for (key, value) in table {
         let name = key.get_ref().as_str();
         if let Some(setting) = known.iter().find(|it| it.key == name) {
-            let place = Place::File(path.clone());
-            settings.give(setting, place, setting.kind.value(value));
+            settings.given.push(Given {
+                setting,
+                place: Place::File(path.clone()),
+                value: setting.kind.value(value),
+            });
             continue;
         }
         let why = match nearest(name, known) {

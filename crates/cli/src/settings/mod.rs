@@ -47,7 +47,7 @@ pub(crate) enum Kind {
 }
 
 /// All of them, the settings file first.
-pub(crate) const SETTINGS: [Setting; 12] = [
+pub(crate) static SETTINGS: [Setting; 12] = [
     setting(
         "config",
         Kind::Path,
@@ -171,8 +171,7 @@ pub(crate) struct Settings {
 /// A setting as it was given.
 #[derive(Clone)]
 struct Given {
-    key: &'static str,
-    kind: Kind,
+    setting: &'static Setting,
     place: Place,
     /// Or why it is none, such as "it is neither true nor false".
     value: Result<OsString, String>,
@@ -196,7 +195,12 @@ impl Settings {
             let variable = || env::var_os(variable(setting.key)).filter(|it| !it.is_empty());
             let flag = flag.map(|value| (Place::Flag, value));
             if let Some((place, value)) = flag.or_else(|| Some((Place::Variable, variable()?))) {
-                settings.give(setting, place, Ok(value));
+                let value = Ok(value);
+                settings.given.push(Given {
+                    setting,
+                    place,
+                    value,
+                });
             }
         }
         settings
@@ -221,10 +225,10 @@ impl Settings {
     /// What is wrong with a flag that cannot be any setting.
     pub(crate) fn wrong_flag(&self) -> Option<String> {
         self.flags().find_map(|it| match &it.value {
-            Ok(value) if value.is_empty() && it.key == "config" => {
+            Ok(value) if value.is_empty() && it.setting.key == "config" => {
                 Some(format!("{it} names no file"))
             }
-            Ok(value) if value.to_str().is_none() && it.kind != Kind::Path => {
+            Ok(value) if value.to_str().is_none() && it.setting.kind != Kind::Path => {
                 Some(format!("{it} is not UTF-8"))
             }
             _ => None,
@@ -242,23 +246,13 @@ impl Settings {
     }
 
     fn get(&self, key: &str) -> Option<&Given> {
-        self.given.iter().find(|it| it.key == key)
-    }
-
-    fn give(&mut self, setting: &Setting, place: Place, value: Result<OsString, String>) {
-        let Setting { key, kind, .. } = *setting;
-        self.given.push(Given {
-            key,
-            kind,
-            place,
-            value,
-        });
+        self.given.iter().find(|it| it.setting.key == key)
     }
 
     /// Takes from a weaker place what is not set yet.
     fn complete(&mut self, weaker: Settings) {
         for given in weaker.given {
-            if self.get(given.key).is_none() {
+            if self.get(given.setting.key).is_none() {
                 self.given.push(given);
             }
         }
@@ -287,9 +281,9 @@ impl Given {
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Flag => write!(f, "--{}", flag(self.key)),
-            Place::Variable => f.write_str(&variable(self.key)),
-            Place::File(path) => write!(f, "{} in {}", self.key, path.display()),
+            Place::Flag => write!(f, "--{}", flag(self.setting.key)),
+            Place::Variable => f.write_str(&variable(self.setting.key)),
+            Place::File(path) => write!(f, "{} in {}", self.setting.key, path.display()),
         }
     }
 }
@@ -331,8 +325,11 @@ mod tests {
         pub(super) fn at(place: Place, texts: &[(&str, &str)]) -> Settings {
             let mut settings = Settings::default();
             for (key, text) in texts {
-                let setting = SETTINGS.iter().find(|it| it.key == *key).unwrap();
-                settings.give(setting, place.clone(), Ok(text.into()));
+                settings.given.push(Given {
+                    setting: SETTINGS.iter().find(|it| it.key == *key).unwrap(),
+                    place: place.clone(),
+                    value: Ok(text.into()),
+                });
             }
             settings
         }
