@@ -151,69 +151,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_escaped_and_all_others_are_not() {
-        assert_eq!(
-            Shown("北京 🎉\u{1b}[2J\n").to_string(),
-            "北京 🎉\\u{1b}[2J\\n"
-        );
-    }
-
-    #[test]
-    fn what_turns_text_around_or_cannot_be_seen_is_escaped() {
-        assert_eq!(
-            Shown("a\u{202e}b\u{200b}c\u{2066}d\u{feff}e\u{2028}f\u{ad}").to_string(),
-            "a\\u{202e}b\\u{200b}c\\u{2066}d\\u{feff}e\\u{2028}f\\u{ad}"
-        );
-        // a family is one picture only with its joiners
-        assert_eq!(Shown("👩\u{200d}👧").to_string(), "👩\u{200d}👧");
+    fn what_steers_a_terminal_turns_text_around_or_cannot_be_seen_is_escaped() {
+        for (text, shown) in [
+            ("北京 🎉\u{1b}[2J\n", "北京 🎉\\u{1b}[2J\\n"),
+            (
+                "a\u{202e}b\u{200b}c\u{2066}d\u{feff}e\u{2028}f\u{ad}",
+                "a\\u{202e}b\\u{200b}c\\u{2066}d\\u{feff}e\\u{2028}f\\u{ad}",
+            ),
+            // a family is one picture only with its joiners
+            ("👩\u{200d}👧", "👩\u{200d}👧"),
+        ] {
+            assert_eq!(Shown(text).to_string(), shown);
+        }
     }
 
     const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb9b2a4";
 
     #[test]
-    fn what_has_the_form_of_a_key_is_hidden_whatever_stands_beside_it() {
+    fn what_has_the_form_of_a_secret_is_hidden_whatever_stands_beside_it() {
+        let hidden = "(not shown, as it may be a secret)";
+        let usersig = format!("eJ{}-_*{}", "yrVa".repeat(15), "Dx9".repeat(10));
         for around in [
             "the file [] cannot be read",
             "/etc/[]: no such file",
             "unknown region \"key:[]\"",
             "--secret-key-file: '\"[]\"'",
             "\"1400000000 []\" is not an SDKAppID",
+            "account []:",
             "key=[]",
+            "/[]",
             "./[]",
-            "[]_[]",
             "\"\\n[]\\n\"",
             "密钥[]密钥",
         ] {
-            let said = without_secrets(&around.replace("[]", KEY));
-            let expected = around.replace("[]", "(not shown, as it may be a secret)");
-            assert_eq!(said, expected);
+            for secret in [KEY, &usersig] {
+                let said = without_secrets(&around.replace("[]", secret));
+                assert_eq!(said, around.replace("[]", hidden));
+            }
         }
-        let cut = format!("its first line is \"{}…\"", &KEY[..60]);
         assert_eq!(
-            without_secrets(&cut),
-            "its first line is \"(not shown, as it may be a secret)…\""
+            without_secrets(&format!("{KEY}_{KEY}")),
+            format!("{hidden}_{hidden}")
         );
-    }
-
-    #[test]
-    fn what_has_the_form_of_a_usersig_is_hidden_whatever_stands_beside_it() {
-        let usersig = format!("eJ{}-_*{}", "yrVa".repeat(15), "Dx9".repeat(10));
-        for around in [
-            "usersig=[]",
-            "\"[]\": no such account",
-            "/[]",
-            "account []:",
-        ] {
-            let said = without_secrets(&around.replace("[]", &usersig));
-            let expected = around.replace("[]", "(not shown, as it may be a secret)");
-            assert_eq!(said, expected);
+        for secret in [KEY, &usersig] {
+            let cut = format!("its first line is \"{}…\"", &secret[..60]);
+            let said = format!("its first line is \"{hidden}…\"");
+            assert_eq!(without_secrets(&cut), said);
         }
-        let cut = format!("its first line is {}…", &usersig[..60]);
-        let said = without_secrets(&cut);
-        assert_eq!(
-            said,
-            "its first line is (not shown, as it may be a secret)…"
-        );
     }
 
     #[test]
