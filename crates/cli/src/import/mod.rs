@@ -37,7 +37,7 @@ pub(crate) use state::files::Files;
 use bad_rows::BadRows;
 use group::{CollectedRows, GroupError};
 use input::{FileError, FileProblem, Fingerprint, Input, JoinedTags, for_each_row};
-use report::dry_run::{self, DryRun};
+use report::dry_run::DryRun;
 use report::progress::Progress;
 use report::read_back::{ReadBack, read_back};
 use report::totals::Totals;
@@ -70,7 +70,6 @@ pub(crate) struct ReadFile {
     joined_tags: Option<JoinedTags>,
     collected: CollectedRows,
     totals: Totals,
-    rules: Rules,
     fingerprint: Fingerprint,
 }
 
@@ -135,7 +134,6 @@ pub(crate) fn read(
         joined_tags,
         collected,
         totals,
-        rules,
         fingerprint: digesting.fingerprint(),
     })
 }
@@ -150,8 +148,8 @@ pub(crate) fn dry_run(
     if let Some(list) = list {
         read.bad_rows.write_list(list)?;
     }
-    let totals = read.totals;
-    let failures = dry_run::failures(&mut read.collected, &totals, &read.rules.limits)?;
+    let mut totals = read.totals;
+    let failures = std::mem::take(&mut totals.failures);
     #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
     let requests = totals.longest_operation() as f64;
     let report = DryRun {

@@ -3,17 +3,14 @@
 
 use std::io::{self, Write};
 
-use imtag_core::{CallRate, ChangeOperation, Limits};
-use imtag_transport::Effect;
+use imtag_core::CallRate;
 use serde::Serialize;
 
 use super::reasons::Reasons;
-use super::totals::{Totals, has_too_many_tags, too_many_tags, write_read};
+use super::totals::{Totals, write_read};
 use crate::exit::Exit;
 use crate::import::bad_rows::BadRows;
-use crate::import::group::{CollectedRows, GroupError};
 use crate::import::input::JoinedTags;
-use crate::import::state::failed_change::FailedChange;
 use crate::output::Show;
 use crate::output::count;
 
@@ -28,6 +25,7 @@ pub(crate) struct DryRun {
     pub(crate) totals: Totals,
     pub(crate) lower_bound: u64,
     pub(crate) seconds_at_full_quota: f64,
+    /// Users who would not be sent.
     #[serde(serialize_with = "Reasons::examples")]
     pub(crate) failures: Reasons,
     #[serde(flatten)]
@@ -35,33 +33,6 @@ pub(crate) struct DryRun {
     pub(crate) joined_tags: Option<JoinedTags>,
     #[serde(skip)]
     pub(crate) calls_per_second: CallRate,
-}
-
-/// Users who would not be sent.
-pub(crate) fn failures(
-    collected: &mut CollectedRows,
-    totals: &Totals,
-    limits: &Limits,
-) -> Result<Reasons, GroupError> {
-    let mut reasons = Reasons::default();
-    if totals.users_failed == 0 {
-        return Ok(reasons);
-    }
-    let why = too_many_tags(limits);
-    let mut users = collected.users();
-    while let Some((_, user)) = users.next()? {
-        if has_too_many_tags(&user, limits) {
-            let tags = user.add.iter().map(str::to_owned).collect();
-            let change = (ChangeOperation::Add, tags);
-            reasons.add(FailedChange::with_reason(
-                user.account,
-                change,
-                &why,
-                Effect::NotApplied,
-            ));
-        }
-    }
-    Ok(reasons)
 }
 
 impl DryRun {

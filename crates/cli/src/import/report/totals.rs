@@ -4,22 +4,25 @@
 use std::io::{self, Write};
 
 use imtag_core::plan::lower_bound;
-use imtag_core::{Generation, Limits, Operation, Rules};
+use imtag_core::{ChangeOperation, Generation, Limits, Operation, Rules};
+use imtag_transport::Effect;
 use serde::Serialize;
 
-use crate::import::group::Interner;
-use crate::import::group::{CollectedRows, GroupError};
-use crate::import::group::{TagList, User};
-use crate::import::state::failed_change::Why;
+use super::reasons::Reasons;
+use crate::import::group::{CollectedRows, GroupError, Interner, TagList, User};
+use crate::import::state::failed_change::{FailedChange, Why};
 use crate::output::{Shown, count};
 
 /// The work of a file. The names of the fields are a promise to programs: see the README.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Totals {
     /// Distinct accounts in the good rows.
     pub(crate) users: u64,
     /// Users with more tags to add than a user may carry. Nothing of them is sent, and no other figure counts them.
     pub(crate) users_failed: u64,
+    /// The first of them.
+    #[serde(skip)]
+    pub(crate) failures: Reasons,
     pub(crate) clear: OperationTotals,
     pub(crate) remove: OperationTotals,
     pub(crate) add: OperationTotals,
@@ -49,6 +52,7 @@ impl Totals {
         rules: &Rules,
     ) -> Result<Totals, GroupError> {
         let mut totals = Totals::default();
+        let why = too_many_tags(&rules.limits);
         let mut distinct = Interner::default();
         let most = rules.limits.tags_per_app;
         let mut users = collected.users();
@@ -56,6 +60,11 @@ impl Totals {
             totals.users += 1;
             if has_too_many_tags(&user, &rules.limits) {
                 totals.users_failed += 1;
+                let tags = user.add.iter().map(str::to_owned).collect();
+                let change = (ChangeOperation::Add, tags);
+                let (account, effect) = (user.account, Effect::NotApplied);
+                let failed = FailedChange::with_reason(account, change, &why, effect);
+                totals.failures.add(failed);
                 continue;
             }
             totals.count(&user, &rules.limits);
