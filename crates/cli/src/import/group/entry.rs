@@ -6,15 +6,14 @@
 //! or 0, length and text where it has no number
 //! ```
 //!
-//! Numbers are as `varint` writes them. Example: the row that adds the tags 0 and `new` to alice, if all numbers of tags
-//! are given away, is `5 "alice" 8 1 0 3 "new"`.
+//! Small numbers take a byte. Example: the row that adds the tags 0 and `new` to alice, if all numbers of tags are given
+//! away, is `5 "alice" 8 1 0 3 "new"`.
 
 use std::io;
 
 use imtag_core::ChangeOperation;
 
 use super::interner::Interner;
-use super::varint;
 use crate::import::input::Row;
 
 /// How many tags get a number. Further tags stand in their rows, so no file can fill the memory with tags. Fewer in
@@ -40,15 +39,15 @@ pub(crate) enum EntryTag<'e> {
 /// Writes a row to the end of `out`. Tags get numbers of `tag_names`.
 #[inline]
 pub(crate) fn write(row: &Row<'_>, tag_names: &mut Interner, out: &mut Vec<u8>) {
-    varint::put(row.account.len() as u64, out);
+    put(row.account.len() as u64, out);
     out.extend_from_slice(row.account.as_bytes());
-    varint::put((row.tags.count() << 2 | row.op as usize) as u64, out);
+    put((row.tags.count() << 2 | row.op as usize) as u64, out);
     row.tags.for_each(
         |tag| match tag_names.number(tag.as_bytes(), NUMBERED_TAGS) {
-            Ok(Some(known)) => varint::put(u64::from(known) + 1, out),
+            Ok(Some(known)) => put(u64::from(known) + 1, out),
             _ => {
                 out.push(0);
-                varint::put(tag.len() as u64, out);
+                put(tag.len() as u64, out);
                 out.extend_from_slice(tag.as_bytes());
             }
         },
@@ -66,9 +65,9 @@ pub(crate) fn take<'e>(bytes: &mut &'e [u8]) -> io::Result<Entry<'e>> {
 
 #[inline]
 fn take_entry<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
-    let length = varint::take(bytes)?;
-    let account = varint::take_bytes(bytes, length)?;
-    let what = varint::take(bytes)?;
+    let length = take_number(bytes)?;
+    let account = take_bytes(bytes, length)?;
+    let what = take_number(bytes)?;
     let op = *ChangeOperation::ALL.get((what & 3) as usize)?;
     let count = usize::try_from(what >> 2).ok()?;
     if (op == ChangeOperation::Clear) != (count == 0) {
@@ -89,10 +88,10 @@ fn take_entry<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
 
 #[inline]
 fn take_tag<'e>(bytes: &mut &'e [u8]) -> Option<EntryTag<'e>> {
-    match varint::take(bytes)? {
+    match take_number(bytes)? {
         0 => {
-            let length = varint::take(bytes)?;
-            Some(EntryTag::Inline(varint::take_bytes(bytes, length)?))
+            let length = take_number(bytes)?;
+            Some(EntryTag::Inline(take_bytes(bytes, length)?))
         }
         known => Some(EntryTag::Numbered(u32::try_from(known - 1).ok()?)),
     }
@@ -104,6 +103,45 @@ impl<'e> Entry<'e> {
         let mut bytes = self.tags;
         (0..self.count).map_while(move |_| take_tag(&mut bytes))
     }
+}
+
+/// Appends a number in few bytes if it is small: seven bits a byte, the lowest first, as protocol buffers have them. 300
+/// is the bytes 0xac 0x02.
+#[inline]
+fn put(mut number: u64, to: &mut Vec<u8>) {
+    while number >= 0x80 {
+        to.push(number as u8 | 0x80); // its low seven bits
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+/// Takes a number off the front; `None` if none stands there.
+#[inline]
+fn take_number(from: &mut &[u8]) -> Option<u64> {
+    let (&first, rest) = from.split_first()?;
+    *from = rest;
+    if first < 0x80 {
+        return Some(u64::from(first)); // as nearly all are
+    }
+    let mut number = u64::from(first & 0x7f);
+    for shift in (7..64).step_by(7) {
+        let (&byte, rest) = from.split_first()?;
+        *from = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Takes so many bytes off the front.
+#[inline]
+fn take_bytes<'a>(from: &mut &'a [u8], count: u64) -> Option<&'a [u8]> {
+    let (bytes, rest) = from.split_at_checked(usize::try_from(count).ok()?)?;
+    *from = rest;
+    Some(bytes)
 }
 
 /// The temporary file does not hold what was written to it.

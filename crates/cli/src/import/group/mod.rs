@@ -17,7 +17,6 @@ mod grouper;
 mod interner;
 mod partitions;
 mod spill_file;
-pub(crate) mod varint;
 
 use std::path::PathBuf;
 
