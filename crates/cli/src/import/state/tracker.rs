@@ -200,10 +200,13 @@ impl Tracker {
         }
     }
 
-    /// Writes down the users who are held back.
+    /// Writes down the users who are held back: all of them, as `take`.
     pub(crate) fn hold_back(&mut self) -> Result<(), UnusableFile> {
-        let mut users = self.deferred.values().filter(|user| user.has_failed());
-        users.try_for_each(|user| self.store.hold_back(&user.pending))
+        let mut held_back = Ok(());
+        for user in self.deferred.values().filter(|user| user.has_failed()) {
+            held_back = held_back.and(self.store.hold_back(&user.pending));
+        }
+        held_back
     }
 
     /// True if something else than a refusal of the app held a user back.
