@@ -65,7 +65,7 @@ fn faults(files: &[File], folder: &str, layers: &Layers) -> Vec<String> {
             faults.push(format!("{file} is in no layer: add it to layers.rs"));
         }
     }
-    faults.extend(circles(imports));
+    faults.extend(circles(&imports));
     faults
 }
 
@@ -94,22 +94,22 @@ fn definer<'s>(sources: &'s Sources, path: &str) -> Option<&'s Source> {
     }
 }
 
-/// What is left of the imports without files that none imports, or that import none: the circles, and the ways from one
-/// to another.
-fn circles(mut imports: Imports) -> Vec<String> {
-    loop {
-        let edges = imports.keys().copied();
-        let (from, to): (BTreeSet<_>, BTreeSet<_>) = edges.unzip();
-        let before = imports.len();
-        imports.retain(|edge, _| to.contains(edge.0) && from.contains(edge.1));
-        if imports.len() == before {
-            break;
+/// The imports of files that import the importer, too, if only by way of others.
+fn circles(imports: &Imports) -> Vec<String> {
+    let is_in_circle = |(from, to): &(&str, &str)| {
+        let mut reached = BTreeSet::from([*to]);
+        let mut next = vec![*to];
+        while let Some(file) = next.pop() {
+            let imported = imports.keys().filter(|edge| edge.0 == file);
+            next.extend(imported.filter_map(|edge| reached.insert(edge.1).then_some(edge.1)));
         }
-    }
-    let faults = imports.into_iter().map(|((from, to), path)| {
+        reached.contains(from)
+    };
+    let circles = imports.iter().filter(|(edge, _)| is_in_circle(edge));
+    let say = |((from, to), path): (&(&str, &str), &&str)| {
         format!("{from} imports {to}, which imports it, too, if by others: {path}")
-    });
-    faults.collect()
+    };
+    circles.map(say).collect()
 }
 
 fn read(files: &[File], folder: &str) -> Sources {

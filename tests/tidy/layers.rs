@@ -4,11 +4,12 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 6] = [
+pub(super) const LAYERS: [(&str, &Layers); 7] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
     ("crates/emulator/src", EMULATOR),
+    ("crates/cli/src", CLI),
     ("tests/src", CHECKS),
     ("tests/tidy", TIDY),
 ];
@@ -67,4 +68,13 @@ const CHECKS: &Layers = &[
 const TIDY: &Layers = &[
     "files source layers",
     "crates ffi imports installers papers text",
+];
+
+const CLI: &Layers = &[
+    "exit",
+    "output",
+    "interrupt ownership settings",
+    "import",
+    "args",
+    "commands",
 ];

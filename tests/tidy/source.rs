@@ -15,7 +15,7 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
     while let Some(token) = tokens.next() {
         let next = tokens.peek().map(ToString::to_string).unwrap_or_default();
         match token {
-            TokenTree::Punct(sign) if sign.as_char() == '#' && next == "[cfg (test)]" => {
+            TokenTree::Punct(sign) if sign.as_char() == '#' && is_of_tests(&next) => {
                 skip_item(&mut tokens);
             }
             TokenTree::Punct(sign)
@@ -38,6 +38,13 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
             other => words.push(other.to_string()),
         }
     }
+}
+
+/// True of `[cfg(test)]` and `[cfg(all(test, …))]`.
+fn is_of_tests(attribute: &str) -> bool {
+    ["[cfg (test)", "[cfg (all (test"]
+        .iter()
+        .any(|it| attribute.starts_with(it))
 }
 
 /// Skips to the end of an item or a field.

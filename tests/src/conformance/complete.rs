@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::OnceLock;
 
 use imtag_core::catalogue::CATALOGUE;
 use imtag_core::{Generation, Limits, Operation};
@@ -10,23 +11,24 @@ use serde_json::Value;
 
 use super::case::{self, Case};
 use super::languages::LANGUAGES;
-use super::script::{BATCHER_OPTIONS, BULK_OPTIONS, Kind, STEPS};
+use super::script::{Kind, STEPS};
 use crate::cargo::root;
 
 /// Fails with all faults at once.
 #[track_caller]
-fn assert_none(faults: Vec<String>) {
+fn assert_none(faults: impl Iterator<Item = String>) {
+    let faults: Vec<String> = faults.collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-fn cases() -> Vec<Case> {
-    case::all().unwrap()
+/// Read once for all tests.
+fn cases() -> impl Iterator<Item = &'static Case> + Clone {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(|| case::all().unwrap()).iter()
 }
 
-fn of_kind(kind: Kind) -> Vec<Case> {
-    let mut cases = cases();
-    cases.retain(|case| case.kind == kind);
-    cases
+fn of_kind(kind: Kind) -> impl Iterator<Item = &'static Case> + Clone {
+    cases().filter(move |case| case.kind == kind)
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
@@ -41,38 +43,25 @@ fn distinct<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<&'a str> {
 
 #[test]
 fn every_code_of_the_catalogue_has_a_case_that_is_refused_with_it() {
-    let cases = cases();
-    let refused: BTreeSet<_> = cases
+    let refused = cases().filter(|case| case.outcome["status"] == "service");
+    let codes = refused.filter_map(|case| case.outcome["error"]["code"].as_i64());
+    let codes: BTreeSet<i64> = codes.collect();
+    let missing = CATALOGUE
         .iter()
-        .filter(|case| case.outcome["status"] == "service")
-        .filter_map(|case| case.outcome["error"]["code"].as_i64())
-        .collect();
-    let codes = CATALOGUE.iter().map(|entry| entry.code);
-    let missing = codes.filter(|code| !refused.contains(&code.0.into()));
-    assert_none(missing.map(|code| code.to_string()).collect());
+        .filter(|entry| !codes.contains(&entry.code.0.into()));
+    assert_none(missing.map(|entry| entry.code.to_string()));
 }
 
 #[test]
 fn every_limit_has_a_case_below_at_and_above_its_edge() {
-    let cases = cases();
-    let mut missing = Vec::new();
-    let mut known = BTreeSet::new();
-    for limit in Limits::NAMES {
-        for (side, status) in [("below", "ok"), ("at", "ok"), ("above", "invalid")] {
-            let edge = format!("{limit} {side}");
-            let at_edge = cases
-                .iter()
-                .filter(|case| case.edge.as_ref() == Some(&edge));
-            let statuses = distinct(at_edge.map(|case| &case.outcome["status"]));
-            if statuses != [status] {
-                missing.push(format!("{edge}: {status}"));
-            }
-            known.insert(edge);
-        }
-    }
-    let edges = cases.into_iter().filter_map(|case| case.edge);
-    missing.extend(edges.filter(|edge| !known.contains(edge)));
-    assert_none(missing);
+    let of_limit = |limit| {
+        let edges = [("below", "ok"), ("at", "ok"), ("above", "invalid")];
+        edges.map(|(side, status)| (format!("{limit} {side}"), status))
+    };
+    let expected: BTreeSet<_> = Limits::NAMES.into_iter().flat_map(of_limit).collect();
+    let status = |case: &'static Case| case.outcome["status"].as_str().unwrap();
+    let found = cases().filter_map(|case| Some((case.edge.clone()?, status(case))));
+    assert_eq!(found.collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]
@@ -83,24 +72,19 @@ fn every_operation_is_done_on_both_generations_of_paths_by_calls_runs_and_batche
         (Kind::Bulk, &changes),
         (Kind::Batcher, &changes),
     ] {
-        let cases = of_kind(kind);
         let succeeds = |case: &&Case| match kind {
             Kind::Call => case.outcome["status"] == "ok",
             Kind::Bulk | Kind::Batcher => case.outcome["failures"].is_null(),
         };
-        let wire: Vec<&Value> = cases
-            .iter()
-            .filter(succeeds)
-            .flat_map(|case| &case.wire)
-            .collect();
+        let mut wire = of_kind(kind).filter(succeeds).flat_map(|case| &case.wire);
         for generation in Generation::ALL {
             for operation in operations {
                 let path = format!("/{}", operation.path(generation));
-                let done = wire.iter().any(|request| request["path"] == path.as_str());
+                let done = wire.clone().any(|request| request["path"] == path.as_str());
                 assert!(done, "{kind:?}: {path}");
             }
         }
-        let replaced = wire.iter().any(|request| request["body"]["Replace"] == 1);
+        let replaced = wire.any(|request| request["body"]["Replace"] == 1);
         assert_eq!(replaced, kind == Kind::Call, "{kind:?}: replaces tags");
     }
 }
@@ -111,26 +95,18 @@ fn a_call_a_change_and_a_run_end_in_every_way_that_they_can() {
     let of_both = "cancelled credentials http_status network ok partial service settings tls";
     let only_calls = "invalid not_understood timeout";
     for (kind, more) in [(Kind::Bulk, ""), (Kind::Call, only_calls)] {
-        let cases = of_kind(kind);
-        let statuses = cases.iter().map(|case| &case.outcome["status"]);
+        let statuses = of_kind(kind).map(|case| &case.outcome["status"]);
         assert_eq!(distinct(statuses), sorted(&[of_both, more]), "{kind:?}");
     }
     let of_both =
         "cancelled credentials http_status invalid network not_understood service timeout tls";
     let only_batchers = "closed full misuse";
     for (kind, more) in [(Kind::Bulk, ""), (Kind::Batcher, only_batchers)] {
-        let cases = of_kind(kind);
-        let failures = cases
-            .iter()
-            .flat_map(|case| list(&case.outcome, "failures"));
+        let failures = of_kind(kind).flat_map(|case| list(&case.outcome, "failures"));
         let statuses = failures.clone().map(|failure| &failure["status"]);
         assert_eq!(distinct(statuses), sorted(&[of_both, more]), "{kind:?}");
-        let effects = failures.map(|failure| &failure["effect"]);
-        assert_eq!(
-            distinct(effects),
-            ["not applied", "possibly applied"],
-            "{kind:?}"
-        );
+        let effects = distinct(failures.map(|failure| &failure["effect"]));
+        assert_eq!(effects, ["not applied", "possibly applied"], "{kind:?}");
     }
 }
 
@@ -151,22 +127,18 @@ const SETTINGS: &str =
 
 #[test]
 fn every_setting_has_a_valid_value_in_a_case_that_reaches_the_server() {
-    let cases = cases();
-    let mut faults = Vec::new();
-    for setting in SETTINGS.split_whitespace() {
+    let known: BTreeSet<&str> = SETTINGS.split_whitespace().collect();
+    let used = cases().flat_map(|case| case.settings.keys().map(String::as_str));
+    assert_eq!(used.collect::<BTreeSet<_>>(), known);
+    for setting in known {
         let has = |case: &&Case| case.settings.contains_key(setting);
-        let valid = |case: &&Case| has(case) && case.outcome["status"] != "settings";
-        let valid: Vec<&Case> = cases.iter().filter(valid).collect();
-        let shown = valid.iter().any(|case| !case.wire.is_empty());
-        if valid.is_empty() || shown == (setting == "region") {
-            faults.push(format!("{setting}: {} cases, shown: {shown}", valid.len()));
-        }
+        let mut valid = cases()
+            .filter(has)
+            .filter(|case| case.outcome["status"] != "settings");
+        assert!(valid.clone().next().is_some(), "{setting}");
+        let shown = valid.any(|case| !case.wire.is_empty());
+        assert_eq!(shown, setting != "region", "{setting}");
     }
-    let is_known = |name: &&String| SETTINGS.split_whitespace().any(|it| it == *name);
-    let unknown = cases.iter().flat_map(|case| case.settings.keys());
-    let unknown = unknown.filter(|name| !is_known(name));
-    faults.extend(unknown.map(|name| format!("{name}: no setting of the protocol")));
-    assert_none(faults);
 }
 
 #[test]
@@ -174,47 +146,40 @@ fn attempts_that_were_sent_are_told_from_those_that_were_made() {
     let differ = |value: &Value| value["attempts"] != value["attempts_sent"];
     for (status, member) in [("ok", "result"), ("network", "error")] {
         let shows = |case: &Case| case.outcome["status"] == status && differ(&case.outcome[member]);
-        assert!(cases().iter().any(shows), "{status}");
+        assert!(cases().any(shows), "{status}");
     }
 }
 
 #[test]
 fn every_option_has_a_case_that_sets_it() {
-    for (kind, options) in [(Kind::Bulk, BULK_OPTIONS), (Kind::Batcher, BATCHER_OPTIONS)] {
-        let cases = of_kind(kind);
-        for option in options {
-            let sets = |case: &Case| {
-                let set = &case.script["options"][option];
-                !set.is_null() && set != 60_000 // which all have
-            };
-            assert!(cases.iter().any(sets), "{kind:?}: {option}");
+    for kind in [Kind::Bulk, Kind::Batcher] {
+        for option in kind.options() {
+            let mut set = of_kind(kind).map(|case| &case.script["options"][option]);
+            // 60,000 is what all have
+            let has = set.any(|set| !set.is_null() && set != 60_000);
+            assert!(has, "{kind:?}: {option}");
         }
     }
-    let batchers = of_kind(Kind::Batcher);
-    let when_full = batchers
-        .iter()
-        .map(|case| &case.script["options"]["when_full"]);
+    let when_full = of_kind(Kind::Batcher).map(|case| &case.script["options"]["when_full"]);
     assert_eq!(distinct(when_full), ["fail", "wait"]);
 }
 
 #[test]
 fn every_step_and_all_that_a_step_can_have_has_a_case() {
-    let batchers = of_kind(Kind::Batcher);
+    let steps = of_kind(Kind::Batcher).flat_map(|case| list(&case.script, "steps"));
     for (name, beside) in STEPS {
         for member in beside.iter().chain([&name]) {
-            let mut steps = batchers.iter().flat_map(|case| list(&case.script, "steps"));
-            let has = steps.any(|step| step.get(name).is_some() && step.get(member).is_some());
-            assert!(has, "{name}: {member}");
+            let has = |step: &Value| step.get(name).is_some() && step.get(member).is_some();
+            assert!(steps.clone().any(has), "{name}: {member}");
         }
     }
-    let runs = of_kind(Kind::Bulk);
     for member in ["cancel_after_arrivals", "cancel_at_progress"] {
-        let has = runs.iter().any(|case| case.script.get(member).is_some());
-        assert!(has, "{member}");
+        let has = |case: &Case| case.script.get(member).is_some();
+        assert!(of_kind(Kind::Bulk).any(has), "{member}");
     }
+    let input = of_kind(Kind::Bulk).flat_map(|case| list(&case.script, "input"));
     for item in ["await_arrivals", "cancel"] {
-        let mut input = runs.iter().flat_map(|case| list(&case.script, "input"));
-        assert!(input.any(|it| it.get(item).is_some()), "{item}");
+        assert!(input.clone().any(|it| it.get(item).is_some()), "{item}");
     }
 }
 
@@ -223,34 +188,32 @@ fn each_runner_is_a_languages() {
     let folders = fs::read_dir(root().join("tests/conformance/runners")).unwrap();
     let folders = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
     let unknown = folders.filter(|folder| !LANGUAGES.contains(&folder.as_str()));
-    assert_none(unknown.collect());
+    assert_none(unknown);
 }
 
 #[test]
 fn a_case_has_a_title_of_its_own_and_says_why_a_language_skips_it() {
     let mut titles = BTreeSet::new();
-    let mut faults = Vec::new();
     for Case { title, skip, .. } in cases() {
-        for (language, reason) in &skip {
-            let known = LANGUAGES.contains(&language.as_str());
-            if !known || reason.len() < 10 {
-                faults.push(format!("{title}: skip {language:?}: {reason:?}"));
-            }
+        for (language, reason) in skip {
+            let is_known = LANGUAGES.contains(&language.as_str());
+            assert!(
+                is_known && reason.len() >= 10,
+                "{title}: {language}: {reason}"
+            );
         }
-        if skip.len() + 2 > LANGUAGES.len() {
-            faults.push(format!("{title}: fewer than two play it"));
-        }
-        if !titles.insert(title.clone()) {
-            faults.push(format!("{title}: twice"));
-        }
+        assert!(
+            skip.len() + 2 <= LANGUAGES.len(),
+            "{title}: fewer than two play it"
+        );
+        assert!(titles.insert(title), "{title}: twice");
     }
-    assert_none(faults);
 }
 
 #[test]
 fn there_are_at_least_eighty_cases_of_runs_and_batchers_and_no_two_are_the_same() {
     let mut distinct = BTreeSet::new();
-    for case in cases().iter().filter(|case| case.kind != Kind::Call) {
+    for case in cases().filter(|case| case.kind != Kind::Call) {
         let Case {
             settings,
             script,
@@ -279,19 +242,19 @@ fn the_readme_says_what_each_member_of_a_case_is() {
         rows.any(|row| row.contains(&format!("`{member}`")))
     };
     let missing = members.into_iter().filter(|member| !is_in_a_row(member));
-    assert_none(missing.map(str::to_owned).collect());
+    assert_none(missing.map(str::to_owned));
 }
 
 #[test]
 fn what_is_refused_before_it_is_sent_is_not_sent() {
-    let unsent = ["invalid", "settings", "credentials"];
-    let faults = cases().into_iter().filter(|case| {
-        let status = case.outcome["status"].as_str().unwrap_or_default();
+    let unsent = ["invalid", "settings", "credentials"].map(Value::from);
+    let faults = cases().filter(|case| unsent.contains(&case.outcome["status"]));
+    let faults = faults.filter(|case| {
         // an earlier attempt may have been sent before a UserSig was refused
         let earlier = case.outcome["error"]["attempts_sent"].as_u64();
-        unsent.contains(&status) && case.wire.len() as u64 != earlier.unwrap_or_default()
+        case.wire.len() as u64 != earlier.unwrap_or_default()
     });
-    assert_none(faults.map(|case| case.title).collect());
+    assert_none(faults.map(|case| case.title.clone()));
 }
 
 #[test]
@@ -299,7 +262,7 @@ fn what_a_run_counts_adds_up() {
     for Case { title, outcome, .. } in of_kind(Kind::Bulk) {
         let summary = &outcome["summary"];
         let count = |name: &str| summary[name].as_u64().unwrap_or_default();
-        let failures = list(&outcome, "failures").len() as u64;
+        let failures = list(outcome, "failures").len() as u64;
         let settled = outcome["settled"].as_u64().unwrap_or_default();
         assert_eq!(settled, count("done") + failures, "{title}");
         let is_any = ["taken", "failed", "not_taken"].map(|name| summary[name] == "{any or none}");

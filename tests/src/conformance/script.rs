@@ -22,21 +22,22 @@ impl Kind {
             Kind::Batcher => "batcher",
         }
     }
+
+    pub(super) fn options(self) -> &'static [&'static str] {
+        match self {
+            Kind::Call => &[],
+            Kind::Bulk => &OPTIONS[..5],
+            Kind::Batcher => &OPTIONS,
+        }
+    }
 }
 
 /// How long a change waits for others in a case that does not say it: until the input ends, a flush or a close. So a
 /// slow machine makes no request early. Cases about time limits still need an answer within a second.
 const LINGER_MS: u64 = 60_000;
 
-pub(super) const BULK_OPTIONS: &[&str] = &[
-    "timeout_ms",
-    "attempt_timeout_ms",
-    "late_window_ms",
-    "linger_ms",
-    "capacity",
-];
-
-pub(super) const BATCHER_OPTIONS: &[&str] = &[
+/// The options of a batcher; a bulk run has all but the last.
+const OPTIONS: [&str; 6] = [
     "timeout_ms",
     "attempt_timeout_ms",
     "late_window_ms",
@@ -63,10 +64,10 @@ pub(super) const STEPS: [(&str, &[&str]); 8] = [
 /// What the runner gets: the script with the options that it has, and the time to linger that all have; null takes one
 /// away.
 pub(super) fn read(kind: Kind, mut script: Value) -> Result<Value, String> {
-    let (list, options) = match kind {
+    let list = match kind {
         Kind::Call => return Ok(script),
-        Kind::Bulk => ("input", BULK_OPTIONS),
-        Kind::Batcher => ("steps", BATCHER_OPTIONS),
+        Kind::Bulk => "input",
+        Kind::Batcher => "steps",
     };
     let items = script[list].as_array();
     let items = items.ok_or_else(|| format!("there is no list {list:?}"))?;
@@ -76,7 +77,7 @@ pub(super) fn read(kind: Kind, mut script: Value) -> Result<Value, String> {
         check_steps(items)?;
         only(&script, &["options", "steps"])?;
     }
-    only(&script["options"], options)?;
+    only(&script["options"], kind.options())?;
     let mut set = Map::from_iter([("linger_ms".to_owned(), json!(LINGER_MS))]);
     set.extend(script["options"].as_object().cloned().unwrap_or_default());
     set.retain(|_, value| !value.is_null());

@@ -60,9 +60,14 @@ impl Client {
     }
 
     /// An answer to a call that was abandoned, or was sent before the process was killed, is dropped.
-    pub(super) fn answered(&mut self, call: usize, now: Duration, admission: Admission) {
+    pub(super) fn answered(&mut self, call: usize, now: Duration, too_frequent: bool) {
         if let Client::Rule { quota, under_way } = self {
             if let Some(sent) = under_way.remove(&call) {
+                let admission = if too_frequent {
+                    Admission::TooFrequent
+                } else {
+                    Admission::Admitted
+                };
                 quota.answered(sent, now, admission);
             }
         }

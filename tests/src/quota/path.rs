@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::random::Rng;
 
-const ZERO: Duration = Duration::ZERO;
-
 /// A path, as a scenario describes it. Service time counts as part of the way back: it lies after
 /// the arrival.
 #[derive(Debug, Clone, Copy)]
@@ -35,34 +33,19 @@ pub(super) enum Trouble {
     TwoPaths,
 }
 
-/// What one call meets.
-pub(super) struct Trip {
-    pub(super) there: Duration,
-    pub(super) back: Duration,
-}
-
 impl Path {
-    pub(super) fn draw(&self, rng: &mut Rng, call: usize, now: Duration) -> Trip {
-        let mut trip = Trip {
-            there: self.there,
-            back: self.back,
-        };
+    /// How long one call takes there, and its answer back.
+    pub(super) fn draw(&self, rng: &mut Rng, call: usize, now: Duration) -> [Duration; 2] {
+        let [mut there, mut back] = [self.there, self.back];
         match self.trouble {
-            Trouble::StalledThere if rng.one_in(100) => trip.there += stall(rng),
-            Trouble::StalledBack if rng.one_in(100) => trip.back += stall(rng),
-            Trouble::Cold if call < 100 => trip.there += Duration::from_millis(200),
-            Trouble::SuddenlyShort(there) if now >= Duration::from_secs(300) => trip.there = there,
-            Trouble::TwoPaths if call % 2 == 1 => {
-                trip = Trip {
-                    there: self.back,
-                    back: self.there,
-                }
-            }
+            Trouble::StalledThere if rng.one_in(100) => there += stall(rng),
+            Trouble::StalledBack if rng.one_in(100) => back += stall(rng),
+            Trouble::Cold if call < 100 => there += Duration::from_millis(200),
+            Trouble::SuddenlyShort(short) if now >= Duration::from_secs(300) => there = short,
+            Trouble::TwoPaths if call % 2 == 1 => [there, back] = [back, there],
             _ => {}
         }
-        trip.there += rng.between(ZERO, self.jitter / 2);
-        trip.back += rng.between(ZERO, self.jitter / 2);
-        trip
+        [there, back].map(|way| way + rng.between(Duration::ZERO, self.jitter / 2))
     }
 }
 

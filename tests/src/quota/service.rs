@@ -8,8 +8,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use imtag_core::quota::Admission;
-
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Which second is counted: no page of the service's documentation says.
@@ -72,8 +70,8 @@ impl Service {
         }
     }
 
-    /// Counts an arrival; they come in order of time.
-    pub(super) fn arrive(&mut self, now: Duration) -> Admission {
+    /// Counts an arrival; they come in order of time. False if it is one too much.
+    pub(super) fn admits(&mut self, now: Duration) -> bool {
         let now = self.clock.at(now);
         forget(&mut self.arrived, now);
         forget(&mut self.counted, now);
@@ -92,12 +90,12 @@ impl Service {
         if accepted || self.window == Window::Strict {
             self.counted.push_back(now);
         }
-        if !accepted {
+        if accepted {
+            self.accepted += 1;
+        } else {
             self.rejected += 1;
-            return Admission::TooFrequent;
         }
-        self.accepted += 1;
-        Admission::Admitted
+        accepted
     }
 }
 
@@ -118,8 +116,8 @@ mod tests {
             ppm,
         };
         let mut service = Service::new(2, window, clock);
-        let arrive = |&at: &u64| service.arrive(Duration::from_millis(at)) == Admission::Admitted;
-        millis.iter().map(arrive).collect()
+        let arrivals = millis.iter().map(|at| Duration::from_millis(*at));
+        arrivals.map(|at| service.admits(at)).collect()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use imtag_core::CallRate;
-use imtag_core::quota::{Admission, Turn};
+use imtag_core::quota::Turn;
 
 use super::client::{Client, Pace};
 use super::path::Path;
@@ -119,20 +119,15 @@ impl Simulation {
         let now = self.now;
         match event {
             Event::Arrival { call, back } => {
-                let too_frequent = self.service.arrive(now) == Admission::TooFrequent;
+                let too_frequent = !self.service.admits(now);
                 self.foresee(now + back, Event::Answer { call, too_frequent });
                 return;
             }
             Event::Wake if self.wake == Some(now) => self.wake = None,
             Event::Wake => return,
             Event::Answer { call, too_frequent } => {
-                let admission = if too_frequent {
-                    Admission::TooFrequent
-                } else {
-                    Admission::Admitted
-                };
                 if let Some(client) = &mut self.client {
-                    client.answered(call, now, admission);
+                    client.answered(call, now, too_frequent);
                 }
             }
             Event::Timeout { call } => {
@@ -183,9 +178,8 @@ impl Simulation {
     fn dispatch(&mut self) {
         let call = self.calls;
         self.calls += 1;
-        let trip = self.setting.path.draw(&mut self.rng, call, self.now);
-        let back = trip.back;
-        self.foresee(self.now + trip.there, Event::Arrival { call, back });
+        let [there, back] = self.setting.path.draw(&mut self.rng, call, self.now);
+        self.foresee(self.now + there, Event::Arrival { call, back });
         if let Some(timeout) = self.setting.timeout {
             self.foresee(self.now + timeout, Event::Timeout { call });
         }

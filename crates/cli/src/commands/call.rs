@@ -9,13 +9,13 @@ use imtag_transport::{
 };
 use serde::{Serialize, Serializer};
 
-use super::Context;
+use super::context::Context;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{
     Output, Show, Shown, bounded, code_and_reason, count, in_words, note, note_user, said,
 };
-use crate::settings::Connection;
+use crate::settings::client::Connection;
 
 /// Makes one call.
 pub(super) struct Caller {

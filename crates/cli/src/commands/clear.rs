@@ -4,8 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use imtag_core::ClearTags;
 
-use super::Context;
 use super::call::Caller;
+use super::context::Context;
 use crate::exit::{CommandError, Exit};
 use crate::output::count;
 

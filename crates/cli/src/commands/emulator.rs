@@ -14,7 +14,7 @@ use imtag_emulator::{DataError, Emulator, StartError, Window as Counted, is_ca_p
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::Context;
+use super::context::Context;
 use crate::args::{EmulatorArgs, Window};
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};

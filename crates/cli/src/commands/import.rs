@@ -1,6 +1,6 @@
 //! `imtag import`: settings first, then the file, and only then a request.
 
-use super::Context;
+use super::context::Context;
 use crate::args::ImportArgs;
 use crate::exit::{CommandError, Exit};
 use crate::import::{self, Files, ReadLimits, Run};

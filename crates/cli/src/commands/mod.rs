@@ -2,47 +2,20 @@
 
 mod call;
 mod clear;
+mod context;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod explain;
 mod import;
 mod usersig;
 
-use std::time::Duration;
-
 use imtag_core::{AddTags, GetTags, RemoveTags};
 
 use crate::args::{Cli, Command};
 use crate::exit::{CommandError, Exit};
 use crate::output::Output;
-use crate::settings::{Connection, Settings, SettingsError};
 use call::Caller;
-
-/// What every command may need.
-pub(crate) struct Context<'a> {
-    cli: &'a Cli,
-    output: Output,
-}
-
-impl Context<'_> {
-    fn settings(&self) -> Result<Settings, CommandError> {
-        Ok(self.cli.settings.with_file()?)
-    }
-
-    fn connection(&self) -> Result<Connection, CommandError> {
-        Ok(self.settings()?.client(self.timeout())?)
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        self.cli.timeout
-    }
-}
-
-impl From<SettingsError> for CommandError {
-    fn from(error: SettingsError) -> CommandError {
-        CommandError::new(Exit::Settings, error)
-    }
-}
+use context::Context;
 
 /// Carries out what was asked for.
 pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, CommandError> {

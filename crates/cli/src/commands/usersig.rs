@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use imtag_core::UserSig;
 use serde::Serialize;
 
-use super::Context;
+use super::context::Context;
 use crate::args::UserSigArgs;
 use crate::exit::{CommandError, Exit};
 use crate::output::{Show, Shown};
-use crate::settings::App;
+use crate::settings::client::App;
 
 /// Many times what any UserSig has.
 const USERSIG_BYTES_AT_MOST: u64 = 64 * 1024;

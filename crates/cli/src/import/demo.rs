@@ -11,7 +11,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::state::files::Files;
 use crate::exit::CommandError;
 use crate::output::count;
-use crate::settings::Connection;
+use crate::settings::client::Connection;
 
 /// A running emulator, and a connection to it. It stops, and its CA file goes, when this is dropped.
 pub(crate) struct Demo {

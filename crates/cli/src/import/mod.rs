@@ -51,8 +51,8 @@ use state::tracker::Tracker;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
-use crate::ownership::is_filled_file;
-use crate::settings::Connection;
+use crate::ownership::whole::is_filled_file;
+use crate::settings::client::Connection;
 
 /// How much of this machine the reading may use.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@
 //! - Only what is whole shows that imtag made it. So a file comes whole to its path, or not at all: see `whole`.
 
 mod denied;
-mod whole;
+pub(crate) mod whole;
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -21,7 +21,6 @@ use rustix::io::Errno;
 use crate::output::Shown;
 
 pub(crate) use denied::UnusableFile;
-pub(crate) use whole::{is_filled_file, remove, sync_folder_of};
 
 /// A kind of file that imtag writes.
 pub(crate) struct FileKind {
@@ -210,6 +209,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::whole::remove;
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

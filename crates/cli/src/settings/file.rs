@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use toml::{Spanned, Value};
 
 use super::parser::SettingsError;
-use super::{Given, Kind, Place, SETTINGS, Settings, nearest};
-use crate::output::note;
+use super::{Given, Kind, Place, SETTINGS, Settings, misspelt_variables, nearest};
+use crate::output::{Shown, note};
 
 /// Where the file is looked for when nobody names it.
 const IN_HOME: &str = ".config/imtag/config.toml";
@@ -21,9 +21,27 @@ const IN_HOME: &str = ".config/imtag/config.toml";
 /// The bits by which the group or everybody can read.
 const OTHERS_READ: u32 = 0o044;
 
+impl Settings {
+    /// Adds what the settings file has, and warns of variables that are probably misspelt.
+    pub(crate) fn with_file(&self) -> Result<Settings, SettingsError> {
+        // a misspelt one would be silence, but a variable of that prefix may be another program's
+        for (name, near) in misspelt_variables(env::vars_os().map(|(name, _)| name)) {
+            note(format_args!(
+                "warning: {} is no setting: did you mean {near}?",
+                Shown(&name)
+            ));
+        }
+        let mut settings = self.clone();
+        if let Some(file) = read(self.get("config"))? {
+            settings.complete(file);
+        }
+        Ok(settings)
+    }
+}
+
 /// Reads the file that the flag or the variable names, which must be there, or the one in the home directory, which
 /// need not.
-pub(super) fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
+fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
     let in_home = || Some(Path::new(&home?).join(IN_HOME));
     let Some(path) = named.and_then(|it| it.path().ok()).or_else(in_home) else {

@@ -10,19 +10,14 @@
 //!
 //! A text is understood only where a command asks for it, so that `imtag explain` needs no valid settings.
 
-mod client;
+pub(crate) mod client;
 mod file;
-mod parser;
+pub(crate) mod parser;
 
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-pub(crate) use client::{App, Connection};
-pub(crate) use parser::SettingsError;
-
-use crate::output::{Shown, note};
 
 /// A setting that there is.
 pub(crate) struct Setting {
@@ -204,22 +199,6 @@ impl Settings {
             }
         }
         settings
-    }
-
-    /// Adds what the settings file has, and warns of variables that are probably misspelt.
-    pub(crate) fn with_file(&self) -> Result<Settings, SettingsError> {
-        // a misspelt one would be silence, but a variable of that prefix may be another program's
-        for (name, near) in misspelt_variables(env::vars_os().map(|(name, _)| name)) {
-            note(format_args!(
-                "warning: {} is no setting: did you mean {near}?",
-                Shown(&name)
-            ));
-        }
-        let mut settings = self.clone();
-        if let Some(file) = file::read(self.get("config"))? {
-            settings.complete(file);
-        }
-        Ok(settings)
     }
 
     /// What is wrong with a flag that cannot be any setting.

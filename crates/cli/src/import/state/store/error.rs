@@ -8,6 +8,9 @@ use rusqlite::ErrorCode;
 use crate::exit::CommandError;
 use crate::ownership::UnusableFile;
 
+/// Of the tables, and of how the users of an input are numbered: raised when either changes.
+pub(super) const FORMAT: i32 = 4;
+
 /// Why a journal cannot be used. Nothing was sent, and the journal is as it was.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -36,7 +39,7 @@ pub(crate) enum StoreError {
         "{} has format version {version}, and this imtag knows version {}: resume the import with the imtag that \
          began it, or delete the journal to begin afresh",
         path.display(),
-        super::FORMAT
+        FORMAT
     )]
     Version { path: PathBuf, version: i32 },
     #[error(

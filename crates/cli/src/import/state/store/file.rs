@@ -22,10 +22,9 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::FORMAT;
-use super::error::StoreError;
+use super::error::{FORMAT, StoreError};
 use super::rows::{TABLES, damaged};
-use crate::ownership::{self, FileKind, Found, PRIVATE, UnusableFile, folder_of, is_at};
+use crate::ownership::{FileKind, Found, PRIVATE, UnusableFile, folder_of, is_at, whole};
 
 /// The journal, as imtag may write it: that of an earlier version is known, too, and refused by its own name.
 pub(crate) const JOURNAL: FileKind = FileKind {
@@ -207,7 +206,7 @@ impl StoreFile {
             if was_empty {
                 self.file.set_len(0)
             } else {
-                ownership::remove(&self.file, &self.path)
+                whole::remove(&self.file, &self.path)
             }
         });
         removed.map_err(UnusableFile::denied(&self.path, "removed"))
@@ -255,7 +254,7 @@ fn lock(path: &Path) -> Result<(File, Found), StoreError> {
 fn begin(file: &File, path: &Path) -> io::Result<()> {
     file.write_all_at(&image().map_err(io::Error::other)?, 0)?;
     file.sync_all()?;
-    ownership::sync_folder_of(path)
+    whole::sync_folder_of(path)
 }
 
 fn image() -> rusqlite::Result<Vec<u8>> {
@@ -303,7 +302,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// Takes back what was begun. The error to report is why, and not what may go wrong with this.
 fn undo(file: &File, path: &Path, found: Found) {
     let _ = match found {
-        Found::Nothing => ownership::remove(file, path),
+        Found::Nothing => whole::remove(file, path),
         Found::Empty => file.set_len(0),
         Found::Filled => Ok(()),
     };

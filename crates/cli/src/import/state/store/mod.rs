@@ -34,10 +34,8 @@ use super::failed_change::{FailedChange, count_users};
 use super::identity::Identity;
 use super::own_list::write_line;
 use super::users::{Set, UserSets};
-use crate::ownership::{Found, UnusableFile, is_filled_file};
-
-/// Of the tables, and of how the users of an input are numbered: raised when either changes.
-const FORMAT: i32 = 4;
+use crate::ownership::whole::is_filled_file;
+use crate::ownership::{Found, UnusableFile};
 
 /// How long what is confirmed waits before it is written.
 const COMMITTED_AFTER: Duration = Duration::from_millis(500);
