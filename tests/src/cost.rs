@@ -2,14 +2,13 @@
 //! it has started and seen end.
 
 use std::fmt;
-use std::iter::Sum;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 /// What has passed since a start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Cost {
     pub time: Duration,
     pub cpu: Duration,
@@ -43,15 +42,6 @@ fn cpu() -> Duration {
     let usages = usages.into_iter().flatten();
     let microseconds = usages.map(|it| (it.user_time() + it.system_time()).num_microseconds());
     Duration::from_micros(microseconds.sum::<i64>().unsigned_abs())
-}
-
-impl Sum for Cost {
-    fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
-        costs.fold(Cost::default(), |sum, cost| Cost {
-            time: sum.time + cost.time,
-            cpu: sum.cpu + cost.cpu,
-        })
-    }
 }
 
 impl fmt::Display for Cost {
