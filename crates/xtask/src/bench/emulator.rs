@@ -223,7 +223,7 @@ impl Server {
 
     fn reset(&self) -> Result<(), Error> {
         let mut stream = TcpStream::connect(&self.address)?;
-        let head = "POST /emulator/reset HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let head = "POST /emulator/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         stream.write_all(head.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
