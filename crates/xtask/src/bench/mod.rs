@@ -205,7 +205,7 @@ impl Bench {
                 Arg::Long("json") => options.json = true,
                 Arg::Long("against") => options.against = Some(arguments.value()?.string()?),
                 Arg::Long("rounds") if self.rounds != [1, 1] => {
-                    rounds = Some(arguments.value()?.parse()?)
+                    rounds = Some(arguments.value()?.parse()?);
                 }
                 Arg::Long("profile") if self.builds => {
                     options.profile = arguments.value()?.string()?;
