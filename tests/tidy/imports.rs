@@ -4,6 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use imtag_checks::cargo::root;
+use imtag_checks::metadata::Metadata;
+
 use crate::files::{File, assert_none, files};
 use crate::layers::{LAYERS, Layers};
 use crate::source::words;
@@ -14,6 +17,23 @@ fn no_file_imports_one_that_imports_it_or_one_of_a_higher_layer() {
         .iter()
         .map(|(folder, layers)| faults(files(), folder, layers));
     assert_none(faults.flatten().collect());
+}
+
+#[test]
+fn no_crate_of_the_workspace_is_left_out() {
+    let workspace = Metadata::read(&["--no-deps"]).unwrap();
+    let sources = workspace.ours().map(|it| {
+        let sources = it.manifest_path.with_file_name("src");
+        let sources = sources.strip_prefix(root()).unwrap();
+        sources.display().to_string()
+    });
+    let is_listed = |folder: &String| LAYERS.iter().any(|it| it.0 == folder);
+    let left_out = sources.filter(|folder| !is_listed(folder));
+    assert_none(
+        left_out
+            .map(|it| format!("{it} has no layers: add them to layers.rs"))
+            .collect(),
+    );
 }
 
 /// The files of a crate, by their modules: `wait::lock`; the root is empty.

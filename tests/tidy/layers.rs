@@ -4,12 +4,14 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 7] = [
+pub(super) const LAYERS: [(&str, &Layers); 9] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
     ("crates/emulator/src", EMULATOR),
     ("crates/cli/src", CLI),
+    ("crates/bench-clients/src", BENCH_CLIENTS),
+    ("crates/xtask/src", XTASK),
     ("tests/src", CHECKS),
     ("tests/tidy", TIDY),
 ];
@@ -53,6 +55,19 @@ const EMULATOR: &Layers = &[
     "admin handler router server",
     "emulator",
     "builder",
+];
+
+const BENCH_CLIENTS: &Layers = &["client", "floor ours ureq_client"];
+
+const XTASK: &Layers = &[
+    "generated install",
+    "errors header lock sample tsan",
+    "dist test",
+    "bench::http bench::languages bench::process bench::report",
+    "bench::options",
+    "bench::against",
+    "bench::batcher bench::call bench::emulator bench::import bench::marshal bench::plan bench::quota",
+    "bench",
 ];
 
 const CHECKS: &Layers = &[

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::{Body, Client, Error, TARGET, User, check};
+use crate::client::{Body, Client, Error, TARGET, User, check};
 
 /// The least that a program of one's own does: a socket, serde_json, one buffer for all requests, whose head is there
 /// already, and no check, limit, deadline, or second attempt.

@@ -1,6 +1,7 @@
 //! The clients in Rust that `cargo xtask bench call` measures. Each makes the same calls, from the caller's texts to a
 //! good answer. Two programs run them: `timed`, and `counted`, whose allocator counts.
 
+mod client;
 mod floor;
 mod ours;
 mod ureq_client;
@@ -9,56 +10,8 @@ use std::io::{BufRead, stdin};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-/// Why a call failed, in a sentence.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// The path and the query of a call, with a UserSig of the usual length.
-const TARGET: &str = concat!(
-    "/v4/all_member_push/im_add_tag?sdkappid=1400000000&identifier=administrator&usersig=",
-    "eJwtzM0KgkAYheF7mXXIN*OMjkKLFm36U8loE4QxY3xZNuiUUXTviXo8z4H3S3bbzHvqmoSEeUAm-SOlb9Zgib23oCuscbC36ZaWdVkXxqAiIQUA",
-    "Kv3hLDqdNhjXkzPfY0AFUBYwIYfB6m2w1m5XlCppRByogHMpJPM4zf6TIj4lq*bxnBR8ceHpyh6PbL-AWVUoJw_&random=1&contenttype=json"
-);
-
-/// What a request holds at most.
-const USERS_A_REQUEST: usize = 100;
-
-/// A user as a program has it, and as a request's body has it.
-#[derive(Serialize)]
-struct User {
-    #[serde(rename = "To_Account")]
-    account: String,
-    #[serde(rename = "Tags")]
-    tags: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(rename = "UserTags")]
-    users: &'a [User],
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(rename = "ErrorCode")]
-    code: i32,
-}
-
-/// A client with a connection, or with a pool of them.
-trait Client: Send {
-    /// One call.
-    fn call(&mut self, users: &[User]) -> Result<(), Error>;
-
-    /// Any number of users, as fast as one thread that has them brings them out.
-    fn bulk(&mut self, users: &[User]) -> Result<(), Error> {
-        let mut requests = users.chunks(USERS_A_REQUEST);
-        requests.try_for_each(|users| self.call(users))
-    }
-
-    /// The same client for another thread.
-    fn share(&self) -> Result<Box<dyn Client>, Error>;
-}
+pub use client::Error;
+use client::{Client, USERS_A_REQUEST, User};
 
 /// What a program's arguments ask for.
 pub struct Load {
@@ -183,11 +136,4 @@ fn users(count: usize, tags: usize) -> Vec<User> {
             .collect(),
     });
     users.collect()
-}
-
-fn check(answer: &[u8]) -> Result<(), Error> {
-    match serde_json::from_slice(answer)? {
-        Answer { code: 0 } => Ok(()),
-        Answer { code } => Err(format!("the answer has the code {code}").into()),
-    }
 }

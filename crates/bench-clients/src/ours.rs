@@ -3,7 +3,7 @@
 use imtag_core::SecretKey;
 use imtag_transport::{AddTags, ChangeRequest};
 
-use crate::{Client, Error, User};
+use crate::client::{Client, Error, User};
 
 pub(crate) struct Ours(imtag_transport::Client);
 

@@ -2,7 +2,7 @@
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use crate::{Body, Client, Error, TARGET, User, check};
+use crate::client::{Body, Client, Error, TARGET, User, check};
 
 /// It has no timeout, as it has none by default.
 #[derive(Clone)]

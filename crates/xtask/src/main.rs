@@ -43,35 +43,29 @@ Usage: cargo xtask TASK
 ";
 
 fn main() -> ExitCode {
-    let mut arguments = lexopt::Parser::from_env();
-    let done = match arguments.value() {
-        Ok(task) if task == "bench" => bench::run(arguments),
-        Ok(task) if task == "chaos" => chaos::run(arguments),
-        Ok(task) if task == "conformance" => conformance::run(arguments),
-        Ok(task) if task == "dist" => dist::run(arguments),
-        Ok(task) if task == "errors" => errors::run(arguments),
-        Ok(task) if task == "header" => header::run(arguments),
-        Ok(task) if task == "install" => install::run(arguments),
-        Ok(task) if task == "lock" => lock::run(arguments),
-        Ok(task) if task == "quota" => return quota::run(),
-        Ok(task) if task == "sample" => sample::run(arguments),
-        Ok(task) if task == "test" => return test::run(arguments),
-        Ok(task) if task == "tsan" => tsan::run(arguments),
-        Ok(task) if task == "help" || task == "--help" || task == "-h" => {
-            print!("{HELP}");
-            Ok(())
-        }
-        Ok(task) => Err(format!("there is no task {task:?}\n\n{HELP}").into()),
-        Err(_) => Err(format!("which task?\n\n{HELP}").into()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
+    run(lexopt::Parser::from_env()).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-/// Says why a task failed.
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::FAILURE
+fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Error> {
+    match arguments.value() {
+        Ok(task) if task == "bench" => bench::run(arguments)?,
+        Ok(task) if task == "chaos" => chaos::run(arguments)?,
+        Ok(task) if task == "conformance" => conformance::run(arguments)?,
+        Ok(task) if task == "dist" => dist::run(arguments)?,
+        Ok(task) if task == "errors" => errors::run(arguments)?,
+        Ok(task) if task == "header" => header::run(arguments)?,
+        Ok(task) if task == "install" => install::run(arguments)?,
+        Ok(task) if task == "lock" => lock::run(arguments)?,
+        Ok(task) if task == "quota" => return Ok(quota::run()),
+        Ok(task) if task == "sample" => sample::run(arguments)?,
+        Ok(task) if task == "test" => return test::run(arguments),
+        Ok(task) if task == "tsan" => tsan::run(arguments)?,
+        Ok(task) if task == "help" || task == "--help" || task == "-h" => print!("{HELP}"),
+        Ok(task) => return Err(format!("there is no task {task:?}\n\n{HELP}").into()),
+        Err(_) => return Err(format!("which task?\n\n{HELP}").into()),
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use imtag_checks::{checks, environment};
 use lexopt::Arg;
 
+use crate::Error;
+
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Asked {
@@ -40,15 +42,14 @@ impl Asked {
 }
 
 /// Runs the checks that are asked for.
-pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
-    match Asked::parse(arguments) {
-        Ok(Some(asked)) if environment::is_made() => checks::run(&asked.words, asked.long),
-        Ok(Some(asked)) => crate::failed(&environment::enter(asked.long)),
-        Ok(None) => {
+pub(crate) fn run(arguments: lexopt::Parser) -> Result<ExitCode, Error> {
+    match Asked::parse(arguments)? {
+        Some(asked) if environment::is_made() => Ok(checks::run(&asked.words, asked.long)),
+        Some(asked) => Err(environment::enter(asked.long).into()),
+        None => {
             print!("{HELP}{}", checks::names());
-            ExitCode::SUCCESS
+            Ok(ExitCode::SUCCESS)
         }
-        Err(error) => crate::failed(&error),
     }
 }
 

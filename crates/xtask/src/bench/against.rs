@@ -7,12 +7,15 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::options::Options;
 use super::report::{Report, compared};
-use super::{OTHER, Options};
 use crate::Error;
 use crate::cargo::{cargo, root};
 use crate::install::build::{Built, target};
 use crate::program::output;
+
+/// What stands for the other commit in a table.
+pub(super) const OTHER: &str = "other commit";
 
 /// How often each commit's program runs.
 const RUNS: usize = 3;
@@ -26,7 +29,12 @@ pub(super) struct OtherCommit {
 }
 
 impl OtherCommit {
-    pub(super) fn new(revision: &str) -> Result<OtherCommit, Error> {
+    /// The commit that was asked for, for a benchmark that takes it into its rounds.
+    pub(super) fn asked_for(options: &Options) -> Result<Option<OtherCommit>, Error> {
+        options.against.as_deref().map(OtherCommit::new).transpose()
+    }
+
+    fn new(revision: &str) -> Result<OtherCommit, Error> {
         OtherCommit::unpacked(revision, &target()?)
     }
 

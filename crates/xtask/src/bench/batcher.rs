@@ -12,8 +12,9 @@ use imtag_transport::{AddTags, CallOptions, CancelToken};
 use serde::Deserialize;
 
 use super::languages::{compiled, missing};
-use super::report::{Report, Table};
-use super::{Options, micros_each, per_second, process};
+use super::options::Options;
+use super::process;
+use super::report::{Report, Table, micros_each, per_second};
 use crate::Error;
 use crate::install;
 use crate::program::output;

@@ -19,11 +19,11 @@ use imtag_core::SecretKey;
 use imtag_transport::{AddTags, ChangeRequest, Client};
 use serde_json::Value;
 
-use super::against::command_lines;
+use super::against::{OTHER, OtherCommit, command_lines};
 use super::http::serve;
+use super::options::Options;
 use super::process::{cpu, memory, pin, two_cores};
-use super::report::{Contender, Report, Table};
-use super::{OTHER, Options, micros_each, per_second};
+use super::report::{Contender, Report, Table, micros_each, per_second};
 use crate::Error;
 use crate::program::Running;
 use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
@@ -45,7 +45,7 @@ const PEER: &str = "serde_json alone";
 const OTHERS: [&str; 2] = ["other commit, same tags", "other commit, changes"];
 
 pub(super) fn run(options: &Options) -> Result<Report, Error> {
-    let other = options.other()?;
+    let other = OtherCommit::asked_for(options)?;
     let programs = command_lines(options, other.as_ref())?;
     let cores = two_cores()?;
     if cores[0] == cores[1] {

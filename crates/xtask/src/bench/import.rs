@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::against::command_lines;
+use super::against::{OTHER, OtherCommit, command_lines};
+use super::options::Options;
 use super::process::memory;
-use super::report::{Contender, Report, Table};
-use super::{OTHER, Options, micros_each};
+use super::report::{Contender, Report, Table, micros_each};
 use crate::Error;
 use crate::cost::Start;
 use crate::program::{Running, run as run_command};
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(5);
 type Program = (&'static str, PathBuf);
 
 pub(super) fn run(options: &Options) -> Result<Report, Error> {
-    let other = options.other()?;
+    let other = OtherCommit::asked_for(options)?;
     let programs = command_lines(options, other.as_ref())?;
     let folder = tempfile::tempdir()?; // for gigabytes
     let folder = folder.path();

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::languages;
+use super::options::Options;
 use super::report::{Report, Table};
-use super::{Options, languages};
 use crate::Error;
 use imtag_checks::{go, python};
 

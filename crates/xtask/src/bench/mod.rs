@@ -10,47 +10,18 @@ mod http;
 mod import;
 mod languages;
 mod marshal;
+mod options;
 mod plan;
 mod process;
 mod quota;
 mod report;
 
 use std::ffi::OsString;
-use std::time::Duration;
-
-use lexopt::{Arg, ValueExt};
 
 use crate::Error;
 use crate::cargo::cargo;
 use crate::program::run as run_command;
-use against::OtherCommit;
-use report::Report;
-
-/// A benchmark: the word for it, what it measures, and how.
-struct Bench {
-    name: &'static str,
-    about: &'static str,
-    /// How much is measured, an option with a number: usually, in a quick run, and at most.
-    amount: (&'static str, [u64; 2], u64),
-    /// How often each is measured, usually and in a quick run: an option where it is not once.
-    rounds: [usize; 2],
-    /// The languages whose programs it measures, too.
-    languages: &'static [&'static str],
-    /// It builds what it measures, in a profile, and takes another commit's into its rounds.
-    builds: bool,
-    run: fn(&Options) -> Result<Report, Error>,
-}
-
-/// What most have alike.
-const BENCH: Bench = Bench {
-    name: "",
-    about: "",
-    amount: ("", [1, 1], 1),
-    rounds: [1, 1],
-    languages: &[],
-    builds: false,
-    run: |options| Ok(options.report()),
-};
+use options::{BENCH, Bench, entry};
 
 static BENCHES: [Bench; 7] = [
     // by name
@@ -114,38 +85,6 @@ static BENCHES: [Bench; 7] = [
     },
 ];
 
-/// What was asked for.
-struct Options {
-    bench: &'static Bench,
-    /// The number of the benchmark's own option.
-    amount: u64,
-    rounds: usize,
-    quick: bool,
-    json: bool,
-    /// How that is built which is measured.
-    profile: String,
-    against: Option<String>,
-}
-
-impl Options {
-    /// The amount as a time.
-    fn time(&self) -> Duration {
-        Duration::from_secs(self.amount)
-    }
-
-    fn report(&self) -> Report {
-        Report::new(self.bench.name, self.rounds)
-    }
-
-    /// The other commit, for a benchmark that takes it into its rounds.
-    fn other(&self) -> Result<Option<OtherCommit>, Error> {
-        self.against.as_deref().map(OtherCommit::new).transpose()
-    }
-}
-
-/// What stands for the other commit in a table.
-const OTHER: &str = "other commit";
-
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     let mut words: Vec<OsString> = arguments.raw_args()?.collect();
     let mut benches = BENCHES.iter();
@@ -184,80 +123,6 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     Ok(())
 }
 
-impl Bench {
-    /// Reads the options, so that a wrong one is told with those that there are, and not after minutes of building. None
-    /// where help is asked for.
-    fn options(&'static self, mut arguments: lexopt::Parser) -> Result<Option<Options>, Error> {
-        let mut options = Options {
-            bench: self,
-            amount: 0,
-            rounds: 0,
-            quick: false,
-            json: false,
-            profile: "dist".to_owned(),
-            against: None,
-        };
-        let (mut amount, mut rounds) = (None, None);
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Long("quick") => options.quick = true,
-                Arg::Long("json") => options.json = true,
-                Arg::Long("against") => options.against = Some(arguments.value()?.string()?),
-                Arg::Long("rounds") if self.rounds != [1, 1] => {
-                    rounds = Some(arguments.value()?.parse()?);
-                }
-                Arg::Long("profile") if self.builds => {
-                    options.profile = arguments.value()?.string()?;
-                    if !["dist", "release"].contains(&options.profile.as_str()) {
-                        return Err(
-                            format!("--profile {}: dist or release", options.profile).into()
-                        );
-                    }
-                }
-                Arg::Long(name) if name == self.amount.0 => {
-                    let (name, _, most) = self.amount;
-                    let number: u64 = arguments.value()?.parse()?;
-                    if number < 1 || number > most {
-                        return Err(format!("--{name} {number}: from 1 to {most}").into());
-                    }
-                    amount = Some(number);
-                }
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        let quick = usize::from(options.quick);
-        options.amount = amount.unwrap_or(self.amount.1[quick]);
-        options.rounds = rounds.unwrap_or(self.rounds[quick]).max(1);
-        Ok(Some(options))
-    }
-
-    fn help(&self) -> String {
-        let (name, [usual, _], _) = self.amount;
-        let [rounds, _] = self.rounds;
-        let mut help = format!("Usage: cargo xtask bench {} [OPTION …]\n\n", self.name);
-        help += &format!("{}\n\n", self.about);
-        if usual > 1 {
-            help += &entry(&format!("--{name} N"), &format!("{usual} if not given"));
-        }
-        if rounds > 1 {
-            help += &entry("--rounds N", &format!("{rounds} if not given"));
-        }
-        help += &entry("--quick", "less of all that: figures that say less");
-        if self.builds {
-            let profile =
-                "how it is built: dist, as it is shipped, if not given;\nrelease builds faster";
-            help += &entry("--profile NAME", profile);
-        }
-        help += &entry(
-            "--against REV",
-            "builds another commit, and measures both in turn",
-        );
-        help += &entry("--json", "prints JSON, and nothing else on standard output");
-        help + &entry("--help", "prints this")
-    }
-}
-
 fn help() -> String {
     let mut help = "Usage: cargo xtask bench NAME [OPTION …]\n\n".to_owned();
     for Bench { name, about, .. } in &BENCHES {
@@ -266,24 +131,9 @@ fn help() -> String {
     help + "\n`cargo xtask bench NAME --help` has the options of one.\n"
 }
 
-/// What there is, with what it is about beside it, which may have several lines.
-fn entry(what: &str, about: &str) -> String {
-    let about = about.replace('\n', &format!("\n{:18}", ""));
-    format!("  {what:<14}  {about}\n")
-}
-
-/// A number of events in a time, a second.
-fn per_second(events: u64, time: Duration) -> f64 {
-    events as f64 / time.as_secs_f64()
-}
-
-/// A time in microseconds for each of some events.
-fn micros_each(time: Duration, events: u64) -> f64 {
-    1e6 * time.as_secs_f64() / events.max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
+    use super::options::Options;
     use super::*;
 
     fn options(name: &str, arguments: &[&str]) -> Result<Option<Options>, Error> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use imtag_core::plan::{BatchPolicy, BatchResult, Plan};
 use imtag_core::{ChangeRequest, Effect, Operation, Rules};
 
-use super::report::{Contender, Report, Table};
-use super::{Options, micros_each};
+use super::options::Options;
+use super::report::{Contender, Report, Table, micros_each};
 use crate::Error;
 
 const POLICY: BatchPolicy = BatchPolicy {

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use imtag_emulator::Window;
 use imtag_transport::{AddTags, ChangeRequest};
 
-use super::report::{Report, Table};
-use super::{Options, micros_each, per_second, process};
+use super::options::Options;
+use super::process;
+use super::report::{Report, Table, micros_each, per_second};
 use crate::Error;
 use crate::scene::{CALLS_PER_SECOND, LATENCY, Scene};
 

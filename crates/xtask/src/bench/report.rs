@@ -2,6 +2,7 @@
 //! measured in turn, round by round, as machines differ and are seldom idle: nothing of a round is compared with another's.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -256,6 +257,16 @@ fn named(report: &Report) -> Vec<(String, f64)> {
         }
     }
     all
+}
+
+/// A number of events in a time, a second.
+pub(super) fn per_second(events: u64, time: Duration) -> f64 {
+    events as f64 / time.as_secs_f64()
+}
+
+/// A time in microseconds for each of some events.
+pub(super) fn micros_each(time: Duration, events: u64) -> f64 {
+    1e6 * time.as_secs_f64() / events.max(1) as f64
 }
 
 #[cfg(test)]

@@ -8,15 +8,17 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
 
-use super::{COUNTED, OTHER};
 use crate::Error;
-use crate::bench::against::OtherCommit;
+use crate::bench::against::{OTHER, OtherCommit};
 use crate::bench::languages::{compiled, missing};
 use crate::cargo::cargo;
 use crate::install::build::Built;
 use crate::install::{self, tree};
 use crate::program::Running;
 use imtag_checks::{go, python};
+
+/// Calls whose allocations and system calls are counted.
+pub(super) const COUNTED: u64 = 100;
 
 /// A client: what its rows are called, and its program.
 pub(super) struct Client {

@@ -7,15 +7,13 @@
 mod client;
 mod server;
 
+use super::against::OtherCommit;
+use super::options::Options;
 use super::process::{all_cores, pin, two_cores};
 use super::report::{Contender, Report, Table};
-use super::{OTHER, Options};
 use crate::Error;
-use client::{Client, Connected};
+use client::{COUNTED, Client, Connected};
 use server::Server;
-
-/// Calls whose allocations and system calls are counted.
-const COUNTED: u64 = 100;
 
 /// Of a bulk run.
 const BULK_USERS: u64 = 20_000;
@@ -46,7 +44,7 @@ struct Load<'s> {
 
 pub(super) fn run(options: &Options) -> Result<Report, Error> {
     let mut report = options.report();
-    let other = options.other()?;
+    let other = OtherCommit::asked_for(options)?;
     let clients;
     (clients, report.missing) = client::built(&options.profile, other.as_ref())?;
     let [all, [_, last]] = [all_cores().map(|it| [it, it])?, two_cores()?];
