@@ -274,3 +274,53 @@ fn neither_a_full_disk_at_the_start_nor_a_refused_list_costs_an_earlier_run_s_do
         "{report}"
     );
 }
+
+#[test]
+fn a_user_with_very_many_tags_stops_no_import_and_is_in_a_list_that_is_taken_again() {
+    let stage = Stage::with(|emulator| emulator.unknown_accounts(["few"]));
+    let tags = (0..60_000).map(|tag| format!("big,{}{tag:05}\n", "x".repeat(40)));
+    let tags: String = tags.collect();
+    stage.file(FILE, format!("account,tag\nok,a\nfew,a\n{tags}"));
+    for _ in 0..2 {
+        let (exit, report) = stage.json(&["import", FILE]);
+        assert_eq!(exit, Some(1), "{}", report["ended_early"]);
+        assert_eq!(
+            (&report["users_tagged"], &report["users_failed"]),
+            (&json!(1), &json!(2))
+        );
+        let lines = stage.failed_list();
+        let of_big = lines.iter().filter(|line| line["account"] == "big");
+        let tags = of_big.map(|line| line["tags"].as_array().unwrap().len());
+        assert_eq!(tags.collect::<Vec<_>>(), [1_000; 60]);
+    }
+    let (exit, report) = stage.json(&["import", LIST]);
+    assert_eq!(
+        (exit, &report["bad_rows"], &report["users_failed"]),
+        (Some(1), &json!(0), &json!(2))
+    );
+}
+
+#[test]
+fn very_many_tags_that_are_not_removed_are_held_back_and_listed() {
+    let stage = Stage::new();
+    let tags = (0..50_000).map(|tag| format!("big,remove,{}{tag:05}\n", "x".repeat(40)));
+    let tags: String = tags.collect();
+    stage.file(FILE, format!("account,op,tag\n{tags}"));
+    stage
+        .emulator
+        .faults(REMOVE, vec![Fault::code(91000); 4_000]);
+    let (exit, report) = stage.json(&["import", FILE, "--timeout", "1"]);
+    assert_eq!(
+        (exit, &report["users_failed"]),
+        (Some(4), &json!(1)),
+        "{}",
+        report["ended_early"]
+    );
+    let list = fs::read(stage.home.path().join(LIST)).unwrap();
+    let lines = stage.failed_list().into_iter();
+    let tags = lines.map(|line| line["tags"].as_array().unwrap().len());
+    assert_eq!(tags.collect::<Vec<_>>(), [1_000; 50]);
+    let listed = stage.run(&["import", FILE, "--list-failed"]);
+    assert_eq!(listed.exit, Some(0), "{listed:?}");
+    assert!(fs::read(stage.home.path().join(LIST)).unwrap() == list);
+}

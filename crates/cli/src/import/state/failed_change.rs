@@ -5,7 +5,7 @@
 //! {"account":"bob","op":"remove","tags":["vip"],"code":70107,"reason":"…","remedy":"…","effect":"not applied"}
 //! ```
 //!
-//! The lines of a user stand together. A file is known as a list by its lines: each is, to the byte, as it is written here.
+//! The lines of a user stand together; a change of very many tags has several. A file is known as a list by its lines: each is, to the byte, as it is written here.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -14,7 +14,7 @@ use std::io;
 use imtag_transport::{Cause, ChangeError, ChangeOperation, Effect, Scope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::own_list::{holds_lines, parse_line};
+use super::own_list::{holds_lines, parse_line, write_line};
 use crate::output::code_and_reason;
 
 /// A change that is not done, or not known to be done. The names of the fields are a promise to programs, and no line has
@@ -49,6 +49,10 @@ pub(crate) enum Next {
     #[default]
     Listed,
 }
+
+/// The most tags of a line. It can be imported again, and be told from the line of another program, so that its length has
+/// a limit. Escaped, a tag takes 300 bytes at most.
+const TAGS_AT_MOST: usize = 1_000;
 
 /// Why a change is not done, in imtag's own words, and what to do.
 pub(crate) type Why = (String, Cow<'static, str>);
@@ -113,6 +117,18 @@ impl FailedChange {
             next: Next::default(),
         }
     }
+
+    /// Appends the lines of the change to a text.
+    pub(super) fn write(&self, text: &mut Vec<u8>) {
+        if self.tags.len() <= TAGS_AT_MOST {
+            return write_line(self, text);
+        }
+        let mut line = self.clone();
+        for tags in self.tags.chunks(TAGS_AT_MOST) {
+            line.tags = tags.to_vec();
+            write_line(&line, text);
+        }
+    }
 }
 
 // serde passes a reference
@@ -128,14 +144,13 @@ fn read_effect<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Effect, D::
     effect.ok_or_else(|| de::Error::custom(format!("no effect is called {name:?}")))
 }
 
-/// The number of users in lines; `None` if imtag did not write them so.
-pub(super) fn count_users(lines: &[u8]) -> Option<u64> {
-    let mut last = None;
+/// The number of users in lines; `None` if imtag did not write them so. `last` is the last user of the lines before these.
+pub(super) fn count_users(lines: &[u8], last: &mut Option<String>) -> Option<u64> {
     let mut users = 0;
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let account = Some(parse_line::<FailedChange>(line)?.account);
-        users += u64::from(account != last);
-        last = account;
+        users += u64::from(account != *last);
+        *last = account;
     }
     Some(users)
 }
@@ -151,7 +166,6 @@ pub(super) fn is_list(file: &mut File) -> io::Result<bool> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::import::state::own_list::write_line;
 
     /// A change that the service refused.
     pub(crate) fn failed(account: &str) -> FailedChange {
@@ -211,8 +225,40 @@ pub(crate) mod tests {
         for account in ["bob", "bob", "eve"] {
             write_line(&failed(account), &mut lines);
         }
-        assert_eq!(count_users(&lines), Some(2));
-        assert_eq!(count_users(&lines[..lines.len() - 1]), None);
+        let mut last = None;
+        assert_eq!(count_users(&lines, &mut last), Some(2));
+        assert_eq!(
+            count_users(&lines, &mut last),
+            Some(2),
+            "the user before these is another"
+        );
+        let mut last = Some("bob".to_owned());
+        assert_eq!(
+            count_users(&lines, &mut last),
+            Some(1),
+            "bob had lines before"
+        );
+        assert_eq!(count_users(&lines[..lines.len() - 1], &mut last), None);
+    }
+
+    #[test]
+    fn each_tag_of_a_change_is_in_one_line_and_none_is_too_long_to_be_imported() {
+        let tag = |nth| format!("{}{nth:05}", "\u{1}".repeat(45));
+        let mut change = failed("bob");
+        change.tags = (0..2_001).map(tag).collect();
+        let mut text = Vec::new();
+        change.write(&mut text);
+        assert!(is_list(&text));
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let lines = lines.map(|line| {
+            assert!(line.len() < 512 * 1024, "{}", line.len());
+            parse_line::<FailedChange>(line).unwrap()
+        });
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2].tags, [tag(2_000)]);
+        let tags = lines.into_iter().flat_map(|line| line.tags);
+        assert!(tags.eq(change.tags));
     }
 
     #[test]

@@ -28,20 +28,16 @@ pub(crate) use error::StoreError;
 pub(crate) use file::JOURNAL;
 
 use file::StoreFile;
-use rows::{FACTS, FAILED, HELD_BACK, Rows, USERS, damaged};
+use rows::{FACTS, FAILED, HELD_BACK, LINES_AT_MOST, Rows, USERS, damaged, pieces};
 
 use super::failed_change::{FailedChange, count_users};
 use super::identity::Identity;
-use super::own_list::write_line;
 use super::users::{Set, UserSets};
 use crate::ownership::whole::is_filled_file;
 use crate::ownership::{Found, UnusableFile};
 
 /// How long what is confirmed waits before it is written.
 const COMMITTED_AFTER: Duration = Duration::from_millis(500);
-
-/// Lines of failed users that make a row of their own.
-const LINES_AT_MOST: usize = 512 * 1024;
 
 /// What is added up over all runs of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,7 +264,7 @@ impl Store {
     ) -> Result<(), UnusableFile> {
         assert!(!changes.is_empty(), "user {position} failed at nothing");
         for change in changes {
-            write_line(change, &mut self.failed);
+            change.write(&mut self.failed);
         }
         self.settle(Set::Failed, position);
         self.commit_lines()
@@ -280,7 +276,7 @@ impl Store {
     /// As `failed`.
     pub(crate) fn hold_back(&mut self, changes: &[FailedChange]) -> Result<(), UnusableFile> {
         for change in changes {
-            write_line(change, &mut self.held_back);
+            change.write(&mut self.held_back);
         }
         self.facts.users_held_back += 1;
         self.commit_lines()
@@ -352,7 +348,7 @@ impl Store {
             (&FAILED, &mut facts.failed, &self.failed),
             (&HELD_BACK, &mut facts.held_back, &self.held_back),
         ] {
-            if !lines.is_empty() {
+            for lines in pieces(lines) {
                 let id = i64::try_from(rows.count).map_err(|_| damaged())?;
                 let text = std::str::from_utf8(lines)?;
                 rows.put(&transaction, table, id, &text, (lines, None))?;
@@ -449,9 +445,9 @@ fn checked(file: &StoreFile) -> rusqlite::Result<Facts> {
         (&FAILED, facts.failed, facts.users_failed),
         (&HELD_BACK, facts.held_back, facts.users_held_back),
     ] {
-        let mut listed = 0;
+        let (mut listed, mut last) = (0, None);
         let read = rows::read(connection, table, |_, lines, _| {
-            let users = count_users(lines);
+            let users = count_users(lines, &mut last);
             listed += users.unwrap_or(0);
             users.is_some()
         })?;

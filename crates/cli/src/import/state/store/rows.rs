@@ -40,6 +40,9 @@ pub(super) const HELD_BACK: Table = table!("held_back", "lines TEXT");
 
 pub(super) const TABLES: [&Table; 4] = [&FACTS, &USERS, &FAILED, &HELD_BACK];
 
+/// The bytes of lines that make a row of their own.
+pub(super) const LINES_AT_MOST: usize = 512 * 1024;
+
 /// All rows of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +100,19 @@ pub(super) fn read(
         read.sum = read.sum.wrapping_add(checksum);
     }
     Ok(read)
+}
+
+/// Cuts lines into what a row takes: those of one user alone may be more.
+pub(super) fn pieces(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_end = |byte: &u8| *byte == b'\n';
+    std::iter::from_fn(move || {
+        let most = &lines[..lines.len().min(LINES_AT_MOST)];
+        let last = most.iter().rposition(is_end);
+        let end = last.or_else(|| lines.iter().position(is_end))?;
+        let (piece, rest) = lines.split_at(end + 1);
+        lines = rest;
+        Some(piece)
+    })
 }
 
 fn checksum(table: &Table, id: i64, content: &[u8]) -> u64 {
