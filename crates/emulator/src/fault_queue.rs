@@ -137,7 +137,8 @@ impl FaultQueue {
         self.standing.clear();
     }
 
-    /// The fault of a request that counts to these targets, and for which `names` says what accounts it names.
+    /// The fault that a request takes: `targets` are its path, route and operation, and `names` is true of accounts that
+    /// it names.
     pub(crate) fn take(
         &mut self,
         seed: u64,

@@ -96,8 +96,8 @@ impl From<(Operation, Generation)> for Route {
 pub enum Target {
     /// One route.
     Route(Route),
-    /// An operation, in either generation. In a queue, the next request takes it, unless its route's own queue has a
-    /// fault.
+    /// An operation, in either generation. In a queue, the next request takes it, unless the queue of its path or of
+    /// its route has a fault.
     Operation(Operation),
     /// A path, by whatever method. Its faults come before those of its route.
     Path(String),

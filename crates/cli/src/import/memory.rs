@@ -25,7 +25,8 @@ impl Memory {
         usize::try_from(self.0 / 2).unwrap_or(usize::MAX)
     }
 
-    /// The share of the rows of one user. A partition with several users takes no more than the least of it.
+    /// The share of the rows of one user, which cannot be split. A partition of several users is split before it needs more
+    /// than the least share.
     pub(crate) fn for_grouping(self) -> usize {
         usize::try_from((self.0 / 4).max(16 * MIB)).unwrap_or(usize::MAX)
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! input/    a file: rows, each checked; bad_rows keeps those that are left out
 //! group/    rows: users, each with the changes to make, in bounded memory and in an order that follows from the file
-//!           alone; report/totals counts them
+//!           and the limits; report/totals counts them, so users are grouped twice: to count them, and to send
 //! send      users: requests, and what became of each change
 //! state/    who is settled and who failed, in the journal: safe over a crash; who failed, in the failed list
 //! undone    who is not done, and why

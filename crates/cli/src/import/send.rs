@@ -5,8 +5,10 @@
 //! feed: push the changes of each user, taking outcomes while the run is full ──► end of input ──► take the rest ──► Ended
 //!   │                                                                                 ▲
 //!   ├ first Ctrl-C, or the run has ended: feed no more ───────────────────────────────┤
-//!   └ this machine denies a file, a thread or memory: cancel what is under way ───────┘
+//!   └ this machine denies a file, a thread or memory: send no more ───────────────────┘
 //! ```
+//!
+//! What is under way is waited for, unless a second Ctrl-C cancels it.
 
 use std::fs::File;
 use std::time::{Duration, Instant};

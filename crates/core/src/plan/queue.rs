@@ -205,7 +205,7 @@ impl<R, E> Producer<R, E> {
 /// The halves of the request that failed first go first.
 ///
 /// A half holds up to 50 users who wait for the one among them, so where the fresh changes do not fill a request the halves
-/// go first: the fresh ones share a later request at no cost. Suspects are most likely at fault.
+/// go first: the fresh ones join a later request, and no more requests are sent for that. Suspects are most likely at fault.
 #[derive(Debug)]
 pub(super) struct OperationQueue {
     /// Changes whose turn it is.

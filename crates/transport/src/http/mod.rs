@@ -13,7 +13,7 @@
 //! look-up [Resolve] ──► connect [Connect] ──► TLS [Handshake] ──► write [Write] ──► answer [Read]
 //!                                                                   ▲                  │ read in full
 //!                                                  the next request └──── idle ◄───────┘
-//!                                                                           └─► closed: 50 s idle, dead, or distrusted
+//!                                                                           └─► closed: 50 s idle, dead, or another idle one was dead
 //! ```
 //!
 //! A call runs on its caller's thread from start to end. How long it may wait, how far it is and what it has found out is

@@ -1,5 +1,5 @@
 //! Grouping: the rows of a file become its users, each with all changes to make, in bounded memory and in an order that
-//! follows from the file alone.
+//! follows from the file and the limits: by partitions, and in each those with the most slots of a request first.
 //!
 //! ```text
 //!       entry            partitions                grouper

@@ -9,8 +9,8 @@
 //! level 2   256 partitions of it …            up to level 4
 //! ```
 //!
-//! The rows of one account are never split. The order of users follows from the file alone, never from the memory that
-//! there is: a journal knows users by their positions in this order.
+//! The rows of one account are never split. The order of users follows from the file and the limits, never from the
+//! memory that there is: a journal knows users by their positions in this order.
 
 use std::path::{Path, PathBuf};
 

@@ -272,6 +272,13 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_each_column_may_be_a_column() {
+        for name in NAMES {
+            assert!(may_be_column(name), "{name}: add its length");
+        }
+    }
+
+    #[test]
     fn a_header_with_other_columns_says_what_is_wrong_with_them() {
         let headers = r#"
 account => the column tag is missing

@@ -1,5 +1,6 @@
 //! A row of a file: one operation on one account, with tags or, to clear it, without. Its names are checked when it is
-//! made, and never again: what is put together of rows and sent is made of checked names.
+//! made, as all bad rows are known before anything is sent. The change that is made of a user's rows is checked once more,
+//! as every change is.
 //!
 //! A row with several tags of which one is bad is bad as a whole: it is then reported, corrected and imported as one,
 //! and never half done.

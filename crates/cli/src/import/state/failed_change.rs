@@ -45,7 +45,7 @@ pub(crate) enum Next {
     AppRefused,
     /// The service or the network failed: it is sent again.
     Again,
-    /// It is the user's own fault, so that it would fail again.
+    /// The fault is in the account, the tags or the request, so that it would fail again.
     #[default]
     Listed,
 }

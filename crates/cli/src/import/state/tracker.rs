@@ -3,8 +3,8 @@
 //! ```text
 //!                      all changes applied ──────────────────────────► done     ──► store
 //! dispatched ──► over ┤
-//! (under way)         ├ one failed for good: the user's own fault ────► failed   ──► store
-//!                     └ one failed by the service, the network or the end of the run ──► deferred
+//! (under way)         ├ one failed by the service, the network or the end of the run ──► deferred
+//!                     └ all that failed would fail again: the fault is in the user's data ─► failed ──► store
 //! ```
 //!
 //! A user is *over* when no change is under way and none is to be dispatched. *Settled* are those who are done or failed.
@@ -29,8 +29,8 @@ use super::store::Store;
 use crate::import::group::User;
 use crate::ownership::UnusableFile;
 
-/// The most users that are deferred; others are listed at once. An outage hardly fails more: it ends what is under way, which
-/// is at most 1,024 requests of 100 users each, and up to 600 calls a second at most 900.
+/// The most users that are deferred; others are listed at once. An outage hardly fails more: it fails what is under way when
+/// it ends the run, which is at most 1,024 requests of 100 users each (900 requests at up to 600 calls a second).
 const DEFERRED_AT_MOST: usize = 100_000;
 
 pub(crate) struct Tracker {
