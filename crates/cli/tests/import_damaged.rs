@@ -16,8 +16,8 @@ use imtag_emulator::Fault;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use stage::{
-    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, arrivals, limited, run, signal, users_with_tags,
-    wait_until,
+    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, arrivals, limited, recorded, run, signal,
+    users_with_tags,
 };
 use twox_hash::XxHash3_64;
 
@@ -59,9 +59,7 @@ impl Begun {
         let import = ["import", FILE, "--calls-per-second", "1"];
         let mut child = stage.imtag(&import).spawn().unwrap();
         arrivals(&stage, 1);
-        let length = || fs::metadata(stage.home.path().join(LOG)).map_or(0, |it| it.len());
-        let begun = length();
-        wait_until("no user is recorded", || length() > begun);
+        recorded(&stage);
         if is_killed {
             child.kill().unwrap();
         } else {
@@ -222,7 +220,7 @@ fn a_crafted_journal_is_refused_in_a_sentence() {
         "DELETE FROM failed",
         "DELETE FROM users",
         "DELETE FROM facts",
-        "INSERT INTO failed SELECT id + 1, lines, checksum FROM failed",
+        "INSERT INTO failed SELECT id + 100, lines, checksum FROM failed",
         "INSERT INTO held_back SELECT * FROM failed",
         "UPDATE failed SET lines = replace(lines, 'user', 'User')",
         "UPDATE users SET bits = zeroblob(length(bits))",

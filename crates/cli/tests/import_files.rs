@@ -10,9 +10,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use imtag_emulator::Fault;
-use stage::{ADD, KEY, Stage, run, run_with_input, wait_until};
+use stage::{ADD, KEY, Stage, arrivals, run, run_with_input, wait_until};
 
 const FILE: &str = "users.csv";
 const ROWS: &str = "account,tag\nalice,vip\n";
@@ -268,7 +269,7 @@ fn what_is_put_in_the_list_s_place_meanwhile_stays() {
     let (stage, _) = with_list();
     let path = stage.home.path().join(LIST);
     let import = |put: &dyn Fn(&Path)| {
-        let unheard = Fault::delay(std::time::Duration::from_secs(600));
+        let unheard = Fault::delay(Duration::from_secs(600));
         stage.emulator.fault(ADD, unheard);
         let arrived = stage.emulator.stats().arrivals();
         let child = stage.imtag(&["import", FILE]).spawn().unwrap();
@@ -315,6 +316,30 @@ fn what_holds_accounts_is_for_its_owner_alone_whatever_the_umask() {
         assert_eq!(run(shell).exit, Some(1), "{umask}");
         let list = fs::metadata(stage.home.path().join(LIST)).unwrap();
         assert_eq!(list.permissions().mode() & 0o777, 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn a_journal_that_others_could_read_is_private_before_it_holds_an_account() {
+    let stage = Stage::new();
+    stage.file(FILE, ROWS);
+    let files = ["users.csv.journal", "users.csv.journal-wal"].map(|it| stage.home.path().join(it));
+    stage.file("users.csv.journal", "");
+    // an empty file, and then the journal of an import that was killed
+    for requests in 1..=2 {
+        for file in files.iter().filter(|it| it.exists()) {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let unheard = Fault::delay(Duration::from_secs(600));
+        stage.emulator.fault(ADD, unheard);
+        let mut import = stage.imtag(&["import", FILE]).spawn().unwrap();
+        arrivals(&stage, requests);
+        import.kill().unwrap();
+        import.wait().unwrap();
+        for file in &files {
+            let mode = fs::metadata(file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::{Value, json};
 use stage::{
-    ADD, Ran, Stage, arrivals, heard, run_with_input, signal, users_with_tags, wait_until,
+    ADD, Ran, Stage, arrivals, heard, recorded, run_with_input, signal, users_with_tags, wait_until,
 };
 
 const FILE: &str = "users.csv";
@@ -33,11 +33,8 @@ fn list(stage: &Stage) -> PathBuf {
 fn killed(stage: &Stage, arguments: &[&str]) {
     let before = stage.emulator.stats().arrivals();
     let mut child = stage.imtag(arguments).spawn().unwrap();
-    let log = stage.home.path().join("users.csv.journal-wal");
-    let length = || std::fs::metadata(&log).map_or(0, |it| it.len());
     arrivals(stage, before + 1);
-    let begun = length();
-    wait_until("no user is recorded", || length() > begun);
+    recorded(stage);
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -252,6 +249,36 @@ fn what_a_killed_run_may_have_done_is_not_listed_as_not_applied() {
     assert_eq!(report["failures"][0]["effect"], "possibly applied");
     let listed = std::fs::read_to_string(list(&stage));
     assert!(listed.unwrap().contains("possibly applied"));
+}
+
+#[test]
+fn a_journal_that_lost_its_log_says_no_less_of_what_may_be_applied() {
+    for is_begun in [false, true] {
+        let stage = Stage::new();
+        stage.file(FILE, users_with_tags(4_000, 1));
+        if is_begun {
+            interrupted(&stage);
+        }
+        let unheard = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_secs(600));
+        stage.emulator.fault(ADD, unheard);
+        let tagged = stage.emulator.users().len();
+        let mut import = stage.imtag(&["import", FILE]).spawn().unwrap();
+        wait_until("no user is tagged", || {
+            stage.emulator.users().len() > tagged
+        });
+        import.kill().unwrap();
+        import.wait().unwrap();
+        std::fs::remove_file(stage.home.path().join("users.csv.journal-wal")).unwrap();
+        stage.emulator.remove_faults();
+        stage.emulator.fault(ADD, Fault::code(60026)); // the app is refused
+        let (exit, report) = stage.json(&["import", FILE]);
+        assert_eq!(exit, Some(3), "{report}");
+        for groups in ["failures_by_reason", "not_sent_by_reason"] {
+            for group in report[groups].as_array().unwrap() {
+                assert_eq!(group["effect"], "possibly applied", "{report}");
+            }
+        }
+    }
 }
 
 /// When the requests of the killed import take effect.

@@ -98,7 +98,7 @@ impl FileKind {
     }
 
     /// It may have had another mode. This fails only for another user's file, whose mode is theirs to choose.
-    fn make_private(&self, file: &File) {
+    pub(crate) fn make_private(&self, file: &File) {
         if self.mode == PRIVATE {
             let _ = file.set_permissions(Permissions::from_mode(PRIVATE));
         }

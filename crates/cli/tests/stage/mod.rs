@@ -281,6 +281,15 @@ pub(crate) fn arrivals(stage: &Stage, at_least: u64) {
     });
 }
 
+/// Waits until the journal of `users.csv` has recorded some users, in an import that goes on. A record takes two or three
+/// pages of the log, so after four pages one of them is whole.
+pub(crate) fn recorded(stage: &Stage) {
+    let log = stage.home.path().join("users.csv.journal-wal");
+    let length = || std::fs::metadata(&log).map_or(0, |it| it.len());
+    let begun = length();
+    wait_until("no user is recorded", || length() > begun + 4 * 4_120);
+}
+
 /// Waits for what another process does.
 #[track_caller]
 pub(crate) fn wait_until(otherwise: &str, it_is_so: impl Fn() -> bool) {

@@ -1,9 +1,9 @@
 //! Why an import cannot begin or resume a journal.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::exit::CommandError;
 use crate::ownership::UnusableFile;
@@ -66,21 +66,30 @@ impl StoreError {
                 | ErrorCode::PermissionDenied
                 | ErrorCode::ReadOnly
                 | ErrorCode::SystemIoFailure,
-            ) => UnusableFile::denied(&path, "read")(io::Error::other(error)).into(),
+            ) => UnusableFile::denied(&path, "read")(as_io_error(error)).into(),
             _ => StoreError::Damaged(path.clone()),
         }
     }
 
     /// For what SQLite says when it writes one.
     pub(super) fn writing(path: &Path) -> impl FnOnce(rusqlite::Error) -> UnusableFile {
-        let path = path.to_owned();
-        move |error| UnusableFile::Denied {
-            path,
-            denied: "written",
-            source: io::Error::other(error),
-            remedy: "make room for it, and run the same command again: what was confirmed is not repeated",
-        }
+        let denied = UnusableFile::denied(path, "written");
+        |error| denied(as_io_error(error))
     }
+}
+
+/// What SQLite says, as an error of the system, which has the remedy. Of what the system said SQLite has no more than this.
+fn as_io_error(error: rusqlite::Error) -> io::Error {
+    let extended = error.sqlite_error().map(|it| it.extended_code);
+    let kind = match (error.sqlite_error_code(), extended) {
+        // a write beyond a quota, or the limit of a file's size, is no full disk to SQLite
+        (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_WRITE)) => {
+            ErrorKind::StorageFull
+        }
+        (Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly), _) => ErrorKind::PermissionDenied,
+        _ => ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
 }
 
 impl From<StoreError> for CommandError {
@@ -90,5 +99,39 @@ impl From<StoreError> for CommandError {
             _ => false,
         };
         CommandError::file(is_denied, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_follows_from_what_sqlite_was_denied() {
+        let room =
+            "make room for it, and run the same command again: what was confirmed is not repeated";
+        let disk =
+            "check the disk, and run the same command again: what was confirmed is not repeated";
+        let access = "let this user write there, or give another path";
+        for (code, remedy) in [
+            (ffi::SQLITE_FULL, room),
+            (ffi::SQLITE_IOERR_WRITE, room),
+            (ffi::SQLITE_IOERR_FSYNC, disk),
+            (ffi::SQLITE_IOERR_READ, disk),
+            (ffi::SQLITE_NOMEM, disk),
+            (ffi::SQLITE_READONLY, access),
+            (ffi::SQLITE_READONLY_DIRECTORY, access),
+        ] {
+            let error = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let path = Path::new("j");
+            let written = StoreError::writing(path)(error()).to_string();
+            assert!(written.ends_with(&format!("; {remedy}")), "{written}");
+            assert!(written.starts_with("j cannot be written: "), "{written}");
+            if code != ffi::SQLITE_NOMEM {
+                let read = StoreError::reading(path)(error()).to_string();
+                assert!(read.starts_with("j cannot be read: "), "{read}");
+                assert!(read.ends_with(&format!("; {remedy}")), "{read}");
+            }
+        }
     }
 }

@@ -9,10 +9,10 @@
 //! The lock is that of SQLite (POSIX), so that SQLite's own tools keep out too. The process loses it when it closes any
 //! other handle of the file: so none is opened while the store is open.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -191,6 +191,18 @@ impl StoreFile {
         if says == "ok" { Ok(()) } else { Err(damaged()) }
     }
 
+    /// Makes file and log private, before they hold an account: SQLite gave the log the mode of the file.
+    pub(super) fn make_private(&self) {
+        JOURNAL.make_private(&self.file);
+        let _ = fs::set_permissions(&self.wal, Permissions::from_mode(PRIVATE));
+    }
+
+    /// Puts all that the log holds into the file.
+    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        self.connection.query_row(sql, [], |_| Ok(()))
+    }
+
     /// Leaves it as it was found.
     pub(super) fn leave(self) {
         if !self.had_wal {
@@ -239,7 +251,10 @@ fn lock(path: &Path) -> Result<(File, Found), StoreError> {
                     holder: holder.and_then(|it| u32::try_from(it.as_raw_nonzero().get()).ok()),
                 });
             }
-            Err(error) => return Err(denied("locked")(error.into()).into()),
+            Err(error) => {
+                undo(&file, path, found);
+                return Err(denied("locked")(error.into()).into());
+            }
         }
         // else the import that held it until now has removed it
         if is_at(&file, path).map_err(denied("opened"))? {

@@ -194,11 +194,15 @@ impl Store {
     pub(crate) fn begin(mut self) -> Result<Store, UnusableFile> {
         self.facts.is_running = true;
         self.facts.users_held_back = 0;
+        self.file.make_private();
         if let Err(error) = self.write_begin() {
             let denied = StoreError::writing(&self.file.path)(error);
             self.file.leave();
             return Err(denied);
         }
+        // a log can be lost: the file alone has to say that any user may be in doubt. What fails here leaves both
+        let checkpoint = self.file.checkpoint();
+        checkpoint.map_err(StoreError::writing(&self.file.path))?;
         Ok(self)
     }
 
