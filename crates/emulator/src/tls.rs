@@ -133,11 +133,12 @@ pub fn is_ca_pem(text: &[u8]) -> bool {
     is_one && CertificateDer::from_pem_slice(text).is_ok_and(|der| KeyAndEnd::new(&der).is_some())
 }
 
-/// What is looked at in a certificate, as DER has it.
+/// What is looked at in a certificate. It is read by hand, as a crate that reads X.509 would make the first build longer
+/// for two fields.
 struct KeyAndEnd<'a> {
     key: &'a [u8],
-    /// Of the time for which it is valid. A later one is greater, also past 2050, when it is written in another way.
-    end: &'a [u8],
+    /// Of the time for which it is valid, as `YYYYMMDDHHMMSSZ`: a later one is greater.
+    end: Vec<u8>,
 }
 
 impl<'a> KeyAndEnd<'a> {
@@ -156,6 +157,13 @@ impl<'a> KeyAndEnd<'a> {
             return None;
         }
         let end = *parts(validity)?.get(1)?;
+        // until 2049 a year has two digits, of which those from 50 on are of a machine whose clock was not set
+        let century = match end {
+            [0x17, _, b'5'..=b'9', ..] => "19",
+            [0x17, ..] => "20",
+            _ => "",
+        };
+        let end = [century.as_bytes(), end.get(2..)?].concat();
         Some(KeyAndEnd { key, end })
     }
 }
@@ -263,6 +271,12 @@ mod tests {
         let mut old = authority();
         old.not_after = old.not_before + VALID_FOR;
         let old = old.self_signed(&KeyPair::from_pem(&key).unwrap()).unwrap();
+        // As a machine makes it whose clock was not set.
+        let mut of_1970 = authority();
+        of_1970.not_before = rcgen::date_time_ymd(1970, 1, 1);
+        of_1970.not_after = of_1970.not_before + CA_VALID_FOR;
+        let key_pair = KeyPair::from_pem(&key).unwrap();
+        let of_1970 = of_1970.self_signed(&key_pair).unwrap().pem();
         // Ends are written in another way after 2050.
         let mut late = authority();
         late.not_after = late.not_before + CA_VALID_FOR * 3;
@@ -273,7 +287,13 @@ mod tests {
         assert_eq!(made(&key, Some(&late)), late);
         let another = made(&ca_key().unwrap(), None);
         let whole = made(&key, None);
-        for bad in [old.pem(), another, whole[..200].to_owned(), String::new()] {
+        for bad in [
+            old.pem(),
+            of_1970,
+            another,
+            whole[..200].to_owned(),
+            String::new(),
+        ] {
             let anew = made(&key, Some(&bad));
             assert!(anew != bad && outlives(&anew, 3652));
         }
