@@ -1,6 +1,8 @@
 //! The C interface's own rules, as the sources of the crate ffi have them: every function that C can call is behind the
 //! panic boundary, and no other crate may be unsafe.
 
+use proc_macro2::{TokenStream, TokenTree};
+
 use crate::files::{File, assert_none, files_of, read};
 use crate::source::words;
 
@@ -68,15 +70,9 @@ fn is_behind_boundary(body: &[String]) -> bool {
 #[test]
 fn only_the_crate_ffi_may_be_unsafe_and_says_why_each_time() {
     let lib = "crates/ffi/src/lib.rs";
-    let allows = |text: &str| {
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let named = words.filter(|word| *word == "unsafe_code").count();
-        named > 0 && (text.contains("allow(") || text.contains("expect("))
-    };
     let mut faults = Vec::new();
     for File { name, text } in files_of("rs") {
-        let attributes = text.lines().filter(|line| line.trim().starts_with("#"));
-        if attributes.filter(|line| allows(line)).count() != usize::from(name == lib) {
+        if allowances(text.parse().unwrap()) != usize::from(name == lib) {
             faults.push(format!(
                 "{name}: allows unsafe code, which {lib} alone may, once"
             ));
@@ -89,6 +85,37 @@ fn only_the_crate_ffi_may_be_unsafe_and_says_why_each_time() {
         ));
     }
     assert_none(faults);
+}
+
+/// How often the lint against unsafe code is made laxer, however the attribute is written.
+fn allowances(tokens: TokenStream) -> usize {
+    let (mut found, mut before) = (0, String::new());
+    for token in tokens {
+        if let TokenTree::Group(group) = &token {
+            if ["allow", "expect", "warn"].contains(&before.as_str()) {
+                let lints = group.stream().into_iter().map(|it| it.to_string());
+                found += lints.filter(|it| it == "unsafe_code").count();
+            } else {
+                found += allowances(group.stream());
+            }
+        }
+        before = token.to_string();
+    }
+    found
+}
+
+#[test]
+fn unsafe_code_is_not_allowed_unseen() {
+    for text in [
+        "#![allow(unsafe_code)]",
+        "#![allow(\n    dead_code,\n    unsafe_code,\n    reason = \"for speed (much)\"\n)]",
+        "#[cfg_attr(unix, expect(unsafe_code))] fn fast() {}",
+        "#[cfg(test)] mod tests { #[warn(unsafe_code)] fn fast() {} }",
+    ] {
+        assert_eq!(allowances(text.parse().unwrap()), 1, "{text}");
+    }
+    let text = "#![deny(unsafe_code)] fn allow(unsafe_codes: u8) {} // allow(unsafe_code)";
+    assert_eq!(allowances(text.parse().unwrap()), 0);
 }
 
 #[test]

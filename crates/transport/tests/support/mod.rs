@@ -219,13 +219,6 @@ pub(crate) fn until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// How many requests arrived that name this account.
-pub(crate) fn requests_with(emulator: &Emulator, account: &str) -> usize {
-    let name = format!("\"{account}\"");
-    let requests = emulator.requests();
-    requests.iter().filter(|it| it.body.contains(&name)).count()
-}
-
 /// The strings of a set.
 pub(crate) fn tags(emulator: &Emulator, account: &str) -> Vec<String> {
     emulator.user(account).into_iter().collect()
