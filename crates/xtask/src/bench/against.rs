@@ -104,18 +104,22 @@ pub(super) fn in_turn(revision: &str, options: &Options) -> Result<Report, Error
         let at = (run + run / 2) % 2;
         let mut command = Command::new(&programs[at]);
         command.args(["bench", options.bench.name, "--json"]);
-        command.args(options.quick.then_some("--quick"));
+        command.args(options.arguments());
         if at == 1 {
             command = other.inside(command);
         }
         eprintln!("run {} of {}", run + 1, 2 * RUNS);
         let printed = command.stderr(Stdio::inherit()).output()?;
+        let whose = ["this commit", revision][at];
+        if !printed.status.success() {
+            return Err(format!("the benchmark of {whose} failed: {}", printed.status).into());
+        }
         let report = serde_json::from_slice(&printed.stdout);
-        reports[at].push(report.map_err(|why| format!("{revision} prints no figures: {why}"))?);
+        reports[at].push(report.map_err(|why| format!("{whose} prints no figures: {why}"))?);
     }
     let [here, there]: [Vec<Report>; 2] = reports;
     let mut report = options.report();
-    report.tables.push(compared(&here, &there, revision));
+    report.tables.push(compared(&here, &there, revision)?);
     Ok(report)
 }
 

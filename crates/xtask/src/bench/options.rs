@@ -52,6 +52,22 @@ impl Options {
         Duration::from_secs(self.amount)
     }
 
+    /// The options by which another program measures the same.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        arguments.extend(self.quick.then(|| "--quick".to_owned()));
+        if !self.bench.amount.0.is_empty() {
+            arguments.extend([
+                format!("--{}", self.bench.amount.0),
+                self.amount.to_string(),
+            ]);
+        }
+        if self.bench.rounds != [1, 1] {
+            arguments.extend(["--rounds".to_owned(), self.rounds.to_string()]);
+        }
+        arguments
+    }
+
     pub(super) fn report(&self) -> Report {
         Report::new(self.bench.name, self.rounds)
     }

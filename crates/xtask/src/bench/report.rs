@@ -220,8 +220,8 @@ pub(super) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// The medians of each figure in reports of two commits, and their ratio.
-pub(super) fn compared(here: &[Report], there: &[Report], revision: &str) -> Table {
+/// The medians of each figure in reports of two commits, and their ratio; of one that is only here, no more than it.
+pub(super) fn compared(here: &[Report], there: &[Report], revision: &str) -> Result<Table, Error> {
     let columns = [("here", ""), (revision, ""), ("ratio", "")];
     let mut table = Table::new("each figure here and there", &columns);
     let medians = |reports: &[Report]| -> Vec<(String, f64)> {
@@ -238,11 +238,15 @@ pub(super) fn compared(here: &[Report], there: &[Report], revision: &str) -> Tab
     };
     let there = medians(there);
     for (name, here) in medians(here) {
-        if let Some((_, there)) = there.iter().find(|(it, _)| *it == name) {
-            table.row(&name, &[here, *there, here / there]);
+        match there.iter().find(|(it, _)| *it == name) {
+            Some((_, there)) => table.row(&name, &[here, *there, here / there]),
+            None => table.row(&name, &[here]),
         }
     }
-    table
+    if table.rows.iter().all(|row| row.figures[1].is_none()) {
+        return Err(format!("{revision} has none of the figures that this commit has").into());
+    }
+    Ok(table)
 }
 
 /// All figures of a report, with what each is.
@@ -337,12 +341,21 @@ no libcurl: it is not installed
     #[test]
     fn figures_of_two_commits_are_compared_by_their_medians() {
         let [one, two, other] = [50.0, 110.0, 55.0].map(|figure| report([figure; 3]));
-        let table = compared(&[one, two], &[other], "main");
+        let mut there = [other];
+        let table = compared(&[one, two], &there, "main").unwrap();
         let row = table
             .rows
             .iter()
             .find(|it| it.name == "plain, full, imtag, Rust: p50 us");
         let figures = &row.unwrap().figures;
         assert_eq!(*figures, [Some(110.0), Some(55.0), Some(2.0)]);
+
+        let here = [report([50.0; 3])];
+        there[0].tables[0].rows.pop();
+        let table = compared(&here, &there, "main").unwrap();
+        assert_eq!(table.rows[4].figures, [Some(50.0), None, None]);
+        there[0].tables[0].title = "plain, small".to_owned();
+        let nothing = compared(&here, &there, "main").err().unwrap().to_string();
+        assert_eq!(nothing, "main has none of the figures that this commit has");
     }
 }
