@@ -145,7 +145,12 @@ impl Client {
     ) -> Result<Client, Error> {
         let program = |file| Ok::<_, Error>(Program(Command::new(built.file(file)?)).with(client));
         Ok(Client {
-            over: ["floor"].into_iter().chain(peer).collect(),
+            // the floor is compared with nothing
+            over: ["floor"]
+                .into_iter()
+                .filter(|it| *it != name)
+                .chain(peer)
+                .collect(),
             counted: Some(program("counted")?),
             ..Client::new(name, program("timed")?)
         })
@@ -227,7 +232,7 @@ impl Connected {
     }
 
     /// Refuses a client that has loaded another libimtag.so than the one that was built for it, which may be one of debug.
-    pub(super) fn has_loaded(&mut self, library: Option<&Path>) -> Result<(), Error> {
+    pub(super) fn has_loaded(&mut self, library: &Path) -> Result<(), Error> {
         let _: Round = self.measure(1)?; // it has loaded all that it needs for that
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.running.0.id()))?;
         let files = maps
@@ -235,10 +240,9 @@ impl Connected {
             .filter_map(|line| Some(&line[line.find('/')?..]));
         let mut loaded: Vec<_> = files.filter(|it| it.contains("/libimtag.so")).collect();
         loaded.dedup();
-        let expected = library.map(|it| it.to_string_lossy());
-        if loaded == Vec::from_iter(expected.as_deref()) {
+        if loaded == [library.to_string_lossy()] {
             return Ok(());
         }
-        Err(format!("a client has loaded {loaded:?}, not {expected:?}").into())
+        Err(format!("a client has loaded {loaded:?}, not {}", library.display()).into())
     }
 }

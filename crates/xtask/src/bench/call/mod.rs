@@ -112,7 +112,9 @@ impl Load<'_> {
         let mut contenders = Vec::new();
         for client in &clients {
             let mut connected = Connected::start(client.timed.command(&arguments))?;
-            connected.has_loaded(client.library.as_deref())?;
+            if let Some(library) = &client.library {
+                connected.has_loaded(library)?;
+            }
             contenders.push(Contender {
                 name: client.name.to_owned(),
                 over: client.over.clone(),
