@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! full requests     100 users with 10 tags of 20 bytes each, of 200,000 among a million users: adding tags that are
-//!                   there, and then removing and adding them in turn
+//!                   there, and then removing and adding them in turn; with `--data` too, where users outlast a kill
 //! peer              a server written by hand that reads the same requests with serde_json, and answers OK
 //! memory            of users with 3 tags, by how much the process grows; the log of requests is full before
 //! ```
@@ -42,7 +42,13 @@ const CALLS_PER_SECOND: u32 = 100_000;
 /// The row of the peer.
 const PEER: &str = "serde_json alone";
 /// What the rows of another commit's program are called.
-const OTHERS: [&str; 2] = ["other commit, same tags", "other commit, changes"];
+const OTHERS: [[&str; 2]; 2] = [
+    ["other commit, same tags", "other commit, changes"],
+    [
+        "other commit --data, same tags",
+        "other commit --data, changes",
+    ],
+];
 
 pub(super) fn run(options: &Options) -> Result<Report, Error> {
     let other = OtherCommit::asked_for(options)?;
@@ -51,9 +57,10 @@ pub(super) fn run(options: &Options) -> Result<Report, Error> {
     if cores[0] == cores[1] {
         return Err("one core is for the servers, and another for what calls them".into());
     }
-    let start = |program: &Path| -> Result<Server, Error> {
+    let folder = tempfile::tempdir()?;
+    let start = |program: &Path, data: Option<&Path>| -> Result<Server, Error> {
         pin(&cores[0])?;
-        let server = Server::start(program)?;
+        let server = Server::start(program, data)?;
         pin(&cores[1])?;
         Ok(server)
     };
@@ -70,16 +77,17 @@ pub(super) fn run(options: &Options) -> Result<Report, Error> {
     for (name, program) in &programs {
         for users in &counts {
             eprintln!("{name}, {users} users");
-            let figures = start(program)?.grown(*users)?;
+            let figures = start(program, None)?.grown(*users)?;
             grown.row(&format!("{name}, {users}"), &figures);
         }
     }
     pin(&cores[0])?;
     let peer = client(&serve(answer)?)?;
-    let servers = programs
-        .iter()
-        .map(|(name, program)| Ok((*name, start(program)?)));
-    let servers = servers.collect::<Result<Vec<_>, Error>>()?;
+    let mut servers = Vec::new();
+    for (name, program) in &programs {
+        let data = folder.path().join(name);
+        servers.push((*name, [start(program, None)?, start(program, Some(&data))?]));
+    }
     let mut report = options.report();
     report.tables.push(full_requests(&servers, &peer, options)?);
     report.tables.push(grown);
@@ -87,7 +95,7 @@ pub(super) fn run(options: &Options) -> Result<Report, Error> {
 }
 
 fn full_requests(
-    servers: &[(&str, Server)],
+    servers: &[(&str, [Server; 2])],
     peer: &Client,
     options: &Options,
 ) -> Result<Table, Error> {
@@ -114,7 +122,12 @@ fn full_requests(
         Ok::<_, Error>((sent, vec![micros_each(took, sent), per_second(sent, took)]))
     };
     let mut contenders = Vec::new();
-    for (name, server) in servers {
+    let kept = ["", " --data"].into_iter().zip(OTHERS);
+    let servers = servers.iter().flat_map(|(name, servers)| {
+        let servers = servers.iter().zip(kept.clone());
+        servers.map(move |(server, (kept, others))| (name, kept, others, server))
+    });
+    for (name, kept, others, server) in servers {
         server.fill(FEW_USERS)?;
         send(&server.client, adding())?; // each user gets its 10 tags
         let changing = removing().chain(adding());
@@ -123,14 +136,14 @@ fn full_requests(
             ("same tags", Box::new(adding().cycle())),
             ("changes", Box::new(changing.cycle())),
         ];
-        for ((what, mut changes), other) in works.into_iter().zip(OTHERS) {
+        for ((what, mut changes), other) in works.into_iter().zip(others) {
             let over = if *name == OTHER {
                 vec![]
             } else {
                 vec![PEER, other]
             };
             contenders.push(Contender {
-                name: format!("{name}, {what}"),
+                name: format!("{name}{kept}, {what}"),
                 over,
                 measure: Box::new(move || {
                     let before = server.cpu()?;
@@ -162,7 +175,8 @@ struct Server {
 }
 
 impl Server {
-    fn start(program: &Path) -> Result<Server, Error> {
+    /// `data` is the folder that its users are kept in; without one they are in memory alone.
+    fn start(program: &Path, data: Option<&Path>) -> Result<Server, Error> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = Command::new(program);
         scene::set(&mut command, "");
@@ -171,6 +185,9 @@ impl Server {
             .env("IMTAG_CALLS_PER_SECOND", CALLS_PER_SECOND.to_string())
             .args(["emulator", "--address", &address])
             .stdout(Stdio::null());
+        if let Some(data) = data {
+            command.arg("--data").arg(data);
+        }
         let running = Running::start(&mut command)?;
         let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(&address).is_err() {
