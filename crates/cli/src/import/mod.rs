@@ -51,7 +51,7 @@ use state::tracker::Tracker;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
-use crate::ownership::whole::is_filled_file;
+use crate::ownership::whole::{Stamp, is_filled_file};
 use crate::settings::client::Connection;
 
 /// How much of this machine the reading may use.
@@ -193,6 +193,9 @@ impl Run<'_> {
             read.bad_rows.write_list(list)?;
         }
         let store = self.open_store(identity)?;
+        let list = &self.files.failed;
+        // another import may write the same list meanwhile
+        let list_before = Stamp::at(list);
         let resumed = store.users.settled();
         let sender = Sender {
             client,
@@ -225,14 +228,17 @@ impl Run<'_> {
             list: None,
         };
         let users_failed = store.users_listed();
-        let list = &self.files.failed;
+        let unchanged = LIST.check_unchanged(list, list_before);
+        // a run that settles nobody costs no list of an earlier one
+        let is_over = store.users.settled() > 0 && store.users.are_settled();
+        let has_settled = is_over || store.users.settled() > resumed;
         let mut is_listed = true;
-        if users_failed > 0 && (replaces || store.users.settled() > 0 || !is_filled_file(list)) {
-            let written = write_list(list, &store);
+        if users_failed > 0 && (replaces || has_settled || !is_filled_file(list)) {
+            let written = unchanged.and_then(|()| write_list(list, &store));
             is_listed = written.is_ok();
             undone.list = is_listed.then(|| list.clone());
             ended.or_denied(written);
-        } else if store.users.settled() > 0 {
+        } else if has_settled && unchanged.is_ok() {
             ended.or_denied(LIST.remove(list, store.list_was_empty()));
         }
         let read_back = match &self.demo {
@@ -249,7 +255,6 @@ impl Run<'_> {
         }
         let counters = store.counters();
         let users_tagged = store.users.done();
-        let are_some_settled = store.users.settled() > 0;
         let closed = store.close(is_listed);
         let stays = *closed.as_ref().unwrap_or(&true);
         ended.or_denied(closed);
@@ -261,7 +266,7 @@ impl Run<'_> {
                 self.utilisation(attempts, counters.elapsed.as_secs_f64())
             }
         };
-        let is_earlier = undone.list.is_none() && !are_some_settled && is_filled_file(list);
+        let is_earlier = undone.list.is_none() && !has_settled && is_filled_file(list);
         let report = Report {
             file: read.file,
             rows: read.rows,

@@ -55,6 +55,7 @@ enum Problem {
     SecondName,
     OtherUser,
     Content,
+    Changed,
 }
 
 impl FileKind {
@@ -171,6 +172,10 @@ impl FileKind {
             Problem::OtherUser => format!(
                 "belongs to another user, in a folder that every user may write to: give another path for {name} \
                  ({flag})"
+            ),
+            Problem::Changed => format!(
+                "was written by another program meanwhile, and stays as it is: move it away, or give another path \
+                 ({flag}), and run the same command again"
             ),
             Problem::Content => format!(
                 "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"

@@ -1,11 +1,11 @@
 //! A whole file at once: a list or a certificate comes to its path whole, or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::{FileKind, Found, PRIVATE, UnusableFile, folder_of, is_at};
+use super::{FileKind, Found, PRIVATE, Problem, UnusableFile, folder_of, is_at};
 
 impl FileKind {
     /// Checks that the file may be written and can be, and leaves it as it is.
@@ -66,6 +66,18 @@ impl FileKind {
         removed.map_err(UnusableFile::denied(path, "removed"))
     }
 
+    /// Refuses a file that another program has put there, or has written to, since it was `seen`.
+    pub(crate) fn check_unchanged(
+        &self,
+        path: &Path,
+        seen: Option<Stamp>,
+    ) -> Result<(), UnusableFile> {
+        if is_filled_file(path) && Stamp::at(path) != seen {
+            return Err(self.refuse(path, Problem::Changed));
+        }
+        Ok(())
+    }
+
     /// Puts a new file in the place of this one; false if this one has to be written in place: because it no longer has
     /// the path, or because the folder takes no new file.
     fn replace(
@@ -105,20 +117,22 @@ impl FileKind {
     }
 }
 
-/// A file's size and time of change: they tell whether another program has written to it since it was checked.
+/// Which file it is, its size and its time of change: they tell whether another program has written to it since.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
+    file: (u64, u64),
     bytes: u64,
     modified: (i64, i64),
 }
 
 impl Stamp {
+    /// Of the file that has a path now, if there is one.
+    pub(crate) fn at(path: &Path) -> Option<Stamp> {
+        fs::symlink_metadata(path).ok().as_ref().map(Stamp::from)
+    }
+
     fn new(file: &File) -> io::Result<Stamp> {
-        let now = file.metadata()?;
-        Ok(Stamp {
-            bytes: now.len(),
-            modified: (now.mtime(), now.mtime_nsec()),
-        })
+        Ok(Stamp::from(&file.metadata()?))
     }
 
     fn check(self, file: &File) -> io::Result<()> {
@@ -126,6 +140,16 @@ impl Stamp {
             Ok(())
         } else {
             Err(io::Error::other("another program has written to it"))
+        }
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(now: &Metadata) -> Stamp {
+        Stamp {
+            file: (now.dev(), now.ino()),
+            bytes: now.len(),
+            modified: (now.mtime(), now.mtime_nsec()),
         }
     }
 }
