@@ -81,7 +81,7 @@ impl Begun {
 
     /// Sets the stage as it was, with these files in place of the journal and its log.
     fn set(&self, journal: &[u8], log: Option<&[u8]>) {
-        self.stage.emulator.reset();
+        self.stage.emulator.reset().unwrap();
         leave_out(&self.stage);
         for (account, tags) in &self.tagged {
             self.stage.emulator.tag(account, tags.iter().cloned());

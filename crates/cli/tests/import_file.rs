@@ -19,7 +19,7 @@ fn csv_and_ndjson_plain_and_packed_come_to_the_same_users() {
     for text in [csv, ndjson] {
         let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
         for bytes in [text.as_bytes().to_vec(), gzip(text.as_bytes()), zstd] {
-            stage.emulator.reset();
+            stage.emulator.reset().unwrap();
             // the name says nothing of what is in it
             stage.file("users.txt", &bytes);
             let ran = stage.run(&["import", "users.txt"]);
@@ -121,7 +121,7 @@ fn on_timpush_a_thousand_distinct_tags_pass_and_one_more_is_said_before_anything
     stage.file("users.csv", file(1_000));
     let import = ["import", "users.csv", "--generation", "timpush"];
     assert_eq!(stage.run(&import).exit, Some(0));
-    stage.emulator.reset();
+    stage.emulator.reset().unwrap();
     stage.file("users.csv", file(1_001));
     stage.run(&import).refuses(
         2,

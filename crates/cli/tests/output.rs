@@ -172,7 +172,7 @@ fn a_report_that_standard_output_does_not_take_loses_no_name() {
     let stage = Stage::new();
     stage.file("users.csv", "account,tag\nalice,vip\nbob,vip\ncarol,\n");
     for out in refusing() {
-        stage.emulator.reset();
+        stage.emulator.reset().unwrap();
         stage.emulator.fault(ADD, Fault::leave_out(["bob"], 70107));
         let mut command = stage.imtag(&["import", "users.csv", "--json"]);
         command.stdout(out);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
@@ -111,8 +112,14 @@ pub(crate) async fn requests(State(context): State<Context>) -> Response {
 }
 
 pub(crate) async fn reset(State(context): State<Context>) -> Response {
-    context.service.reset();
-    ok(&json!({"reset": true}))
+    match context.service.reset() {
+        Ok(()) => ok(&json!({"reset": true})),
+        Err(error) => {
+            let why = error.source().map(ToString::to_string);
+            let text = format!("nothing was reset: {error}: {}", why.unwrap_or_default());
+            wire::error(StatusCode::INTERNAL_SERVER_ERROR, &text)
+        }
+    }
 }
 
 pub(crate) async fn unknown() -> Response {

@@ -14,9 +14,14 @@
 //! kept when the process ends, also by `kill -9`. In between all users are written again, block by block: as many bytes
 //! as the requests write. When a round of that is over, every user is in a row that is younger than its beginning, and
 //! the older rows are deleted. So there are never many more bytes than users, and no request waits long.
+//!
+//! A file that is refused stays as it is: what it is of is read before SQLite opens it, and SQLite changes nothing until
+//! [`Disk::begin`]. From then on the file says that a log is beside it, until it is closed.
 
 use std::error::Error;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,23 +36,42 @@ use crate::error::DataError;
 use crate::folder::{Folder, USERS, USERS_LOG};
 use crate::json::{Json, Value};
 use crate::store::Store;
+use crate::wal;
 
 /// The whole schema: a file with another one is none of ours.
 const TABLE: &str = "CREATE TABLE users(id INTEGER PRIMARY KEY, users BLOB)";
-/// The log is brought into the file every 4 MiB.
-const SETTINGS: &str =
-    "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 1024; PRAGMA cache_size = -2048;";
+/// The log is brought into the file every 4 MiB. A change goes to the log as a whole, and never over a frame of its own:
+/// a commit behind a wrong frame is damage.
+const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 1024; \
+                        PRAGMA cache_size = -2048; PRAGMA cache_spill = OFF;";
+/// "imte", where SQLite files say what program they are of.
+const APPLICATION_ID: i32 = 0x696d_7465;
+/// The file's user_version while a log belongs to it.
+const LOGGED: i32 = 1;
+/// What SQLite would take for an interrupted change. This database has no such file.
+const ROLLBACK: &str = "users.db-journal";
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+/// In place of that while the file is emptied.
+const RESET: &[u8; 16] = b"imtag is reset.\0";
 /// Of a block's JSON, about.
 const BLOCK_BYTES: usize = 64 * 1024;
-/// More than any request's users take: a file that is not right cannot ask for more memory.
-const ROW_BYTES_AT_MOST: i32 = 256 << 20;
+/// Of a row's JSON. More than any request's users take: a file that is not right cannot ask for more memory.
+const ROW_BYTES_AT_MOST: i32 = 32 << 20;
 /// The fastest that makes JSON much smaller.
 const LEVEL: i32 = 1;
 
 /// The database, which no other process can open meanwhile.
 pub(crate) struct Disk {
     db: Connection,
+    /// SQLite's lock of it ends with the first handle that is closed: so none is, while the database is open.
+    file: File,
     path: PathBuf,
+    log: PathBuf,
+    /// The folder's lock, which stays while a reset opens the database again.
+    _lock: File,
+    is_new: bool,
+    had_log: bool,
+    has_begun: bool,
     packer: Compressor<'static>,
     /// The last account of the last block; none at the beginning of a round.
     block_end: Option<String>,
@@ -55,47 +79,89 @@ pub(crate) struct Disk {
     before_round: i64,
     /// Bytes of JSON that requests wrote, and blocks did not yet.
     due: usize,
-    /// Whether users are in the database that a reset has forgotten.
-    outdated: bool,
 }
 
 impl Disk {
     /// Opens and locks the database of a folder; makes it where there is none.
     pub(crate) fn open(folder: &Folder) -> Result<Disk, DataError> {
-        let path = folder.file(USERS);
+        let (path, log) = (folder.file(USERS), folder.file(USERS_LOG));
         folder.refuse_link(USERS)?;
         folder.refuse_link(USERS_LOG)?;
-        if !path.exists() {
-            let made = make(folder, &path);
-            made.map_err(|error| DataError::cannot("make", &path, io::Error::other(error)))?;
-        }
-        let open = || -> Result<Connection, Failure> {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-            // Links above the file are the caller's own.
-            let db = Connection::open_with_flags(path.canonicalize()?, flags)?;
-            db.busy_timeout(Duration::ZERO)?;
-            db.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_AT_MOST)?;
-            db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-            // The lock stays until the database is closed, as this stands before all else.
-            db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
-            Ok(db)
+        let is_known = folder.owner()?.is_some();
+        let cannot = |action, error| DataError::cannot(action, &path, error);
+        let not_ours = |why: &str| {
+            if is_known {
+                refusal(&path, why.into())
+            } else {
+                folder.foreign()
+            }
         };
+        let (is_new, had_log) = (!path.exists(), log.exists());
+        if is_new && (is_known || had_log) {
+            return Err(not_ours("it is not there, and the rest of the data is"));
+        }
+        if folder.file(ROLLBACK).exists() {
+            return Err(not_ours("beside it is a journal of another program's"));
+        }
+        if is_new {
+            make(folder, &path).map_err(|error| cannot("make", io::Error::other(error)))?;
+        }
         let packer = || {
             let mut packer = Compressor::new(LEVEL)?;
             packer.set_parameter(CParameter::ChecksumFlag(true))?;
             Ok(packer)
         };
-        Ok(Disk {
-            db: open().map_err(|error| refusal(&path, error))?,
-            packer: packer().map_err(|error| DataError::cannot("use", &path, error))?,
-            path,
+        let in_memory = Connection::open_in_memory();
+        let mut disk = Disk {
+            db: in_memory.map_err(|error| cannot("use", io::Error::other(error)))?,
+            file: folder.open_users()?,
+            log,
+            _lock: folder.lock().map_err(|error| cannot("use", error))?,
+            is_new,
+            had_log,
+            has_begun: false,
+            packer: packer().map_err(|error| cannot("use", error))?,
             block_end: None,
             before_round: 0,
             due: 0,
-            outdated: false,
-        })
+            path: path.clone(),
+        };
+        let start = disk.start().map_err(|error| cannot("read", error))?;
+        let is_being_reset = start.starts_with(RESET);
+        if word(&start, 68) != APPLICATION_ID || !(is_being_reset || start.starts_with(SQLITE)) {
+            return Err(not_ours("it is no database of an emulator's users"));
+        }
+        if is_being_reset {
+            let emptied = disk.empty();
+            emptied.map_err(|error| cannot("empty", io::Error::other(error)))?;
+        } else if word(&start, 60) == LOGGED && !had_log {
+            let why = "users.db-wal, which has the last changes, is not there";
+            return Err(not_ours(why));
+        } else if had_log {
+            let whole = File::open(&disk.log).and_then(|log| wal::is_whole(BufReader::new(log)));
+            let damaged = "part of it is wrong, and what comes after that would be lost";
+            if !whole.map_err(|error| DataError::cannot("read", &disk.log, error))? {
+                return Err(refusal(&disk.log, damaged.into()));
+            }
+        }
+        disk.db = connect(&path).map_err(|error| refusal(&path, error))?;
+        Ok(disk)
+    }
+
+    /// The header of the file, and zeros where it is shorter.
+    fn start(&self) -> io::Result<[u8; 72]> {
+        let mut start = [0; 72];
+        self.file.read_at(&mut start, 0)?;
+        Ok(start)
+    }
+
+    /// The folder is taken: from now on its files may change.
+    pub(crate) fn begin(&mut self) {
+        self.has_begun = true;
+        // On a full disk it fails. Then nothing says that the log belongs to the file.
+        let _ = self.db.execute_batch(&format!(
+            "PRAGMA user_version = {LOGGED}; PRAGMA wal_checkpoint(TRUNCATE)"
+        ));
     }
 
     /// Reads all users.
@@ -131,9 +197,11 @@ impl Disk {
             let packed = row.get_ref(1)?.as_blob()?;
             text.clear();
             let unpacked = Decoder::with_buffer(packed)?;
-            unpacked
-                .take(ROW_BYTES_AT_MOST as u64)
-                .read_to_end(&mut text)?;
+            let most = ROW_BYTES_AT_MOST as u64;
+            unpacked.take(most + 1).read_to_end(&mut text)?;
+            if text.len() as u64 > most {
+                return Err("a row is longer than any request".into());
+            }
             let json = Json::read(&text)?;
             read_row(&json, &mut store).ok_or("a row has no users")?;
         }
@@ -143,9 +211,6 @@ impl Disk {
 
     /// Keeps the users that were changed since this was last done, as they are now. What fails is done the next time.
     pub(crate) fn save(&mut self, store: &mut Store) -> Result<(), Failure> {
-        if self.outdated {
-            self.reset()?;
-        }
         let Some(accounts) = store.unsaved.take_if(|it| !it.is_empty()) else {
             return Ok(());
         };
@@ -194,20 +259,83 @@ impl Disk {
     /// Appends a row; answers the bytes of its JSON.
     fn append(&mut self, row: Row) -> Result<usize, Failure> {
         let text = row.finish();
+        if text.len() > ROW_BYTES_AT_MOST as usize {
+            return Err("too many tags in one change".into());
+        }
         let packed = self.packer.compress(&text)?;
         let insert = "INSERT INTO users(users) VALUES (?1)";
         self.db.execute(insert, [packed])?;
         Ok(text.len())
     }
 
-    /// Forgets all users, and gives their space back. What fails is done with what is saved next.
-    pub(crate) fn reset(&mut self) -> rusqlite::Result<()> {
-        self.outdated = true;
-        self.db.execute_batch("DELETE FROM users; VACUUM")?;
-        self.outdated = false;
+    /// Forgets all users, and gives their space back: an empty database in place of this one. It needs no room, so a
+    /// full disk takes it too.
+    pub(crate) fn reset(&mut self) -> Result<(), DataError> {
+        let reset = self.put_empty();
+        reset.map_err(|error| DataError::cannot("empty", &self.path, io::Error::other(error)))
+    }
+
+    fn put_empty(&mut self) -> Result<(), Failure> {
+        // It is done once this is written: after a kill the next start ends it.
+        self.file.write_all_at(RESET, 0)?;
+        self.file.sync_data()?;
+        self.db = Connection::open_in_memory()?;
+        self.empty()?;
+        self.db = connect(&self.path)?;
+        self.db.execute_batch(SETTINGS)?;
         (self.block_end, self.before_round, self.due) = (None, 0, 0);
+        self.begin();
         Ok(())
     }
+
+    /// Ends a reset. The database is closed meanwhile.
+    fn empty(&self) -> Result<(), Failure> {
+        let image = image()?;
+        let (start, rest) = image.split_at(SQLITE.len());
+        match fs::remove_file(&self.log) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        self.file.write_all_at(rest, start.len() as u64)?;
+        self.file.set_len(image.len() as u64)?;
+        self.file.sync_data()?;
+        self.file.write_all_at(start, 0)?;
+        Ok(())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let on_close = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if self.has_begun {
+            // The log goes when the file has all of it, and says so.
+            let closed = self.db.execute_batch("PRAGMA user_version = 0");
+            let _ = closed.and_then(|()| self.db.set_db_config(on_close, false));
+            return;
+        }
+        if !self.had_log {
+            let _ = fs::remove_file(&self.log);
+        }
+        if self.is_new {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    // Links above the file are the caller's own.
+    let db = Connection::open_with_flags(path.canonicalize()?, flags)?;
+    db.busy_timeout(Duration::ZERO)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_AT_MOST)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // A file that is refused stays as it is, and one that is reset is not written by what it was.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // The lock stays until the database is closed, as this stands before all else.
+    db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
+    Ok(db)
 }
 
 /// Gives each user of a row the tags that it has there.
@@ -256,15 +384,28 @@ fn refusal(path: &Path, error: Failure) -> DataError {
 
 /// Makes an empty database beside its place, so that it is there whole or not at all.
 fn make(folder: &Folder, path: &Path) -> Result<(), Failure> {
-    let new = folder.new_file(0o600)?.into_temp_path();
-    let db = Connection::open(&new)?;
-    db.execute_batch("PRAGMA journal_mode = WAL")?;
-    db.execute_batch(TABLE)?;
-    db.close().map_err(|(_, error)| error)?;
-    match new.persist_noclobber(path) {
-        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => Err(failed.into()),
-        _ => Ok(()),
-    }
+    let mut new = folder.new_file(0o600)?;
+    new.write_all(&image()?)?;
+    new.as_file().sync_all()?;
+    new.persist_noclobber(path)?;
+    Ok(())
+}
+
+/// A database without users, as a file has it.
+fn image() -> rusqlite::Result<Vec<u8>> {
+    let memory = Connection::open_in_memory()?;
+    memory.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION_ID}; {TABLE}"
+    ))?;
+    let mut image = memory.serialize("main")?.to_vec();
+    // Bytes 18 and 19 of the format say that it has a write-ahead log.
+    image[18..20].fill(2);
+    Ok(image)
+}
+
+fn word(start: &[u8], at: usize) -> i32 {
+    let word = start[at..at + 4].try_into().expect("these are four bytes");
+    i32::from_be_bytes(word)
 }
 
 /// Users with their tags, as JSON.

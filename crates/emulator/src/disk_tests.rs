@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use imtag_core::{Identifier, SdkAppId};
+
+use crate::emulator::Emulator;
+use crate::error::StartError;
+use crate::folder::Owner;
 use crate::rng::Draw;
 
 use super::*;
@@ -13,7 +18,44 @@ type Plain = BTreeMap<String, Vec<String>>;
 fn open(home: &Path) -> (Disk, Store) {
     let mut disk = Disk::open(&Folder::open(home).unwrap()).unwrap();
     let store = disk.read().unwrap();
+    disk.begin();
     (disk, store)
+}
+
+/// Every file of a folder.
+fn files(home: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = fs::read_dir(home).unwrap().map(|it| it.unwrap().path());
+    files
+        .map(|it| (it.clone(), fs::read(&it).unwrap()))
+        .collect()
+}
+
+/// The folder as a kill would leave it now.
+fn killed(home: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for (path, bytes) in files(home) {
+        fs::write(copy.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    copy
+}
+
+/// The emulator refuses the folder, and leaves each byte of it.
+fn refused_unchanged(home: &Path) -> DataError {
+    let before = files(home);
+    let refused = Emulator::builder().data(home).tls(true).start();
+    let StartError::Data(error) = refused.unwrap_err() else {
+        panic!("it is the folder");
+    };
+    assert!(files(home) == before, "{error}");
+    error
+}
+
+fn own(home: &Path) {
+    let owner = Owner {
+        sdkappid: SdkAppId::new(7).unwrap(),
+        identifier: Identifier::new("root").unwrap(),
+    };
+    Folder::open(home).unwrap().keep_owner(&owner).unwrap();
 }
 
 fn refused(home: &Path) -> DataError {
@@ -105,26 +147,51 @@ fn what_a_full_disk_keeps_back_is_saved_once_there_is_room() {
 }
 
 #[test]
-fn a_reset_that_fails_is_done_before_anything_else_is_saved() {
+fn a_reset_that_the_disk_does_not_take_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let (mut disk, mut store) = open(home.path());
     store.add_texts("before", &["x"]);
     disk.save(&mut store).unwrap();
-    let read_only = |disk: &Disk, on: bool| {
-        let pragma = format!("PRAGMA query_only = {on}");
-        disk.db.execute_batch(&pragma).unwrap();
-    };
-    read_only(&disk, true);
-    disk.reset().unwrap_err();
-    let mut store = Store::default();
-    store.unsaved = Some(Vec::new());
-    disk.save(&mut store).unwrap_err();
-    read_only(&disk, false);
+    disk.file = File::open(&disk.path).unwrap();
+    let error = disk.reset().unwrap_err().to_string();
+    assert!(error.starts_with("cannot empty "), "{error}");
     store.add_texts("after", &["y"]);
     disk.save(&mut store).unwrap();
     drop(disk);
     let users: Vec<_> = plain(&open(home.path()).1).into_keys().collect();
+    assert_eq!(users, ["after", "before"]);
+}
+
+#[test]
+fn a_reset_is_done_once_it_is_answered_also_on_a_full_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    store.add_texts("before", &["x"]);
+    disk.save(&mut store).unwrap();
+    disk.db
+        .query_row("PRAGMA max_page_count = 2", [], |_| Ok(()))
+        .unwrap();
+    store.add_texts("b", &numbered(5_000));
+    disk.save(&mut store).unwrap_err();
+    let begun = killed(home.path());
+    disk.reset().unwrap();
+    assert!(plain(&open(killed(home.path()).path()).1).is_empty());
+    let mut store = Store::default();
+    store.unsaved = Some(Vec::new());
+    store.add_texts("after", &["y"]);
+    disk.save(&mut store).unwrap();
+    let users: Vec<_> = plain(&open(killed(home.path()).path()).1)
+        .into_keys()
+        .collect();
     assert_eq!(users, ["after"]);
+    // A kill in the middle of it, with the users' log still there.
+    let file = File::options()
+        .write(true)
+        .open(begun.path().join(USERS))
+        .unwrap();
+    file.write_all_at(RESET, 0).unwrap();
+    assert!(plain(&open(begun.path()).1).is_empty());
+    assert!(plain(&open(begun.path()).1).is_empty());
 }
 
 #[test]
@@ -149,7 +216,102 @@ fn written(home: &Path) -> Plain {
         store.add_texts(&format!("user{user}"), &numbered(user));
         disk.save(&mut store).unwrap();
     }
+    drop(disk);
+    own(home);
     plain(&store)
+}
+
+#[test]
+fn a_damaged_or_missing_log_is_refused_and_a_cut_of_the_last_request_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    for user in 1..40 {
+        store.add_texts(&format!("user{user}"), &numbered(user));
+        disk.save(&mut store).unwrap();
+    }
+    let without_last = fs::metadata(&disk.log).unwrap().len();
+    let users = plain(&store);
+    store.add_texts("last", &["x"]);
+    disk.save(&mut store).unwrap();
+    let killed = killed(home.path());
+    own(killed.path());
+    let log = killed.path().join(USERS_LOG);
+    let right = fs::read(&log).unwrap();
+    let last = without_last as usize;
+    for at in (0..1000).step_by(7).chain((1000..last).step_by(997)) {
+        let mut wrong = right.clone();
+        wrong[at] ^= 0x55;
+        fs::write(&log, &wrong).unwrap();
+        let error = refused_unchanged(killed.path()).to_string();
+        assert!(
+            error.contains("users.db-wal is damaged"),
+            "{at} of {last}: {error}"
+        );
+    }
+    for at in last..right.len() {
+        if at % 97 == 0 {
+            assert!(wal::is_whole(&right[..at]).unwrap());
+        }
+    }
+    fs::remove_file(&log).unwrap();
+    let error = refused_unchanged(killed.path());
+    let why = "users.db-wal, which has the last changes, is not there";
+    assert_eq!(error.source().unwrap().to_string(), why);
+    fs::write(&log, &right[..last + 30]).unwrap();
+    assert_eq!(plain(&open(killed.path()).1), users);
+    fs::remove_file(killed.path().join(USERS)).unwrap();
+    let error = refused_unchanged(killed.path());
+    assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn a_database_of_another_program_is_left_as_it_is() {
+    for with_owner in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let db = Connection::open(home.path().join(USERS)).unwrap();
+        let theirs = "PRAGMA journal_mode = WAL; CREATE TABLE users(id INTEGER PRIMARY KEY, users BLOB); \
+                      INSERT INTO users VALUES (1, 'theirs')";
+        db.execute_batch(theirs).unwrap();
+        let killed = killed(home.path());
+        fs::remove_file(killed.path().join("users.db-shm")).unwrap();
+        if with_owner {
+            fs::write(
+                killed.path().join("emulator.json"),
+                r#"{"format":2,"sdkappid":7,"identifier":"root"}"#,
+            )
+            .unwrap();
+        }
+        let error = refused_unchanged(killed.path());
+        if with_owner {
+            assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+        } else {
+            assert!(matches!(error, DataError::Foreign { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn own_data_that_are_refused_stay_as_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    store.add_texts("a", &["x"]);
+    disk.save(&mut store).unwrap();
+    let bad = "INSERT INTO users(users) VALUES (x'00')";
+    disk.db.execute_batch(bad).unwrap();
+    let in_log = killed(home.path());
+    drop(disk);
+    for folder in [&in_log, &home] {
+        own(folder.path());
+        let error = refused_unchanged(folder.path());
+        assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+    }
+    let home = tempfile::tempdir().unwrap();
+    written(home.path());
+    for name in ["users.db-journal", "ca.pem"] {
+        fs::write(home.path().join(name), "theirs").unwrap();
+        refused_unchanged(home.path());
+        fs::remove_file(home.path().join(name)).unwrap();
+    }
 }
 
 #[test]
@@ -191,7 +353,8 @@ fn a_file_that_was_cut_or_is_anothers_is_refused() {
     assert!(refused(home.path()).to_string().contains(damaged));
     fs::remove_file(&path).unwrap();
     // Each row of the view is another megabyte, for ever.
-    let endless = "CREATE VIEW users AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
+    let endless = "PRAGMA application_id = 1768780901; \
+                   CREATE VIEW users AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
                    SELECT id, zeroblob(1000000) AS users, 0 AS checksum FROM n";
     Connection::open(&path)
         .unwrap()
@@ -217,6 +380,10 @@ fn rows_that_were_not_written_so_are_refused() {
             "EOF while parsing an object at line 1 column 1",
         ),
         (packed("[1]").into(), "a row has no users"),
+        (
+            packed(&format!("{{{}}}", " ".repeat(32 << 20))).into(),
+            "a row is longer than any request",
+        ),
         (packed(r#"{"a":["t",1]}"#).into(), "a row has no users"),
     ] {
         let home = tempfile::tempdir().unwrap();
@@ -236,7 +403,7 @@ fn a_second_one_is_refused_and_no_link_is_followed() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     let (disk, _) = open(&data);
-    let again = Disk::open(&Folder::open(&data).unwrap());
+    let again = Folder::open(&data);
     assert!(matches!(again.err(), Some(DataError::InUse { .. })));
     drop(disk);
     // A link to the folder itself is the caller's own.

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
-use crate::error::StartError;
+use crate::error::{DataError, StartError};
 use crate::fault::Fault;
 use crate::fault_json::{self, BadOrder};
 use crate::fault_queue::{ProbabilisticFault, StandingFault};
@@ -236,8 +236,11 @@ impl Emulator {
 
     /// Forgets everything: tags, counts, faults, requests, and what was drawn by chance, so that the seed brings it
     /// again. A request that is under way has no effect any more.
-    pub fn reset(&self) {
-        self.service.reset();
+    ///
+    /// # Errors
+    /// Where the data's folder does not take it; nothing is forgotten then. Without such a folder it always succeeds.
+    pub fn reset(&self) -> Result<(), DataError> {
+        self.service.reset()
     }
 
     /// Closes all connections, as a gateway that restarts does. New ones are taken.

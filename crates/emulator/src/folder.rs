@@ -1,12 +1,14 @@
 //! The folder of an emulator's data: the app that it is of, its secrets, and its users.
 //!
 //! ```text
-//! users.db        the users; locked while an emulator runs, and free when its process ends, however it ends
+//! users.db        the users
 //! emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
 //! secret-key      the app's key, unless the builder was given one; for its owner alone
 //! ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
 //! ca.pem          that certificate, for clients
 //! ```
+//!
+//! The folder is locked while an emulator runs, and free when its process ends, however it ends.
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all. What
 //! is there is read, or refused: only an authority's certificate is ever replaced, nothing is removed, and no link is
@@ -18,7 +20,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use imtag_core::{Identifier, SdkAppId};
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, PersistError};
 
@@ -37,8 +40,11 @@ pub(crate) const USERS_LOG: &str = "users.db-wal";
 /// How the name of a file starts while it is written. An emulator that is killed meanwhile leaves it.
 const NEW: &str = ".new-";
 
-/// A folder that is an emulator's, or empty.
-pub(crate) struct Folder(PathBuf);
+/// A folder that is an emulator's, or empty; locked.
+pub(crate) struct Folder {
+    path: PathBuf,
+    lock: File,
+}
 
 /// The app that the data are of, and its administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,16 +71,48 @@ impl Folder {
             },
             _ => DataError::cannot("make the folder", path, error),
         })?;
-        refuse_foreign(path)?;
-        Ok(Folder(path.to_owned()))
+        let cannot = |error| DataError::cannot("lock the folder", path, error);
+        let lock = File::open(path).map_err(cannot)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {
+                return Err(DataError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            locked => locked.map_err(|error| cannot(error.into()))?,
+        }
+        let path = path.to_owned();
+        let folder = Folder { path, lock };
+        refuse_foreign(&folder)?;
+        Ok(folder)
+    }
+
+    /// Its lock, which ends with the last handle of it.
+    pub(crate) fn lock(&self) -> io::Result<File> {
+        self.lock.try_clone()
+    }
+
+    pub(crate) fn foreign(&self) -> DataError {
+        DataError::Foreign {
+            path: self.path.clone(),
+        }
+    }
+
+    /// The file of the users, beside SQLite's own handle of it.
+    pub(crate) fn open_users(&self) -> Result<File, DataError> {
+        open(
+            &self.file(USERS),
+            OpenOptions::new().read(true).write(true),
+            "open",
+        )
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Refuses what would lead out of the folder, in place of a file that others open.
@@ -91,12 +129,12 @@ impl Folder {
         tempfile::Builder::new()
             .prefix(NEW)
             .permissions(Permissions::from_mode(mode))
-            .tempfile_in(&self.0)
+            .tempfile_in(&self.path)
     }
 
     /// The app that the data are of; `None` in a new folder.
     pub(crate) fn owner(&self) -> Result<Option<Owner>, DataError> {
-        let Some(about) = about(&self.0)? else {
+        let Some(about) = about(&self.path)? else {
             return Ok(None);
         };
         let path = self.file(ABOUT);
@@ -172,7 +210,7 @@ impl Folder {
             writeln!(file, "{text}")?;
             file.as_file().sync_all()?;
             put(file, &path)?;
-            File::open(&self.0)?.sync_all()
+            File::open(&self.path)?.sync_all()
         };
         write().map_err(|error| DataError::cannot("write", &path, error))
     }
@@ -199,7 +237,8 @@ fn about(folder: &Path) -> Result<Option<About>, DataError> {
 
 /// Nothing is ever written among other files. What an emulator leaves that was ended before it had written its first
 /// file is none of these.
-fn refuse_foreign(path: &Path) -> Result<(), DataError> {
+fn refuse_foreign(folder: &Folder) -> Result<(), DataError> {
+    let path = folder.path();
     if about(path)?.is_some() {
         return Ok(());
     }
@@ -208,9 +247,7 @@ fn refuse_foreign(path: &Path) -> Result<(), DataError> {
         let name = entry.map_err(cannot)?.file_name();
         let name = name.to_string_lossy();
         if !name.starts_with(NEW) && name != USERS && name != USERS_LOG {
-            return Err(DataError::Foreign {
-                path: path.to_owned(),
-            });
+            return Err(folder.foreign());
         }
     }
     Ok(())

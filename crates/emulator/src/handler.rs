@@ -204,7 +204,7 @@ mod tests {
         let service = service(SECOND * 100, Duration::ZERO);
         let handled = send(&service).await;
         sleep(SECOND).await;
-        service.reset();
+        service.reset().unwrap();
         let answer = handled.await.unwrap().unwrap().into_body();
         let answer = axum::body::to_bytes(answer, usize::MAX).await.unwrap();
         assert!(String::from_utf8_lossy(&answer).contains("91000"));

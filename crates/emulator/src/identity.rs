@@ -135,18 +135,22 @@ fn owner(
     Ok(owner)
 }
 
+/// The authority's certificate that the folder keeps, if it does.
+pub(crate) fn kept_ca(folder: &Folder) -> Result<Option<String>, DataError> {
+    folder.certificate(CA)
+}
+
 /// TLS for these names, with the authority whose key and certificate are kept, if they are; and the certificate's file.
 pub(crate) fn tls(
     names: &Names,
     folder: Option<&Folder>,
+    kept: Option<String>,
 ) -> Result<(Tls, Option<PathBuf>), StartError> {
     let make = || tls::ca_key().map_err(StartError::Certificate);
     let ca_key = match folder {
         Some(folder) => folder.secret(CA_KEY, make)?,
         None => make()?,
     };
-    let kept = folder.map(|folder| folder.certificate(CA)).transpose()?;
-    let kept = kept.flatten();
     let tls = Tls::new(&ca_key, kept.clone(), names).map_err(StartError::Certificate)?;
     let Some(folder) = folder else {
         return Ok((tls, None));

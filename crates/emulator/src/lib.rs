@@ -29,6 +29,7 @@ mod tags;
 mod tls;
 mod traffic;
 mod users;
+mod wal;
 mod wire;
 
 pub use builder::Builder;

@@ -22,6 +22,7 @@ use crate::answer::{Answer, Refusal};
 use crate::apply::{self, Rules};
 use crate::body::{self, Job};
 use crate::disk::Disk;
+use crate::error::DataError;
 use crate::fault::Fault;
 use crate::fault_json::Order;
 use crate::fault_queue::FaultQueue;
@@ -261,14 +262,14 @@ impl Service {
         (queued, standing.map(|it| faults.add_standing(it)).collect())
     }
 
-    /// Returns to the state after a start. Connections stay, and requests under way go on.
-    pub(crate) fn reset(&self) {
+    /// Returns to the state after a start. Connections stay, and requests under way go on. Where the disk does not take
+    /// it, nothing is reset.
+    pub(crate) fn reset(&self) -> Result<(), DataError> {
         let mut state = self.state();
-        let mut disk = state.disk.take();
-        if let Some(disk) = &mut disk {
-            // Where that fails, it is done before the next request is answered.
-            let _ = disk.reset();
+        if let Some(disk) = &mut state.disk {
+            disk.reset()?;
         }
+        let disk = state.disk.take();
         let mut new = State {
             resets: state.resets + 1,
             ..State::default()
@@ -280,6 +281,7 @@ impl Service {
         drop(state);
         // Without the lock, as there may be many users.
         drop(old);
+        Ok(())
     }
 
     /// Gives a user tags.

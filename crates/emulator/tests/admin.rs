@@ -102,7 +102,7 @@ fn a_request_held_over_a_reset_has_no_effect() {
         while emulator.stats().in_flight == 0 {
             std::thread::yield_now();
         }
-        emulator.reset();
+        emulator.reset().unwrap();
         assert_eq!(held.join().unwrap(), 91000);
     });
     assert!(emulator.users().is_empty());

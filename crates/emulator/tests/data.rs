@@ -81,14 +81,14 @@ fn a_reset_lasts_too_and_so_does_what_comes_after_it() {
     let folder = TempDir::new().unwrap();
     let emulator = start(&folder);
     emulator.tag("before", ["t"]);
-    emulator.reset();
-    emulator.reset();
+    emulator.reset().unwrap();
+    emulator.reset().unwrap();
     emulator.tag("after", ["t"]);
     drop(emulator);
     let emulator = start(&folder);
     let users: Vec<String> = emulator.users().into_keys().collect();
     assert_eq!(users, ["after"]);
-    emulator.reset();
+    emulator.reset().unwrap();
     drop(emulator);
     assert!(start(&folder).users().is_empty());
 }

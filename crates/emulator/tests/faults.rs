@@ -214,7 +214,7 @@ fn a_seed_brings_the_same_faults_again_and_another_one_others() {
         emulator.add_standing(code(91000, 0.3).on(Operation::Add));
         emulator.add_standing(code(70500, 0.3));
         let first = codes(&emulator, 200);
-        emulator.reset();
+        emulator.reset().unwrap();
         emulator.add_standing(code(91000, 0.3).on(Operation::Add));
         emulator.add_standing(code(70500, 0.3));
         assert_eq!(codes(&emulator, 200), first, "a reset starts over");

@@ -293,7 +293,7 @@ fn a_body_in_chunks_and_a_request_that_comes_byte_by_byte_are_read_whole() {
         format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"),
         format!("{head}Content-Length: {length}\r\n\r\n{body}"),
     ] {
-        emulator.reset();
+        emulator.reset().unwrap();
         let mut stream = socket(&emulator);
         for byte in request.bytes() {
             stream.write_all(&[byte]).unwrap();

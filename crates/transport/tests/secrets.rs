@@ -36,7 +36,7 @@ fn no_error_or_debug_shows_a_secret() {
         emulator.faults(Operation::Add, vec![fault; 4]);
         let error = once.add_tag(&request).unwrap_err();
         shown.push_str(&format!("{error} {error:?} {error:#?}\n"));
-        emulator.reset();
+        emulator.reset().unwrap();
     }
     drop(emulator);
     shown.push_str(&format!("{:?}", once.add_tag(&request)));
