@@ -12,8 +12,11 @@
 //! Everything is checked before anything is queued, and a field that does not belong to its kind is refused: a fault
 //! that silently does something else would make a test that cannot fail.
 
-use serde::Deserialize;
-use serde::de::Error as _;
+use std::fmt;
+
+use serde::de::value::MapDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -59,7 +62,32 @@ pub enum BadOrder {
 struct OrderFields {
     route: Option<String>,
     path: Option<String>,
-    faults: Vec<Value>,
+    faults: Vec<Members>,
+}
+
+/// The members of a fault, each as often as it stands there: a [`Value`] would keep the last alone, in silence.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Members, D::Error> {
+        struct AsTheyStand;
+        impl<'de> Visitor<'de> for AsTheyStand {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a fault")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        from.deserialize_map(AsTheyStand)
+    }
 }
 
 /// A fault of an order. What is no field of these is one of its kind's, or refused.
@@ -76,8 +104,8 @@ pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
     let order: OrderFields = serde_json::from_slice(body)?;
     let target = target(order.route.as_deref(), order.path)?;
     let (mut queued, mut standing) = (Vec::new(), Vec::new());
-    for (place, fields) in order.faults.into_iter().enumerate() {
-        match fault(fields, target.as_ref()) {
+    for (place, members) in order.faults.into_iter().enumerate() {
+        match fault(members, target.as_ref()) {
             Ok((fault, None)) => queued.push(fault),
             Ok((_, Some(fault))) => standing.push(fault),
             Err(problem) => return Err(BadOrder::Fault { place, problem }),
@@ -107,15 +135,15 @@ fn target(route: Option<&str>, path: Option<String>) -> Result<Option<Target>, B
 
 /// A fault, and how it stands if it does.
 fn fault(
-    fields: Value,
+    members: Members,
     target: Option<&Target>,
 ) -> Result<(Fault, Option<ProbabilisticFault>), String> {
-    let fields: FaultFields = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    let members = MapDeserializer::<_, serde_json::Error>::new(members.0.into_iter());
     let FaultFields {
         probability,
         account,
         fault,
-    } = fields;
+    } = FaultFields::deserialize(members).map_err(|error| error.to_string())?;
     let fault = fault.with_text();
     let has_tags = target.is_none_or(Target::tags_users);
     let problem = if account.is_some() && probability.is_none() {
