@@ -211,10 +211,10 @@ fn every_published_crate_says_what_it_is_and_under_which_licence() {
     assert_none(faults);
 }
 
-/// Cargo builds a dependency anew for each set of features. This crate, which is built first and alone, asks for those
+/// Cargo builds a dependency anew for each set of features. xtask, which is built first and alone, asks for those
 /// that the tests of the workspace have, so that theirs are built once.
 #[test]
-fn what_this_crate_needs_is_built_with_the_features_that_all_tests_have() {
+fn what_xtask_needs_is_built_with_the_features_that_all_tests_have() {
     /// Each package that is selected and what it needs, with its features.
     fn features(selection: &[&str]) -> BTreeSet<String> {
         let mut command = cargo(["tree", "--prefix", "none", "--format", "{p} {f}"]);

@@ -47,15 +47,25 @@ fn is_of_tests(attribute: &str) -> bool {
         .any(|it| attribute.starts_with(it))
 }
 
-/// Skips to the end of an item or a field.
+/// Skips to the end of an item or a field. A comma within `<` and `>` ends neither; the `>` of an arrow closes nothing.
 fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>) {
-    let mut is_generic = false;
+    let (mut open, mut before) = (0, None);
     for token in tokens {
-        match token.to_string().chars().next() {
+        let sign = token.to_string().chars().next();
+        match sign {
             Some('{' | ';') => return,
-            Some(',') if !is_generic => return,
-            Some('<') => is_generic = true,
+            Some(',') if open == 0 => return,
+            Some('<') => open += 1,
+            Some('>') if before != Some('-') => open -= 1,
             _ => {}
         }
+        before = sign;
     }
+}
+
+#[test]
+fn an_item_or_a_field_of_tests_ends_where_it_ends() {
+    let source = "struct A { #[cfg(test)] a: Map<u8, Vec<B>>, c: C } \
+                  #[cfg(test)] fn f<T, U>(g: fn() -> T) -> U { T } use d::D;";
+    assert_eq!(words(source).join(" "), "struct A { c : C } use d::D ;");
 }
