@@ -198,7 +198,6 @@ static void a_run_that_sent_nothing_is_not_applied(void) {
     im_bulk_free(bulk);
 
     bulk = new_bulk();
-    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK);
     EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR("anna"), &tag, 1, &error), &error);
     im_bulk_cancel(bulk);
     CHECK(im_bulk_finish(bulk, &error) == IM_CANCELLED && im_bulk_count(bulk, IM_COUNT_REQUESTS) == 0);

@@ -83,7 +83,6 @@ pub fn plain(log: &Log) -> Result<(), Error> {
 
 /// Wrong addresses, use of what was never set, leaks: of the library too.
 pub fn under_valgrind(log: &Log) -> Result<(), Error> {
-    tools::program("valgrind", "valgrind")?;
     let runs: Vec<&str> = PROGRAMS.into_iter().filter(|it| *it != FORK).collect();
     let suppressions = root().join("tests/c/valgrind.supp");
     let suppressions = format!("--suppressions={}", suppressions.display());
@@ -123,9 +122,6 @@ impl Programs {
     }
 
     fn build(name: &str, flags: &[&str]) -> Result<Programs, Error> {
-        // the package g++ brings gcc and the C library's headers with it
-        tools::program("gcc", "g++")?;
-        tools::program("g++", "g++")?;
         let prefix = build::tree()?;
         let folder = prefix.with_file_name("c").join(name);
         fs::create_dir_all(&folder)?;
@@ -176,7 +172,7 @@ impl Programs {
                 // in the environment that a user of the emulator has
                 words.insert(0, self.folder.join("with_emulator").display().to_string());
             }
-            let printed = output(
+            let printed = log.output(
                 Command::new(&words[0])
                     .args(&words[1..])
                     .env("IMTAG_BIN", build::imtag()?),

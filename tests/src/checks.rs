@@ -3,8 +3,9 @@
 //! that is a failure.
 //!
 //! The checks of Rust come first, one at a time, as Cargo does one thing at a time; then those of other languages, side
-//! by side. All share one profile and the features of the whole workspace (except the lints of the command line
-//! without its emulator), so that hardly anything is built twice.
+//! by side; at last what measures time or counts attempts, alone. What a group needs is installed before its first check
+//! begins, as installers do not wait for each other. All share one profile and the features of the whole workspace
+//! (except the lints of the command line without its emulator), so that hardly anything is built twice.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,82 +19,130 @@ use crate::log::Log;
 use crate::program::Missing;
 use crate::{c, chaos, conformance, cpp, go, installed, other_sdks, python, readme, tools};
 
-type Check = fn(&Log) -> Result<(), Error>;
+/// A name, what must be installed, and what is done.
+type Check = (&'static str, Needs, fn(&Log) -> Result<(), Error>);
 
-const OF_RUST: &[(&str, Check)] = &[
-    ("formatting", |log| {
-        tools::component("rustfmt", "fmt")?;
-        log.run(&mut cargo(["fmt", "--all", "--check"]))
+/// Looks for what a check needs, and installs it. It fails with [`Missing`] where that cannot be.
+type Needs = fn() -> Result<(), Error>;
+
+const NOTHING: Needs = || Ok(());
+const CLIPPY: Needs = || tools::component("clippy", "clippy");
+const VENV: Needs = || python::Venv::ready().map(drop);
+const C_AND_PKG_CONFIG: Needs = || {
+    tools::c()?;
+    tools::program("pkg-config", "pkg-config")
+};
+
+const OF_RUST: &[Check] = &[
+    (
+        "formatting",
+        || tools::component("rustfmt", "fmt"),
+        |log| log.run(&mut cargo(["fmt", "--all", "--check"])),
+    ),
+    ("lints", CLIPPY, |log| {
+        lint(&["--workspace", "--all-targets"], log)
     }),
-    ("lints", |log| lint(&["--workspace", "--all-targets"], log)),
     // The command line has one feature, on by default. Nothing else here compiles it without, nor alone, which shows that
     // it asks for all that it needs of its dependencies; its tests are the same with the feature.
-    ("lints without the emulator", |log| {
+    ("lints without the emulator", CLIPPY, |log| {
         lint(&["-p", "imtag-cli", "--no-default-features"], log)
     }),
-    ("tests", |log| {
+    ("tests", NOTHING, |log| {
         // without it the client's system calls go uncounted
         let strace = tools::strace();
         log.run(cargo(["test", "--workspace", "--quiet"]).arg("--no-fail-fast"))?;
         strace
     }),
-    ("documentation", |log| {
+    ("documentation", NOTHING, |log| {
         let mut doc = cargo(["doc", "--workspace", "--no-deps"]);
         log.run(doc.env("RUSTDOCFLAGS", "-D warnings"))
     }),
     // what of the crates that others build on would be published: their files, metadata and dependencies
-    ("packages", |log| log.run(packaged().arg("--no-verify"))),
+    ("packages", NOTHING, |log| {
+        log.run(packaged().arg("--no-verify"))
+    }),
     // the same, unpacked and compiled with their own features alone
-    ("packages compiled", |log| {
+    ("packages compiled", NOTHING, |log| {
         forget_packages();
         log.run(&mut packaged())
     }),
 ];
 
-const OF_LANGUAGES: &[(&str, Check)] = &[
-    ("C", c::plain),
-    ("C under valgrind", c::under_valgrind),
-    ("C with sanitizers", c::sanitized),
-    ("C++", cpp::plain),
-    ("C++ with sanitizers", cpp::sanitized),
-    ("Python lints", python::linted),
-    ("Python", python::tested),
-    ("Go", go::tested),
-    ("Go with collections of garbage", go::with_collections),
-    ("Go with the static library", go::linked_statically),
-    ("installed", installed::installed),
-    ("README in C", |_| readme::example("C")),
-    ("README in C++", |_| readme::example("C++")),
-    ("README in Python", |_| readme::example("Python")),
-    ("README in Go", |_| readme::example("Go")),
-    ("other SDKs in curl", |_| {
-        tools::program("curl", "curl")?;
-        other_sdks::example("curl")
+const OF_LANGUAGES: &[Check] = &[
+    ("C", tools::c, c::plain),
+    ("C with sanitizers", tools::c, c::sanitized),
+    ("C++", tools::cpp, cpp::plain),
+    ("C++ with sanitizers", tools::cpp, cpp::sanitized),
+    ("Python lints", VENV, python::linted),
+    ("Python", VENV, python::tested),
+    ("Go", tools::go, go::tested),
+    (
+        "Go with collections of garbage",
+        tools::go,
+        go::with_collections,
+    ),
+    (
+        "Go with the static library",
+        tools::go,
+        go::linked_statically,
+    ),
+    ("installed", installed::needs, installed::installed),
+    ("README in C", C_AND_PKG_CONFIG, |log| {
+        readme::example("C", log)
     }),
-    ("other SDKs in Java", |_| {
-        tools::java()?;
-        other_sdks::example("Java")
+    ("README in C++", C_AND_PKG_CONFIG, |log| {
+        readme::example("C++", log)
     }),
-    ("other SDKs in Python", |_| {
-        tools::program("python3", "python3")?;
-        other_sdks::example("Python")
+    ("README in Python", VENV, |log| {
+        readme::example("Python", log)
     }),
-    ("other SDKs in Node", |_| {
-        tools::program("node", "nodejs")?;
-        other_sdks::example("Node")
+    ("README in Go", tools::go, |log| readme::example("Go", log)),
+    (
+        "other SDKs in curl",
+        || tools::program("curl", "curl"),
+        |log| other_sdks::example("curl", log),
+    ),
+    ("other SDKs in Java", tools::java, |log| {
+        other_sdks::example("Java", log)
     }),
-    ("other SDKs in Go", |_| {
-        tools::any_go()?;
-        other_sdks::example("Go")
+    (
+        "other SDKs in Python",
+        || tools::program("python3", "python3"),
+        |log| other_sdks::example("Python", log),
+    ),
+    (
+        "other SDKs in Node",
+        || tools::program("node", "nodejs"),
+        |log| other_sdks::example("Node", log),
+    ),
+    ("other SDKs in Go", tools::any_go, |log| {
+        other_sdks::example("Go", log)
     }),
-    ("other SDKs in PHP", |_| {
-        tools::php()?;
-        other_sdks::example("PHP")
+    ("other SDKs in PHP", tools::php, |log| {
+        other_sdks::example("PHP", log)
     }),
-    ("other SDKs in Rust", |_| other_sdks::example("Rust")),
-    ("chaos", |_| chaos::short()), // the long one is `cargo xtask chaos`
-    ("conformance", |_| conformance::all()),
+    ("other SDKs in Rust", NOTHING, |log| {
+        other_sdks::example("Rust", log)
+    }),
 ];
+
+const ALONE: &[Check] = &[
+    (
+        "C under valgrind",
+        || {
+            tools::c()?;
+            tools::program("valgrind", "valgrind")
+        },
+        c::under_valgrind,
+    ),
+    ("chaos", NOTHING, chaos::short), // the long one is `cargo xtask chaos`
+    // it plays the languages that there are, where one is missing
+    ("conformance", NOTHING, conformance::all),
+];
+
+/// The checks in the order of a run, with how many run side by side; as many as there are cores where none is named.
+const GROUPS: [(&[Check], Option<usize>); 3] =
+    [(OF_RUST, Some(1)), (OF_LANGUAGES, None), (ALONE, Some(1))];
 
 /// What a run without words and without `--long` leaves out, as it costs much and another check holds most of it.
 const LONG: [&str; 2] = [
@@ -103,18 +152,19 @@ const LONG: [&str; 2] = [
 
 /// Runs the checks whose names hold one of the words, or all; the long ones if asked for, or by a word of their name.
 pub fn run(words: &[String], long: bool) -> ExitCode {
+    if let Some(word) = unknown(words) {
+        eprintln!("error: no check has {word:?} in its name\n\n{}", names());
+        return ExitCode::FAILURE;
+    }
     tools::install_what_is_missing();
     let start = Start::now();
-    let is_chosen = |name: &str| {
-        let mut words = words.iter();
-        words.any(|word| name.contains(word.as_str()))
-    };
     let mut totals = [0; 3];
-    for (checks, threads) in [(OF_RUST, Some(1)), (OF_LANGUAGES, None)] {
-        let chosen = checks.iter().filter(|(name, _)| {
-            is_chosen(name) || words.is_empty() && (long || !LONG.contains(name))
+    for (checks, threads) in GROUPS {
+        let chosen = checks.iter().filter(|(name, ..)| {
+            let is_asked_for = words.iter().any(|word| name.contains(word.as_str()));
+            is_asked_for || words.is_empty() && (long || !LONG.contains(name))
         });
-        let trials: Vec<Trial> = chosen.map(|&(name, check)| trial(name, check)).collect();
+        let trials: Vec<Trial> = chosen.map(|&check| trial(check)).collect();
         if trials.is_empty() {
             continue;
         }
@@ -127,10 +177,6 @@ pub fn run(words: &[String], long: bool) -> ExitCode {
         totals = [0, 1, 2].map(|at| totals[at] + counts[at]);
     }
     let [passed, failed, skipped] = totals;
-    if totals == [0; 3] {
-        eprintln!("error: there is no such check\n\n{}", names());
-        return ExitCode::FAILURE;
-    }
     println!(
         "{passed} passed, {failed} failed, {skipped} skipped in {}; what they printed is in target/checks",
         start.until_now()
@@ -142,20 +188,32 @@ pub fn run(words: &[String], long: bool) -> ExitCode {
     }
 }
 
+/// The first word that is in no check's name.
+fn unknown(words: &[String]) -> Option<&String> {
+    let is_known = |word: &&String| all().any(|(name, ..)| name.contains(word.as_str()));
+    words.iter().find(|word| !is_known(word))
+}
+
+fn all() -> impl Iterator<Item = &'static Check> {
+    GROUPS.into_iter().flat_map(|(checks, _)| checks)
+}
+
 /// All names, a line each.
 pub fn names() -> String {
-    let names = OF_RUST.iter().chain(OF_LANGUAGES).map(|(name, _)| {
+    let names = all().map(|(name, ..)| {
         let long = if LONG.contains(name) { " (long)" } else { "" };
         format!("  {name}{long}\n")
     });
     names.collect()
 }
 
-fn trial(name: &'static str, check: Check) -> Trial {
+/// The trial of a check, with what it needs installed already.
+fn trial((name, needs, check): Check) -> Trial {
+    let needed = needs();
     Trial::ignorable_test(name, move || {
         let log = Log::new(name)?;
         let start = Start::now();
-        let outcome = check(&log);
+        let outcome = needed.and_then(|()| check(&log));
         log.say(&start.until_now());
         let must_run = std::env::var_os("CI").is_some_and(|value| value == "true");
         judged(outcome, must_run).map_err(|why| Failed::from(format!("{why}\n{}", log.shown())))
@@ -172,7 +230,6 @@ fn judged(outcome: Result<(), Error>, must_run: bool) -> Result<Completion, Stri
 }
 
 fn lint(what: &[&str], log: &Log) -> Result<(), Error> {
-    tools::component("clippy", "clippy")?;
     log.run(cargo(["clippy"]).args(what).args(["--", "-D", "warnings"]))
 }
 
@@ -215,12 +272,56 @@ mod tests {
 
     #[test]
     fn each_check_has_a_name_of_its_own_and_each_long_one_is_a_check() {
-        let mut names: Vec<&str> = OF_RUST.iter().chain(OF_LANGUAGES).map(|it| it.0).collect();
+        let mut names: Vec<&str> = all().map(|it| it.0).collect();
         assert!(LONG.iter().all(|long| names.contains(long)));
         let all = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn each_word_is_in_a_name() {
+        let unknown = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            unknown(&words).cloned()
+        };
+        assert_eq!(unknown(&[]), None);
+        assert_eq!(unknown(&["Python", "chaos"]), None);
+        assert_eq!(unknown(&["chaos", "Pyhton"]).as_deref(), Some("Pyhton"));
+    }
+
+    #[test]
+    fn every_section_of_a_page_has_a_check() {
+        let checked = |prefix| -> Vec<&str> {
+            let names = all().filter_map(|(name, ..)| name.strip_prefix(prefix));
+            names.collect()
+        };
+        assert_eq!(readme::languages().unwrap(), checked("README in "));
+        assert_eq!(other_sdks::languages().unwrap(), checked("other SDKs in "));
+    }
+
+    /// In a process of its own, in whose PATH there is no program.
+    #[test]
+    fn where_a_tool_is_missing_each_check_that_needs_one_is_skipped() {
+        const EMPTY: &str = "IMTAG_TEST_HAS_NO_PROGRAMS";
+        if std::env::var_os(EMPTY).is_none() {
+            let mut test = Command::new(std::env::current_exe().unwrap());
+            let name = "where_a_tool_is_missing_each_check_that_needs_one_is_skipped";
+            test.args(["--exact", &format!("checks::tests::{name}"), "--nocapture"]);
+            let run = test.env("PATH", "").env(EMPTY, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(run.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let skipped = OF_LANGUAGES.iter().chain(ALONE).filter(|(_, needs, _)| {
+            let why = needs().err();
+            why.is_some_and(|why| why.is::<Missing>())
+        });
+        let skipped: Vec<&str> = skipped.map(|it| it.0).collect();
+        let others = all().map(|it| it.0).skip(OF_RUST.len());
+        let others: Vec<&str> = others.filter(|name| !skipped.contains(name)).collect();
+        assert_eq!(others, ["other SDKs in Rust", "chaos", "conformance"]);
     }
 
     #[test]

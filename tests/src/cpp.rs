@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
+use crate::build;
 use crate::cargo::root;
 use crate::error::Error;
 use crate::log::Log;
-use crate::{build, tools};
 
 pub fn plain(log: &Log) -> Result<(), Error> {
     tested("plain", "-DIMTAG_SANITIZE=OFF", log)
@@ -19,7 +19,6 @@ pub fn sanitized(log: &Log) -> Result<(), Error> {
 }
 
 fn tested(name: &str, sanitize: &str, log: &Log) -> Result<(), Error> {
-    tools::cpp()?;
     let prefix = build::tree()?;
     let folder = prefix.with_file_name("cpp").join(name);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

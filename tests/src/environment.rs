@@ -57,11 +57,6 @@ pub fn is_made() -> bool {
     std::env::var_os(MADE).is_some()
 }
 
-/// True if the checks that are long and not essential run too.
-pub fn is_long() -> bool {
-    std::env::var_os(LONG).is_some()
-}
-
 /// Starts this program anew in its place, by the same words; why that cannot be done.
 pub fn enter(long: bool) -> std::io::Error {
     let ignores = is_ignored(SIGINT) || is_ignored(SIGQUIT) || is_ignored(SIGHUP);

@@ -58,7 +58,7 @@ pub fn with_collections(log: &Log) -> Result<(), Error> {
 }
 
 /// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
-pub fn linked_statically(_: &Log) -> Result<(), Error> {
+pub fn linked_statically(log: &Log) -> Result<(), Error> {
     let go = Go::new()?;
     let program = go.build(RUNNER, "runner-static", &["-tags", "imtag_static"])?;
     let needed = elf::dynamic(&program)?.needed;
@@ -69,7 +69,7 @@ pub fn linked_statically(_: &Log) -> Result<(), Error> {
     fs::write(&case, CASE)?;
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec \"$0\" < \"$1\""]);
-    let answer = output(shell.arg(&program).arg(&case))?;
+    let answer = log.output(shell.arg(&program).arg(&case))?;
     if answer.contains(r#""problem":"none given, at least 1""#) {
         Ok(())
     } else {

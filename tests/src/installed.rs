@@ -10,7 +10,6 @@ use crate::build::pkg_config_flags;
 use crate::cargo::{cargo, root};
 use crate::error::Error;
 use crate::log::Log;
-use crate::program::output;
 use crate::{archive, elf, tools};
 
 /// What each program prints.
@@ -29,15 +28,17 @@ const PROGRAMS: [(&str, &str); 6] = [
 /// The compiler of each language, with its options.
 const COMPILERS: [(&str, &str, &[&str]); 2] = [("c", "gcc", &[]), ("cpp", "g++", &["-std=c++17"])];
 
-pub fn installed(_: &Log) -> Result<(), Error> {
-    for (program, package) in PROGRAMS {
-        tools::program(program, package)?;
-    }
+pub fn needs() -> Result<(), Error> {
+    let mut programs = PROGRAMS.iter();
+    programs.try_for_each(|(program, package)| tools::program(program, package))
+}
+
+pub fn installed(log: &Log) -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let first = folder.join("first");
-    install(&[], &first)?;
-    let again = install(&[], &first)?;
+    install(log, &[], &first)?;
+    let again = install(log, &[], &first)?;
     assert!(
         !again.contains("wrote "),
         "fresh, and written again: {again}"
@@ -52,31 +53,35 @@ pub fn installed(_: &Log) -> Result<(), Error> {
                 .arg("-o")
                 .arg(&program)
                 .arg(source(&format!("main.{language}")));
-            output(compiler.args(pkg_config_flags(kind.package(), &first)?))?;
-            check_program(&program, kind, Some(&first.join("lib")))?;
+            log.output(compiler.args(pkg_config_flags(kind.package(), &first)?))?;
+            check_program(log, &program, kind, Some(&first.join("lib")))?;
         }
     }
-    static_as_a_whole(&first, folder)?;
-    beside_another_library_of_rust(&first, folder)?;
+    static_as_a_whole(log, &first, folder)?;
+    beside_another_library_of_rust(log, &first, folder)?;
     // CMake finds a tree that was moved, so that it may be packed
     let moved = folder.join("moved");
     fs::rename(&first, &moved)?;
     let found = format!("-DCMAKE_PREFIX_PATH={}", moved.display());
-    by_cmake(&[&found], &folder.join("cmake"))?;
+    by_cmake(log, &[&found], &folder.join("cmake"))?;
     // the repository as a part of another project, which has cargo build it
     for how in ["add_subdirectory", "FetchContent"] {
         let source = format!("-DIMTAG_SOURCE={}", root().display());
-        by_cmake(&[&source, &format!("-DIMTAG_BY={how}")], &folder.join(how))?;
+        by_cmake(
+            log,
+            &[&source, &format!("-DIMTAG_BY={how}")],
+            &folder.join(how),
+        )?;
     }
     wrong_compilers(&moved)?;
-    for_packagers(folder)?;
-    no_place()
+    for_packagers(log, folder)?;
+    no_place(log)
 }
 
 /// Installs as a person would; what it prints.
-fn install(options: &[&str], prefix: &Path) -> Result<String, Error> {
+fn install(log: &Log, options: &[&str], prefix: &Path) -> Result<String, Error> {
     let mut command = cargo(["xtask", "install", "--prefix"]);
-    output(command.arg(prefix).args(options))
+    log.output(command.arg(prefix).args(options))
 }
 
 /// The libraries have the promised names, and only those.
@@ -124,28 +129,28 @@ fn source(name: &str) -> PathBuf {
     root().join("tests/install").join(name)
 }
 
-fn by_cmake(settings: &[&str], build: &Path) -> Result<(), Error> {
+fn by_cmake(log: &Log, settings: &[&str], build: &Path) -> Result<(), Error> {
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(source("")).arg("-B").arg(build);
-    output(configure.args(settings))?;
-    output(Command::new("cmake").arg("--build").arg(build))?;
+    log.output(configure.args(settings))?;
+    log.output(Command::new("cmake").arg("--build").arg(build))?;
     for (language, _, _) in COMPILERS {
         let program = |kind| build.join(format!("{language}-{kind}"));
-        check_program(&program("shared"), Kind::Shared, None)?; // CMake tells it where the library is
-        check_program(&program("static"), Kind::Static, None)?;
+        check_program(log, &program("shared"), Kind::Shared, None)?; // CMake tells it where the library is
+        check_program(log, &program("static"), Kind::Static, None)?;
     }
     Ok(())
 }
 
 /// A program that needs no library at all.
-fn static_as_a_whole(prefix: &Path, folder: &Path) -> Result<(), Error> {
+fn static_as_a_whole(log: &Log, prefix: &Path, folder: &Path) -> Result<(), Error> {
     for (language, compiler, _) in COMPILERS {
         let program = folder.join(format!("whole-{language}"));
         let mut command = Command::new(compiler);
         command.arg("-static").arg("-o").arg(&program);
         command.arg(source(&format!("main.{language}")));
-        output(command.args(pkg_config_flags("imtag-static", prefix)?))?;
-        let said = output(&mut Command::new(&program))?;
+        log.output(command.args(pkg_config_flags("imtag-static", prefix)?))?;
+        let said = log.output(&mut Command::new(&program))?;
         assert_eq!(said, SAYS, "linked as a whole");
     }
     Ok(())
@@ -172,7 +177,12 @@ fn wrong_compilers(prefix: &Path) -> Result<(), Error> {
 }
 
 /// The program needs the library or has it in itself, and runs.
-fn check_program(program: &Path, kind: Kind, libraries: Option<&Path>) -> Result<(), Error> {
+fn check_program(
+    log: &Log,
+    program: &Path,
+    kind: Kind,
+    libraries: Option<&Path>,
+) -> Result<(), Error> {
     let needed = elf::dynamic(program)?.needed;
     let name = program.display();
     let ours = needed.into_iter().filter(|name| name.contains("imtag"));
@@ -183,13 +193,13 @@ fn check_program(program: &Path, kind: Kind, libraries: Option<&Path>) -> Result
     if kind == Kind::Shared {
         command.envs(libraries.map(|folder| ("LD_LIBRARY_PATH", folder)));
     }
-    assert_eq!(output(&mut command)?, SAYS, "{name}");
+    assert_eq!(log.output(&mut command)?, SAYS, "{name}");
     Ok(())
 }
 
 /// libimtag.a and an archive of another project in one program that uses both: in either order, and with the names of
 /// the other hidden in the way of ours, after which its panics are caught as before.
-fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Error> {
+fn beside_another_library_of_rust(log: &Log, prefix: &Path, folder: &Path) -> Result<(), Error> {
     let [other, shared] = ["libother.a", "libother.so"].map(|name| folder.join(name));
     for (kind, file) in [("staticlib", &other), ("cdylib", &shared)] {
         let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
@@ -197,7 +207,7 @@ fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Er
         // which makes one object of it, all of whose names then clash
         rustc.args(["--crate-type", kind, "-O", "-C", "lto=fat"]);
         let rustc = rustc.current_dir(root()).arg(source("other.rs"));
-        output(rustc.arg("-o").arg(file))?;
+        log.output(rustc.arg("-o").arg(file))?;
     }
     let hidden = archive::hidden(&other, &shared, &folder.join("other"))?;
     let ours = pkg_config_flags("imtag-static", prefix)?;
@@ -211,20 +221,20 @@ fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Er
         } else {
             gcc.args(&ours).arg(other).args(&system);
         }
-        output(&mut gcc)?;
-        let said = output(&mut Command::new(&program))?;
+        log.output(&mut gcc)?;
+        let said = log.output(&mut Command::new(&program))?;
         assert_eq!(said, "0.1.0 1 5 -1\n", "one of both does not work");
     }
     Ok(())
 }
 
 /// With a DESTDIR the files go there, and say where they will be used.
-fn for_packagers(folder: &Path) -> Result<(), Error> {
+fn for_packagers(log: &Log, folder: &Path) -> Result<(), Error> {
     let destdir = folder.join("destdir");
     let place = destdir.display().to_string();
     let libdir = "/opt/imtag/lib/x86_64-linux-gnu";
     let options = ["--destdir", &place, "--libdir", libdir];
-    install(&options, Path::new("/opt/imtag"))?;
+    install(log, &options, Path::new("/opt/imtag"))?;
     let lib = destdir.join("opt/imtag/lib/x86_64-linux-gnu");
     for package in ["imtag", "imtag-static"] {
         let pc = fs::read_to_string(lib.join(format!("pkgconfig/{package}.pc")))?;
@@ -236,8 +246,8 @@ fn for_packagers(folder: &Path) -> Result<(), Error> {
 }
 
 /// A prefix that cannot be written to is named, with what to do.
-fn no_place() -> Result<(), Error> {
-    let Err(error) = install(&[], Path::new("/dev/null/imtag")) else {
+fn no_place(log: &Log) -> Result<(), Error> {
+    let Err(error) = install(log, &[], Path::new("/dev/null/imtag")) else {
         return Err("an installation below /dev/null was no error".into());
     };
     let error = error.to_string();

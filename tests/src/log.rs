@@ -5,13 +5,17 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::build::target;
 use crate::error::Error;
-use crate::program::{as_typed, end_well};
+use crate::program::{as_typed, end_well, output_within};
 
 /// The last lines of a log that are shown.
 const SHOWN: usize = 200;
+
+/// No program of a check takes so long, on a busy machine either.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A file below target/checks, shown where the check fails.
 pub struct Log {
@@ -40,7 +44,16 @@ impl Log {
     pub fn run(&self, command: &mut Command) -> Result<(), Error> {
         self.say(&as_typed(command));
         let [out, complaint] = [self.file.try_clone()?, self.file.try_clone()?];
-        end_well(command.stdin(Stdio::null()).stdout(out).stderr(complaint))
+        let command = command.stdin(Stdio::null()).stdout(out).stderr(complaint);
+        end_well(command, LIMIT)
+    }
+
+    /// What a command prints, which is written here too.
+    pub fn output(&self, command: &mut Command) -> Result<String, Error> {
+        self.say(&as_typed(command));
+        let printed = output_within(command, LIMIT)?;
+        self.say(&printed.trim_end());
+        Ok(printed)
     }
 
     /// Its last lines, below its path.
@@ -64,11 +77,12 @@ mod tests {
         let mut shell = Command::new("sh");
         log.run(shell.args(["-c", "echo one; echo two >&2"]))
             .unwrap();
+        let mut shell = Command::new("sh");
+        let printed = log.output(shell.args(["-c", "echo three"])).unwrap();
+        assert_eq!(printed, "three\n");
         let shown = log.shown();
-        assert!(
-            shown.ends_with(":\nfirst\nsh -c echo one; echo two >&2\none\ntwo"),
-            "{shown}"
-        );
+        let expected = ":\nfirst\nsh -c echo one; echo two >&2\none\ntwo\nsh -c echo three\nthree";
+        assert!(shown.ends_with(expected), "{shown}");
         let failing = log.run(&mut Command::new("false")).unwrap_err();
         assert_eq!(failing.to_string(), "false: exit status: 1");
     }

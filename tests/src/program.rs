@@ -1,16 +1,20 @@
 //! Other programs, started for what they print or for what they do. An error names the program, and what it complained
-//! of; one that does not end is killed.
+//! of; one that does not end within a limit is killed.
 
+use std::fs;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::error::Error;
 
-/// No program that is waited for takes so long, on a busy machine either.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// A task of a person takes as long as it takes.
+const NO_LIMIT: Duration = Duration::MAX;
 
 /// What this machine lacks. A check that needs it is skipped.
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +23,18 @@ pub struct Missing(pub String);
 
 /// What `command` prints. The error has what it complained of.
 pub fn output(command: &mut Command) -> Result<String, Error> {
+    output_within(command, NO_LIMIT)
+}
+
+/// The same, for a command that is killed where it does not end.
+pub fn output_within(command: &mut Command, limit: Duration) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut printed = [tempfile::tempfile()?, tempfile::tempfile()?];
     let [out, complaint] = &printed;
     command
         .stdout(out.try_clone()?)
         .stderr(complaint.try_clone()?);
-    let status = Running::start(command.stdin(Stdio::null()))?.end(LIMIT)?;
+    let status = ended(command.stdin(Stdio::null()), limit)?;
     let mut text = || -> io::Result<Vec<String>> {
         let files = printed.iter_mut().map(|file| {
             let mut bytes = Vec::new();
@@ -47,16 +56,33 @@ pub fn output(command: &mut Command) -> Result<String, Error> {
 /// prints may be for a program to read.
 pub fn run(command: &mut Command) -> Result<(), Error> {
     eprintln!("{}", as_typed(command));
-    end_well(command)
+    end_well(command, NO_LIMIT)
 }
 
-/// The same, without a word.
-pub fn end_well(command: &mut Command) -> Result<(), Error> {
-    let status = Running::start(command)?.end(LIMIT)?;
+/// The same, without a word; killed where it does not end.
+pub fn end_well(command: &mut Command, limit: Duration) -> Result<(), Error> {
+    let status = ended(command, limit)?;
     if status.success() {
         Ok(())
     } else {
         Err(format!("{}: {status}", as_typed(command)).into())
+    }
+}
+
+/// Starts a command and waits for its end.
+fn ended(command: &mut Command, limit: Duration) -> Result<ExitStatus, Error> {
+    let mut running = Running::start(command)?;
+    let start = Instant::now();
+    loop {
+        if let Some(status) = running.0.try_wait()? {
+            return Ok(status);
+        }
+        if start.elapsed() > limit {
+            running.kill_with_descendants();
+            let (what, limit) = (as_typed(command), limit.as_secs());
+            return Err(format!("{what}: not ended in {limit} s, and killed").into());
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -80,21 +106,28 @@ impl Running {
         started.map_err(|error| format!("cannot start {program}: {error}").into())
     }
 
-    /// Waits for its end.
-    fn end(mut self, limit: Duration) -> Result<ExitStatus, Error> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait()? {
-                return Ok(status);
-            }
-            if start.elapsed() > limit {
-                return Err(
-                    format!("it did not end in {} s, and is killed", limit.as_secs()).into(),
-                );
-            }
-            thread::sleep(Duration::from_millis(5));
+    /// Kills what it started too: `cargo test` starts the test that hangs. A process group would do it in one call,
+    /// and take the program from the terminal's, so that Ctrl-C would not reach it.
+    fn kill_with_descendants(&self) {
+        for id in with_descendants(self.0.id() as i32) {
+            let _ = kill(Pid::from_raw(id), Signal::SIGKILL); // it may have ended
         }
     }
+}
+
+/// A process and all that descend from it, as /proc knows them.
+fn with_descendants(id: i32) -> Vec<i32> {
+    let parent = |id: i32| -> Option<i32> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let (_, state_and_parent) = stat.rsplit_once(") ")?;
+        state_and_parent.split(' ').nth(1)?.parse().ok()
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let children = ids.filter(|child| parent(*child) == Some(id));
+    let mut found = vec![id];
+    found.extend(children.flat_map(with_descendants));
+    found
 }
 
 impl Drop for Running {
@@ -107,6 +140,8 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+
     use super::*;
     use crate::cargo::cargo;
 
@@ -134,12 +169,23 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_does_not_end_is_killed() {
-        let running = Running::start(&mut shell("exec sleep 1000")).unwrap();
-        let id = running.0.id();
-        let error = running.end(Duration::ZERO).unwrap_err().to_string();
-        assert_eq!(error, "it did not end in 0 s, and is killed");
-        assert!(!Path::new(&format!("/proc/{id}")).exists());
+    fn a_program_that_does_not_end_is_killed_and_named() {
+        let error = ended(&mut shell("exec sleep 1000"), Duration::ZERO).unwrap_err();
+        let expected = "sh -c exec sleep 1000: not ended in 0 s, and killed";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn what_a_program_started_is_killed_with_it() {
+        let mut shell = shell("(sleep 1000; true) & echo started; wait");
+        let mut running = Running::start(shell.stdout(Stdio::piped())).unwrap();
+        let mut out = BufReader::new(running.0.stdout.take().unwrap());
+        let mut said = String::new();
+        out.read_line(&mut said).unwrap();
+        running.kill_with_descendants();
+        // which ends when the last that could write to it has ended
+        out.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "started\n");
     }
 
     #[test]

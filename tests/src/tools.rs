@@ -42,6 +42,13 @@ pub fn strace() -> Result<(), Error> {
     Err(Missing(why.to_owned()).into())
 }
 
+/// Compilers for C and C++.
+pub fn c() -> Result<(), Error> {
+    // the package g++ brings gcc and the C library's headers with it
+    program("gcc", "g++")?;
+    program("g++", "g++")
+}
+
 /// A compiler for C++, CMake, GoogleTest, and JSON for the conformance runner.
 pub fn cpp() -> Result<(), Error> {
     program("g++", "g++")?;

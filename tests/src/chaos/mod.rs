@@ -27,6 +27,7 @@ use serde_json::Value;
 use crate::build;
 use crate::data;
 use crate::error::Error;
+use crate::log::Log;
 use crate::scene;
 use file::User;
 use import::{End, Import};
@@ -84,23 +85,23 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     if !(1_000..10_000_000).contains(&chaos.users) {
         return Err("--users: from 1,000 to 9,999,999".into());
     }
-    chaos.cause()
+    chaos.cause(&|line| println!("{line}"))
 }
 
-/// As a test among others: a quarter of a minute, always the same.
-pub fn short() -> Result<(), Error> {
+/// As a check: a quarter of a minute, always the same.
+pub fn short(log: &Log) -> Result<(), Error> {
     let chaos = Chaos {
         users: 20_000,
         kills: 3,
         seed: 1,
         long: false,
     };
-    chaos.cause()
+    chaos.cause(&|line| log.say(&line))
 }
 
 impl Chaos {
     /// Does all of it. What it worked in stays where something was wrong.
-    fn cause(&self) -> Result<(), Error> {
+    fn cause(&self, say: &dyn Fn(&str)) -> Result<(), Error> {
         let imtag = if self.long {
             build::command_line("release")?
         } else {
@@ -108,11 +109,11 @@ impl Chaos {
         };
         let folder = std::env::temp_dir().join(format!("imtag-chaos-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        println!(
+        say(&format!(
             "chaos: {} users, {} kills, seed {}",
             self.users, self.kills, self.seed
-        );
-        match self.within(&imtag, &folder) {
+        ));
+        match self.within(&imtag, &folder, say) {
             Ok(()) => Ok(fs::remove_dir_all(&folder)?),
             Err(error) => {
                 let short = if self.long { "" } else { " --short" };
@@ -126,7 +127,7 @@ impl Chaos {
         }
     }
 
-    fn within(&self, imtag: &Path, folder: &Path) -> Result<(), Error> {
+    fn within(&self, imtag: &Path, folder: &Path, say: &dyn Fn(&str)) -> Result<(), Error> {
         let users: Vec<User> = (0..self.users)
             .map(|user| User::from_seed(self.seed, user))
             .collect();
@@ -157,8 +158,8 @@ impl Chaos {
         let listed = failed::read(&import::failed_file(folder))?;
         let users_now = emulator(folder)?.users();
         let wrong = check::differences(&users, &listed, &users_now);
-        run.show(&users, took, counts, &report);
-        println!("failed users       {}, as listed", listed.len());
+        say(&run.shown(&users, took, counts, &report));
+        say(&format!("failed users       {}, as listed", listed.len()));
         if wrong.is_empty() {
             return Ok(());
         }
@@ -241,7 +242,7 @@ impl Run {
         come / self.to_come.max(1) as f64
     }
 
-    fn show(&self, users: &[User], took: Duration, counts: Counts, report: &Value) {
+    fn shown(&self, users: &[User], took: Duration, counts: Counts, report: &Value) -> String {
         let wishes = users.iter().map(User::wish);
         let wishes = wishes.filter(|wish| !wish.is_too_much());
         let needed: u64 = wishes.map(|wish| wish.slots() as u64).sum();
@@ -264,7 +265,7 @@ impl Run {
         let reported = reported
             .map(|name| format!("{name} {}", report[name]))
             .join(", ");
-        println!(
+        format!(
             "seconds            {:.1}\n\
              starts             {starts}: {killed} killed, {early} ended early\n\
              emulator killed    {}\n\
@@ -276,7 +277,7 @@ impl Run {
             took.as_secs_f64(),
             service.kills,
             needed.div_ceil(100),
-        );
+        )
     }
 }
 

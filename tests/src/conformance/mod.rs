@@ -26,6 +26,7 @@ mod server;
 use std::thread;
 
 use crate::error::Error;
+use crate::log::Log;
 use crate::program::Missing;
 use languages::{LANGUAGES, runner};
 use report::Played;
@@ -43,10 +44,11 @@ pub fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         print!("{HELP}");
         return Ok(());
     };
+    let say = &|line: &str| println!("{line}");
     if !languages.is_empty() {
-        return play(&languages, &part);
+        return play(&languages, &part, say);
     }
-    match play(&LANGUAGES, &part) {
+    match play(&LANGUAGES, &part, say) {
         // a language that is asked for by its name should be there, and the others need not
         Err(error) if error.is::<Missing>() => Ok(()),
         played => played,
@@ -54,12 +56,12 @@ pub fn run(arguments: lexopt::Parser) -> Result<(), Error> {
 }
 
 /// Plays all cases in all languages. Fails with [`Missing`] if this machine lacks one.
-pub fn all() -> Result<(), Error> {
-    play(&LANGUAGES, "")
+pub fn all(log: &Log) -> Result<(), Error> {
+    play(&LANGUAGES, "", &|line| log.say(&line))
 }
 
-/// Plays the languages at once, as each waits more than it works, and prints the report.
-fn play(languages: &[&'static str], part: &str) -> Result<(), Error> {
+/// Plays the languages at once, as each waits more than it works, and says the report.
+fn play(languages: &[&'static str], part: &str, say: &dyn Fn(&str)) -> Result<(), Error> {
     let mut cases = case::all()?;
     cases.retain(|case| case.title.contains(part));
     if cases.is_empty() {
@@ -69,7 +71,7 @@ fn play(languages: &[&'static str], part: &str) -> Result<(), Error> {
     let played = thread::scope(|scope| {
         let mut threads = Vec::new();
         for language in languages {
-            println!("preparing {language}");
+            say(&format!("preparing {language}"));
             let runner = runner(language);
             threads.push((
                 language,
@@ -83,7 +85,7 @@ fn play(languages: &[&'static str], part: &str) -> Result<(), Error> {
         ended.collect::<Result<Vec<Played>, _>>()
     })?;
     let of_kind = |kind| cases.iter().filter(|case| case.kind == kind).count();
-    println!("{}", report::table(Kind::ALL.map(of_kind), &played));
+    say(&report::table(Kind::ALL.map(of_kind), &played));
     report::verdict(&played)
 }
 
