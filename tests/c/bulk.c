@@ -26,10 +26,18 @@ static bool has_tags(const char *account, size_t count, const char *first) {
     return is;
 }
 
+/* Requests are exact, however slow the machine is: none is sent before it is full, or repeated because it takes long. */
+static im_bulk *new_bulk_of_exact_requests(void) {
+    im_bulk *bulk = new_bulk();
+    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK);
+    CHECK(im_bulk_set_timeout_ms(bulk, 1000000) == IM_OK && im_bulk_set_attempt_timeout_ms(bulk, 1000000) == IM_OK);
+    return bulk;
+}
+
 static void many_users_in_few_requests(void) {
     enum { USERS = 250 };
     static struct outcomes outcomes;
-    im_bulk *bulk = new_bulk();
+    im_bulk *bulk = new_bulk_of_exact_requests();
     const im_str tags[] = {IM_STR("vip"), IM_STR("beijing")};
     CHECK(im_bulk_count(bulk, IM_COUNT_TAKEN) == 0 && im_bulk_count(bulk, IM_COUNT_ELAPSED_MS) == 0);
     for (uint64_t id = 0; id < USERS; id++) {
@@ -60,7 +68,7 @@ static im_completions *only_completion(im_bulk *bulk, uint64_t id) {
 }
 
 static void a_user_that_the_service_leaves_out(void) {
-    im_bulk *bulk = new_bulk();
+    im_bulk *bulk = new_bulk_of_exact_requests();
     const im_str tags[] = {IM_STR("a"), IM_STR("b"), IM_STR("a")};
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"leave_out\", \"accounts\": [\"ghost\"], \"code\": 70107}");
     EXPECT_OK(im_bulk_add_tag(bulk, 7, IM_STR("ghost"), tags, 3, &error), &error);
@@ -92,7 +100,7 @@ static void a_user_that_the_service_leaves_out(void) {
 
 static void a_change_that_breaks_the_limits_affects_no_other(void) {
     static struct outcomes outcomes;
-    im_bulk *bulk = new_bulk();
+    im_bulk *bulk = new_bulk_of_exact_requests();
     const im_str tags[] = {IM_STR("vip"), IM_STR("\xff"), IM_STR("")};
     EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR("u\xff"), tags, 3, &error), &error);
     im_completions *completions = only_completion(bulk, 1);
@@ -198,6 +206,7 @@ static void a_run_that_sent_nothing_is_not_applied(void) {
     im_bulk_free(bulk);
 
     bulk = new_bulk();
+    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK);
     EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR("anna"), &tag, 1, &error), &error);
     im_bulk_cancel(bulk);
     CHECK(im_bulk_finish(bulk, &error) == IM_CANCELLED && im_bulk_count(bulk, IM_COUNT_REQUESTS) == 0);

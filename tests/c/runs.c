@@ -68,6 +68,7 @@ static void a_progress_function_cancels(void) {
     im_bulk *bulk = new_bulk();
     struct progress progress = progress_of(bulk);
     CHECK(im_bulk_set_progress(bulk, on_progress, &progress) == IM_OK);
+    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK); /* so the last 50 are not sent */
     emulator_faults(&emulator, "im_add_tag", SLOW);
     for (uint64_t id = 0; id < 150; id++)
         CHECK(push(bulk, id) == IM_OK);
@@ -94,6 +95,7 @@ static void cancelling_twice_ends_requests_in_flight(void) {
     im_bulk *bulk = new_bulk();
     struct progress progress = progress_of(bulk);
     CHECK(im_bulk_set_progress(bulk, on_progress, &progress) == IM_OK);
+    CHECK(im_bulk_set_attempt_timeout_ms(bulk, 60000) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     CHECK(push(bulk, 0) == IM_OK && im_bulk_end_of_input(bulk, NULL) == IM_OK);
     until_request_in_flight();

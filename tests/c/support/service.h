@@ -17,7 +17,6 @@ void service_begin(const char *name, unsigned seconds);
 /* Frees the client, stops the emulator and ends the program: the exit code, 0 if all checks held. */
 int service_end(void);
 
-/* A run that sends a request when it is full, or at the end of the input; none is repeated because it takes long. */
 im_bulk *new_bulk(void);
 
 /* A batcher without a late window. */
