@@ -159,13 +159,20 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     assert_eq!(stage.emulator.users().len(), 300);
 }
 
-/// Each user is counted once; and in the end each is either tagged or listed.
+/// Each user is counted once, also by reason; and in the end each is either tagged or listed.
 fn no_user_is_lost(stage: &Stage, report: &Value, users: usize, list: &str) {
     let count = |field: &str| report[field].as_u64().unwrap();
     let tagged = stage.emulator.users();
     assert_eq!(count("users_tagged"), tagged.len() as u64);
     let all = count("users_tagged") + count("users_failed") + count("users_not_sent");
     assert_eq!(all, users as u64);
+    // users have one operation each here, and so one reason
+    let by_reason = |field: &str| {
+        let groups = report[field].as_array().unwrap().iter();
+        groups.map(|it| it["users"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(by_reason("failures_by_reason"), count("users_failed"));
+    assert_eq!(by_reason("not_sent_by_reason"), count("users_not_sent"));
     if report["ended_early"] != json!(null) {
         return;
     }
