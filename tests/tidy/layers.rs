@@ -17,9 +17,9 @@ pub(super) const LAYERS: [(&str, &Layers); 9] = [
 ];
 
 const CORE: &Layers = &[
-    "operation region secret seen text",
+    "operation region secret seen violation",
     "catalogue limits",
-    "app violation",
+    "app text",
     "change request usersig",
     "answer",
     "plan quota retry",

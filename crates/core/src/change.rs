@@ -14,7 +14,8 @@ use std::sync::Arc;
 use crate::limits::Rules;
 use crate::operation::ChangeOperation;
 use crate::seen::Seen;
-use crate::violation::{Check, Invalid, Place, Problem, Violation};
+use crate::text::Check;
+use crate::violation::{Invalid, Place, Problem, Violation};
 
 /// What is reserved for a change's tags before they are read: what the caller says of their number, and the first one of
 /// their length, is only believed so far. A little more, so that most are not longer.

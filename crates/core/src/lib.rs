@@ -26,8 +26,8 @@ pub use operation::{ChangeOperation, Generation, Operation, UnknownGeneration};
 pub use region::{Region, UnknownRegion};
 pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
 pub use secret::{InvalidSecret, SecretKey, UserSig};
-pub use text::{Account, Tag, Text};
 #[cfg(debug_assertions)]
 #[doc(hidden)]
-pub use violation::counted;
+pub use text::counted;
+pub use text::{Account, Tag, Text};
 pub use violation::{Invalid, Place, Problem, Violation};

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::json;
 use crate::limits::Rules;
 use crate::operation::{Generation, Operation};
-use crate::text::{Account, Tag, Text};
-use crate::violation::{Check, Invalid, Place, Problem};
+use crate::text::{Account, Check, Tag, Text};
+use crate::violation::{Invalid, Place, Problem};
 
 /// A body that was checked, and the rules by which it was.
 #[derive(Clone, PartialEq, Eq)]
