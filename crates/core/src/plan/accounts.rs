@@ -1,18 +1,15 @@
-//! The changes of one account, which are sent one after the other in the order in which they came; what is remembered of an
-//! account; and what is known of each change from its push to its outcome.
+//! The changes of one account, which are sent one after the other in the order in which they came; and what is remembered
+//! of an account. When the next one has its turn, `activate.rs` says.
 //!
 //! Example: of `add a, add b, remove a` the two adds may share a slot, and the remove waits for their answer. If the answer
 //! does not come, the remove also waits for the late window, as the add may arrive after it and undo it.
 
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::arena::{AccountId, ChangeId, ProducerId};
-use super::flush::Epoch;
+use super::arena::{ChangeId, ProducerId};
 use super::item::{ChangeFailure, Item};
-use crate::catalogue::{Effect, Scope};
+use crate::catalogue::Scope;
 use crate::operation::Operation;
 
 /// Who an account's next change goes with.
@@ -199,64 +196,6 @@ impl<E> AccountState<E> {
     pub(super) fn has_text_alone(&self) -> bool {
         matches!(self.text, AccountText::Alone(_))
     }
-}
-
-/// A change without an outcome.
-#[derive(Debug)]
-pub(super) struct Entry<R, E> {
-    pub(super) producer: ProducerId,
-    pub(super) account: AccountId,
-    pub(super) reply: R,
-    pub(super) item: Item,
-    /// Slots that are in no request yet.
-    pub(super) left: usize,
-    /// Slots in requests.
-    pub(super) under_way: usize,
-    pub(super) deadline: Duration,
-    pub(super) came: Duration,
-    /// None once its producer counts it no more.
-    pub(super) epoch: Option<Epoch>,
-    /// It takes part in the producer's capacity while it is unsent.
-    pub(super) counts: bool,
-    pub(super) failure: Option<E>,
-    /// The tags that it is of; none of a clear and a get.
-    pub(super) undone: Vec<usize>,
-    /// What a get has read, with those that share its slot.
-    pub(super) read: Option<Arc<Vec<String>>>,
-}
-
-impl<R, E: ChangeFailure> Entry<R, E> {
-    /// True if the two may share a slot, as their order makes no difference.
-    pub(super) fn commutes_with(&self, other: &Self) -> bool {
-        self.producer == other.producer && self.item.operation() == other.item.operation()
-    }
-
-    /// True if no slot of it has been in a request.
-    pub(super) fn is_untouched(&self, tags_per_slot: usize) -> bool {
-        self.left == slots(&self.item, tags_per_slot)
-    }
-
-    /// The tags that are in no request yet.
-    pub(super) fn rest(&self, tags_per_slot: usize) -> Range<usize> {
-        let taken = slots(&self.item, tags_per_slot) - self.left;
-        let tags = self.item.tags().len();
-        (taken * tags_per_slot).min(tags)..tags
-    }
-
-    /// Notes that some of its tags are not done.
-    pub(super) fn note_failure(&mut self, failure: &E, effect: Effect, tags: Range<usize>) {
-        self.undone.extend(tags);
-        let effect = effect.for_operation(self.item.operation());
-        match &mut self.failure {
-            Some(first) => first.set_effect(first.effect().max(effect)),
-            none => none.insert(failure.clone()).set_effect(effect),
-        }
-    }
-}
-
-/// The slots that a change takes.
-pub(super) fn slots(item: &Item, tags_per_slot: usize) -> usize {
-    item.tags().len().div_ceil(tags_per_slot).max(1)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 use std::mem;
 use std::time::Duration;
 
-use super::accounts::{Entry, Group};
+use super::accounts::Group;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Part, Slot};
-use super::item::ChangeFailure;
+use super::item::{ChangeFailure, Entry};
 use super::schedule::Plan;
 use crate::catalogue::Effect;
 use crate::operation::Operation;

@@ -1,9 +1,12 @@
-//! What the plan takes, a change of one user's tags or a get of them; and what becomes of it: the result of its request
-//! that comes in, and the outcome that goes out.
+//! What the plan takes, a change of one user's tags or a get of them, from its push to its outcome: what is known of it on
+//! its way, the result of its request that comes in, and the outcome that goes out.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arena::{AccountId, ProducerId};
+use super::flush::Epoch;
 use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
 use crate::change::{Change, Tags};
@@ -96,6 +99,64 @@ impl From<Query> for Item {
     fn from(query: Query) -> Item {
         Item::Get(query)
     }
+}
+
+/// A change without an outcome.
+#[derive(Debug)]
+pub(super) struct Entry<R, E> {
+    pub(super) producer: ProducerId,
+    pub(super) account: AccountId,
+    pub(super) reply: R,
+    pub(super) item: Item,
+    /// Slots that are in no request yet.
+    pub(super) left: usize,
+    /// Slots in requests.
+    pub(super) under_way: usize,
+    pub(super) deadline: Duration,
+    pub(super) came: Duration,
+    /// None once its producer counts it no more.
+    pub(super) epoch: Option<Epoch>,
+    /// It takes part in the producer's capacity while it is unsent.
+    pub(super) counts: bool,
+    pub(super) failure: Option<E>,
+    /// The tags that it is of; none of a clear and a get.
+    pub(super) undone: Vec<usize>,
+    /// What a get has read, with those that share its slot.
+    pub(super) read: Option<Arc<Vec<String>>>,
+}
+
+impl<R, E: ChangeFailure> Entry<R, E> {
+    /// True if the two may share a slot, as their order makes no difference.
+    pub(super) fn commutes_with(&self, other: &Self) -> bool {
+        self.producer == other.producer && self.item.operation() == other.item.operation()
+    }
+
+    /// True if no slot of it has been in a request.
+    pub(super) fn is_untouched(&self, tags_per_slot: usize) -> bool {
+        self.left == slots(&self.item, tags_per_slot)
+    }
+
+    /// The tags that are in no request yet.
+    pub(super) fn rest(&self, tags_per_slot: usize) -> Range<usize> {
+        let taken = slots(&self.item, tags_per_slot) - self.left;
+        let tags = self.item.tags().len();
+        (taken * tags_per_slot).min(tags)..tags
+    }
+
+    /// Notes that some of its tags are not done.
+    pub(super) fn note_failure(&mut self, failure: &E, effect: Effect, tags: Range<usize>) {
+        self.undone.extend(tags);
+        let effect = effect.for_operation(self.item.operation());
+        match &mut self.failure {
+            Some(first) => first.set_effect(first.effect().max(effect)),
+            none => none.insert(failure.clone()).set_effect(effect),
+        }
+    }
+}
+
+/// The slots that a change takes.
+pub(super) fn slots(item: &Item, tags_per_slot: usize) -> usize {
+    item.tags().len().div_ceil(tags_per_slot).max(1)
 }
 
 /// A change or a get that has its outcome.

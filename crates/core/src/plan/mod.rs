@@ -17,7 +17,7 @@
 //!
 //! | state | where it is | it leaves when |
 //! |---|---|---|
-//! | waiting | the account's queue (`accounts.rs`, as an `Entry` there) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
+//! | waiting | the account's queue (`accounts.rs`; itself it is an `Entry`, `item.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
 //! | in packer | the producer's queue of its operation (`queue.rs`): among the fresh ones, or the suspects | there are 100 users or a full slot, the linger time is over, it came before a flush, or the producer is flushing; a suspect has its turn |
 //! | in a request | a batch (`batch.rs`, formed in `form.rs`) | its producer settles the batch |
 //! | waits to go again | a batch or a slot, in the producer's queue of its operation | it is due, or has its turn |

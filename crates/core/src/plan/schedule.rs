@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 
-use super::accounts::{AccountState, Entry, slots};
+use super::accounts::AccountState;
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
 use super::batch::{Batch, Kind};
 use super::flush::Flush;
-use super::item::{ChangeFailure, Item, Settled};
+use super::item::{ChangeFailure, Entry, Item, Settled, slots};
 use super::queue::{BatchPolicy, Enough, Probing, Producer, Readiness};
 use crate::limits::Rules;
 use crate::operation::Operation;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::{Entry, Rejected};
+use super::accounts::Rejected;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
-use super::item::{BatchResult, ChangeFailure, Settled};
+use super::item::{BatchResult, ChangeFailure, Entry, Settled};
 use super::queue::OperationQueue;
 use super::schedule::Plan;
 use crate::answer::AccountTags;
