@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
+use super::Plan;
 use super::accounts::{AccountState, Group};
 use super::arena::{AccountId, ProducerId};
 use super::item::{ChangeFailure, Item};
-use super::schedule::Plan;
 
 impl<R, E: ChangeFailure> Plan<R, E> {
     /// The account of a producer's item, which is made if there is none.

@@ -6,11 +6,11 @@
 use std::mem;
 use std::time::Duration;
 
+use super::Plan;
 use super::accounts::Group;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Part, Slot};
 use super::item::{ChangeFailure, Entry};
-use super::schedule::Plan;
 use crate::catalogue::Effect;
 use crate::operation::Operation;
 

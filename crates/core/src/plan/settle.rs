@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Plan;
 use super::accounts::Rejected;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::item::{BatchResult, ChangeFailure, Entry, Settled};
 use super::queue::OperationQueue;
-use super::schedule::Plan;
 use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
 use crate::operation::Operation;
