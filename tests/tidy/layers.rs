@@ -47,7 +47,7 @@ const FFI: &Layers = &[
 ];
 
 const EMULATOR: &Layers = &[
-    "answer json names rng route tags",
+    "answer json names rng route tags wal",
     "error query tls traffic users",
     "body disk folder identity log request store",
     "apply fault fault_json fault_queue wire",
