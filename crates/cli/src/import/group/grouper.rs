@@ -19,7 +19,7 @@
 //! rows     0 add vip, next 2   1 add ios   2 remove vip, next 3   3 add beijing
 //! ```
 //!
-//! Whether a user has had a tag is one look-up in the slot index, so a row costs the same however many rows its user has.
+//! Whether a user has had a tag is one look-up in `TagPlaces`, so a row costs the same however many rows its user has.
 
 use std::cmp::Reverse;
 use std::io;
@@ -48,7 +48,7 @@ pub(crate) struct Grouper {
     rows: Vec<Row>,
     /// The number of rows at which to compact them.
     compact_at: usize,
-    slot_index: SlotIndex,
+    tag_places: TagPlaces,
     tags: Vec<u32>,
     users: Vec<GroupedUser>,
 }
@@ -67,16 +67,16 @@ struct Row {
     next: u32,
 }
 
-/// For each tag by its number, its slot among the tags of the current user.
+/// For each tag by its number, its place among the tags of the current user.
 #[derive(Default)]
-struct SlotIndex {
-    entries: Vec<SlotEntry>,
-    /// The number of the current user. Entries of another round are void, so the index is not cleared for each user.
+struct TagPlaces {
+    entries: Vec<TagPlace>,
+    /// The number of the current user. Entries of another round are void, so they are not cleared for each user.
     round: u32,
 }
 
 #[derive(Clone, Copy, Default)]
-struct SlotEntry {
+struct TagPlace {
     round: u32,
     at: u32,
 }
@@ -246,7 +246,7 @@ impl Grouper {
     /// Takes the last word on each tag of a user into `own`. True if they come after a clear.
     fn last_words(&mut self, chain: Chain, own: &mut Vec<u32>) -> bool {
         let mut clear = false;
-        self.slot_index.next_round();
+        self.tag_places.next_round();
         let mut at = chain.first;
         while at != NONE {
             let Row { word, next } = self.rows[at as usize];
@@ -255,7 +255,7 @@ impl Grouper {
                 clear = true;
                 continue;
             }
-            match self.slot_index.get_or_insert(word >> 1, own.len()) {
+            match self.tag_places.get_or_insert(word >> 1, own.len()) {
                 Some(place) => own[place] = word,
                 None => own.push(word),
             }
@@ -327,28 +327,28 @@ fn number(names: &mut Interner, name: &[u8]) -> io::Result<u32> {
     number.ok().flatten().ok_or_else(changed)
 }
 
-impl SlotIndex {
+impl TagPlaces {
     fn next_round(&mut self) {
         self.round = self.round.wrapping_add(1);
         if self.round == 0 {
-            self.entries.fill(SlotEntry::default());
+            self.entries.fill(TagPlace::default());
             self.round = 1;
         }
     }
 
-    /// The slot of the tag if it has one, else gives it the slot `at`.
+    /// The place of the tag if it has one, else gives it the place `at`.
     #[inline]
     fn get_or_insert(&mut self, tag: u32, at: usize) -> Option<usize> {
         let tag = tag as usize;
         if tag >= self.entries.len() {
             self.entries
-                .resize((tag + 1).next_power_of_two(), SlotEntry::default());
+                .resize((tag + 1).next_power_of_two(), TagPlace::default());
         }
         let entry = &mut self.entries[tag];
         if entry.round == self.round {
             return Some(entry.at as usize);
         }
-        *entry = SlotEntry {
+        *entry = TagPlace {
             round: self.round,
             at: at as u32,
         };

@@ -131,7 +131,7 @@ fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
     let expected = users(&mut collected(many(20_000), 1 << 30));
     assert_eq!(expected.len(), 5_000);
     let mut on_disk = collected(many(20_000), 0);
-    assert_eq!(on_disk.partitions.count(), 256);
+    assert_eq!(on_disk.partitions.partitions.len(), 256);
     assert!(users(&mut on_disk) == expected);
     assert!(users(&mut on_disk) == expected, "and so the second time");
 }
