@@ -16,7 +16,6 @@ use rustix::io::Errno;
 use twox_hash::xxhash3_128::Hasher;
 use zstd::stream::read::Decoder;
 
-use super::encoding;
 use super::kind;
 use super::lines::Lines;
 use super::problem::{FileError, FileProblem};
@@ -110,7 +109,7 @@ fn text(from: impl Read + 'static, memory: Memory) -> Result<(Format, Box<dyn Re
     if let Some(kind) = kind::binary(&start) {
         return Err(FileProblem::Foreign(kind));
     }
-    if let Some(encoding) = encoding::wide(&start) {
+    if let Some(encoding) = kind::wide(&start) {
         return Err(FileProblem::Wide(encoding));
     }
     // programs add a mark without looking for one

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
-use super::encoding::{Encoding, WINDOW};
+use super::kind::{Encoding, WINDOW};
 use super::odd;
 use super::problem::{FileError, FileProblem};
 

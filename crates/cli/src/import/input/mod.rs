@@ -3,7 +3,7 @@
 //! an error.
 //!
 //! ```text
-//!      file                 kind, encoding             lines          csv        columns
+//!      file                 kind                       lines          csv        columns
 //! file ────► digested, ──────────────────► its format, ─────► a line ────► fields ─────► row
 //!            unpacked                      or refused                └─────────────────►
 //!                                                                          ndjson
@@ -14,7 +14,6 @@
 
 mod columns;
 mod csv;
-mod encoding;
 mod file;
 mod joined;
 mod kind;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::encoding::Encoding;
+use super::kind::Encoding;
 use crate::output::Shown;
 
 /// Characters of a line that are shown, at most.
