@@ -4,7 +4,7 @@
 //! Http ─┬─ Pool          idle connections
 //!       ├─ Connector     opens one: Addresses (looked up once, renewed beside the calls), TCP, TLS
 //!       ├─ RequestHead   the same for each call except for UserSig, random number and length
-//!       └─ message       one request over a connection, and one answer: Head says where its body ends
+//!       └─ post          one request over a connection, and one answer: Head says where its body ends
 //! ```
 //!
 //! A connection lives like this; in brackets the [`Phase`](crate::error::Phase) of a call that waits there.
@@ -25,7 +25,6 @@ mod connection;
 mod context;
 mod exchange;
 mod head;
-mod message;
 mod pool;
 mod refused_socket;
 mod request_head;
