@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{Batch, Plan, ProducerId, Readiness, Settled};
+use imtag_core::plan::{Batch, ChangeId, Item, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
-use imtag_core::{Effect, Operation, Rules};
+use imtag_core::{Effect, InvalidChange, Operation, Rules};
 
 use super::outcome::{Completion, Delivery, Progress};
 use super::submissions::Submissions;
@@ -241,6 +242,30 @@ impl State {
         };
         self.sessions.insert(producer, session);
         self.plan.touch(producer);
+    }
+
+    /// Takes a change or a get in. It was checked by the client's rules when it was made.
+    pub(crate) fn push(
+        &mut self,
+        producer: ProducerId,
+        item: Item,
+        delivery: Delivery,
+        deadline: Duration,
+        now: Duration,
+    ) -> ChangeId {
+        self.session(producer).progress.taken += 1;
+        self.plan.push(producer, item, delivery, deadline, now)
+    }
+
+    /// Takes a change in that breaks the rules, with its outcome.
+    pub(crate) fn refuse(&mut self, producer: ProducerId, id: u64, invalid: InvalidChange) {
+        let (change, invalid) = invalid.into_parts();
+        let error = ChangeError::not_sent(&change, Cause::Invalid(invalid));
+        let session = self.session(producer);
+        session.progress.taken += 1;
+        session.record(Some(&error));
+        let submissions = &mut session.submissions;
+        submissions.push(id, Arc::new(change), Err(error));
     }
 
     /// A session, to be changed. This touches it: what follows is decided when the step is over.

@@ -9,8 +9,8 @@ use imtag_core::plan::BatchPolicy;
 
 use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
+use super::request;
 use super::session::{Sending, Session, WhenUnavailable, most_workers, requests_at_once};
-use super::{request, worker};
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
 
@@ -126,12 +126,7 @@ impl<K> SessionOptions<K> {
             sending.when_unavailable = WhenUnavailable::Pause;
             sending.policy.probe_first = true;
         }
-        let client = Arc::clone(&self.client);
-        let work = move |session: &Session| {
-            worker::run(session, &|session, batch, on_turn| {
-                request::send(&client, session, batch, on_turn)
-            });
-        };
+        let work = request::work(Arc::clone(&self.client));
         let session = Session::open(&state.pipeline, settings.rules, sending, work);
         if self.after_crash {
             session.with(|state, now| state.plan.after_crash(session.producer, now));

@@ -1,26 +1,31 @@
 //! A request of a worker: its call, and what its result means for the changes.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult};
 use imtag_core::{Code, Effect, Request};
 
 use super::session::Session;
-use super::worker::RequestOutcome;
+use super::worker::{self, RequestOutcome};
 use crate::call::{Call, CallOptions};
 use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::state::Shared;
 
+/// What each worker of a session does: it sends by this client.
+pub(super) fn work(client: Arc<Shared>) -> impl Fn(&Session) {
+    move |session: &Session| {
+        worker::run(session, &|session, batch, on_turn| {
+            send(&client, session, batch, on_turn)
+        });
+    }
+}
+
 /// Calls until the request of a batch is answered or has failed. It calls `on_turn` when an attempt has its turn in the quota.
-pub(super) fn send(
-    client: &Shared,
-    session: &Session,
-    batch: &Batch,
-    on_turn: &dyn Fn(),
-) -> RequestOutcome {
+fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> RequestOutcome {
     let request = batch.request(&session.rules);
     let (settings, state) = client.parts();
     let sending = &session.sending;

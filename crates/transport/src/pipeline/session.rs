@@ -13,13 +13,13 @@ use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::plan::{BatchPolicy, ChangeId, Item, ProducerId};
+use imtag_core::plan::{BatchPolicy, ProducerId};
 use imtag_core::retry::RunHealth;
-use imtag_core::{CallRate, InvalidChange, Operation, Rules};
+use imtag_core::{CallRate, Operation, Rules};
 
 use super::engine::{Pipeline, State};
-use super::outcome::{Delivery, Progress};
-use crate::error::{Cause, ChangeError, Error, RunError};
+use super::outcome::Progress;
+use crate::error::{Cause, Error, RunError};
 use crate::process::spawn_without_signals;
 use crate::wait::{CancelToken, Polled, WaitEnd, WaitScope, process_id};
 
@@ -185,30 +185,6 @@ impl Session {
 }
 
 impl State {
-    /// Takes a change or a get in. It was checked by the client's rules when it was made.
-    pub(crate) fn push(
-        &mut self,
-        producer: ProducerId,
-        item: Item,
-        delivery: Delivery,
-        deadline: Duration,
-        now: Duration,
-    ) -> ChangeId {
-        self.session(producer).progress.taken += 1;
-        self.plan.push(producer, item, delivery, deadline, now)
-    }
-
-    /// Takes a change in that breaks the rules, with its outcome.
-    pub(crate) fn refuse(&mut self, producer: ProducerId, id: u64, invalid: InvalidChange) {
-        let (change, invalid) = invalid.into_parts();
-        let error = ChangeError::not_sent(&change, Cause::Invalid(invalid));
-        let session = self.session(producer);
-        session.progress.taken += 1;
-        session.record(Some(&error));
-        let submissions = &mut session.submissions;
-        submissions.push(id, Arc::new(change), Err(error));
-    }
-
     /// Has a session take no more changes, and wait for no more to share requests. Callers that wait for capacity are refused.
     pub(crate) fn close(&mut self, producer: ProducerId) {
         self.session(producer).refuses = true;

@@ -1,5 +1,5 @@
 //! A worker: a thread of a session. It takes a request, has it sent, and settles its changes. It knows no client: what
-//! sends is given to it (`request::send`, by `SessionOptions::open`).
+//! sends is given to it (`request::work`).
 //!
 //! ```text
 //!   ┌──────────────────────────────────────────────────┐
