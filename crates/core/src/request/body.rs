@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::json;
 use crate::limits::Rules;
 use crate::operation::{Generation, Operation};
-use crate::text::{Account, Check, Tag, Text};
+use crate::text::{Account, Check, Text};
 use crate::violation::{Invalid, Place, Problem};
 
 /// A body that was checked, and the rules by which it was.
@@ -99,7 +99,7 @@ impl<'a> Body<'a> {
                     Form::Replace => Problem::too_many_to_carry(count, limits.tags_per_user),
                     _ => Problem::too_many(count, limits.tags_per_user_and_request),
                 },
-                |tag| draft.tag(tag),
+                |tag| json::item(&mut draft.json, tag.as_str()),
             );
         }
         let too_many = Problem::too_many(count, limits.users_per_request);
@@ -138,7 +138,7 @@ impl<'a> Body<'a> {
         let mut draft = Draft::new(form, checked.size_hint().0);
         for (account, tags) in checked {
             draft.account(Account(account));
-            tags.for_each(|tag| draft.tag(Tag(tag)));
+            tags.for_each(|tag| json::item(&mut draft.json, tag));
         }
         draft.finish(rules)
     }
@@ -214,10 +214,6 @@ impl<'a> Draft<'a> {
             self.json.extend_from_slice(br#""Tags":["#);
         }
         self.accounts.push(account);
-    }
-
-    fn tag(&mut self, tag: Tag) {
-        json::item(&mut self.json, tag.0);
     }
 
     /// Reserves what all others need if they are about as long as the first, which is written. So they cost one allocation
