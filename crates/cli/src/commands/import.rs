@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
     let bad_rows = arguments.bad_rows.as_deref();
     let files = || Files::new(&arguments.file, journal, failed, bad_rows);
     if arguments.list_failed {
-        return import::list_failed(&files()?, context.output);
+        return import::list_failed(files()?, context.output);
     }
     let limits = ReadLimits {
         memory: arguments.memory,

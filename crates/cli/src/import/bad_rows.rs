@@ -16,6 +16,7 @@ use super::input::BadRow;
 use super::report::reasons::{ByReason, NAMED, group};
 use super::state::own_list::{holds_lines, write_line};
 use crate::output::{Shown, count, wrapped};
+use crate::ownership::whole::Stamp;
 use crate::ownership::{FileKind, PRIVATE, UnusableFile};
 
 /// The bytes of lines that are kept in memory.
@@ -35,8 +36,8 @@ pub(crate) struct BadRows {
     /// The line that is being added.
     line: Vec<u8>,
     kinds: ByReason<String, BadRow>,
-    /// The list of all of them, if there is one.
-    list: Option<PathBuf>,
+    /// The list of all of them, if there is one, as it was written.
+    list: Option<(PathBuf, Option<Stamp>)>,
 }
 
 impl BadRows {
@@ -72,12 +73,19 @@ impl BadRows {
     /// If it may not be written, or cannot be. What was there before is then still there.
     pub(crate) fn write_list(&mut self, path: &Path) -> Result<bool, UnusableFile> {
         if self.count() == 0 {
-            BAD_ROWS.remove(path, false)?;
+            BAD_ROWS.remove(path, Stamp::at(path), false)?;
             return Ok(false);
         }
-        BAD_ROWS.write(path, false, &mut |file| self.write_lines(file))?;
-        self.list = Some(path.to_owned());
+        let seen = Stamp::at(path);
+        let written = BAD_ROWS.write(path, seen, false, &mut |file| self.write_lines(file))?;
+        self.list = Some((path.to_owned(), written));
         Ok(true)
+    }
+
+    /// The list, unless another import has put its own there meanwhile.
+    fn list(&self) -> Option<&Path> {
+        let (list, written) = self.list.as_ref()?;
+        (Stamp::at(list) == *written).then_some(list)
     }
 
     fn write_lines(&mut self, file: &File) -> io::Result<()> {
@@ -103,7 +111,7 @@ impl BadRows {
                 more => writeln!(out, "  and {more} more like these")?,
             }
         }
-        match &self.list {
+        match self.list() {
             Some(list) => writeln!(out, "{} lists them all", Shown(&list.display().to_string())),
             None => Ok(()),
         }
@@ -135,7 +143,7 @@ impl Serialize for BadRows {
         let fields = Fields {
             bad_row_details: self.kinds.values().flat_map(|kind| &kind.named).collect(),
             bad_rows_by_reason: counts.collect(),
-            bad_rows_list: self.list.as_ref().map(|it| it.display().to_string()),
+            bad_rows_list: self.list().map(|it| it.display().to_string()),
         };
         fields.serialize(serializer)
     }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::state::failed_list::write_list;
 use super::state::files::Files;
 use super::state::store::Store;
 use crate::exit::{CommandError, Exit};
@@ -20,18 +19,18 @@ struct Listed {
 }
 
 /// Writes the list from the journal. Nothing is sent, and the journal stays as it is.
-pub(crate) fn list_failed(files: &Files, output: Output) -> Result<Exit, CommandError> {
+pub(crate) fn list_failed(mut files: Files, output: Output) -> Result<Exit, CommandError> {
     let store = Store::open_existing(&files.journal)?;
     let users_failed = store.users_listed();
     let written = match users_failed {
         0 => Ok(()),
-        _ => write_list(&files.failed, &store),
+        _ => files.failed.write(&store),
     };
     store.leave();
     written?;
     output.show(&Listed {
         users_failed,
-        failed_list: (users_failed > 0).then(|| files.failed.clone()),
+        failed_list: (users_failed > 0).then(|| files.failed.path.clone()),
     })?;
     Ok(Exit::Done)
 }

@@ -43,7 +43,7 @@ use report::read_back::{ReadBack, read_back};
 use report::totals::Totals;
 use report::{Ended, Report, Undone};
 use send::Sender;
-use state::failed_list::{LIST, write_list};
+use state::failed_list::FailedList;
 use state::identity::Identity;
 use state::store::Store;
 use state::tracker::Tracker;
@@ -51,7 +51,7 @@ use state::tracker::Tracker;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
-use crate::ownership::whole::{Stamp, is_filled_file};
+use crate::ownership::whole::is_filled_file;
 use crate::settings::client::Connection;
 
 /// How much of this machine the reading may use.
@@ -192,10 +192,8 @@ impl Run<'_> {
         if let Some(list) = &self.files.bad_rows {
             read.bad_rows.write_list(list)?;
         }
-        let store = self.open_store(identity)?;
-        let list = &self.files.failed;
-        // another import may write the same list meanwhile
-        let list_before = Stamp::at(list);
+        let mut list = self.files.failed.clone();
+        let store = self.open_store(identity, &mut list)?;
         let resumed = store.users.settled();
         let sender = Sender {
             client,
@@ -219,7 +217,7 @@ impl Run<'_> {
         let not_sent = ended.or_denied(not_sent);
         // a mere refusal of the app or its settings replaces no earlier list
         let replaces = !app_refused || tracker.has_more_than_refusals();
-        ended.or_denied(tracker.hold_back());
+        ended.or_denied(tracker.hold_back(replaces));
         let mut store = tracker.close();
         ended.or_denied(store.commit());
         let mut undone = Undone {
@@ -228,18 +226,17 @@ impl Run<'_> {
             list: None,
         };
         let users_failed = store.users_listed();
-        let unchanged = LIST.check_unchanged(list, list_before);
-        // a run that settles nobody costs no list of an earlier one
+        // a run that settles nobody, and holds nobody back, costs no list of an earlier one
         let is_over = store.users.settled() > 0 && store.users.are_settled();
-        let has_settled = is_over || store.users.settled() > resumed;
+        let replaces = is_over || store.replaces_held_back();
         let mut is_listed = true;
-        if users_failed > 0 && (replaces || has_settled || !is_filled_file(list)) {
-            let written = unchanged.and_then(|()| write_list(list, &store));
+        if users_failed > 0 && (replaces || !is_filled_file(&list.path)) {
+            let written = list.write(&store);
             is_listed = written.is_ok();
-            undone.list = is_listed.then(|| list.clone());
+            undone.list = is_listed.then(|| list.path.clone());
             ended.or_denied(written);
-        } else if has_settled && unchanged.is_ok() {
-            ended.or_denied(LIST.remove(list, store.list_was_empty()));
+        } else if replaces {
+            ended.or_denied(list.remove(&store));
         }
         let read_back = match &self.demo {
             Some(_) => {
@@ -266,7 +263,7 @@ impl Run<'_> {
                 self.utilisation(attempts, counters.elapsed.as_secs_f64())
             }
         };
-        let is_earlier = undone.list.is_none() && !has_settled && is_filled_file(list);
+        let is_earlier = undone.list.is_none() && !replaces && is_filled_file(&list.path);
         let report = Report {
             file: read.file,
             rows: read.rows,
@@ -287,7 +284,7 @@ impl Run<'_> {
             read_back,
             undone,
             left_out: read.bad_rows,
-            earlier_list: is_earlier.then(|| list.clone()),
+            earlier_list: is_earlier.then(|| list.path.clone()),
             journal: stays.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
             timpush_would_save: summary.timpush_would_save(),
@@ -298,13 +295,13 @@ impl Run<'_> {
     }
 
     /// Opens the journal, and says it where an import is resumed. Nothing that was there is changed before all is checked.
-    fn open_store(&self, identity: Identity) -> Result<Store, CommandError> {
-        let (journal, list) = (&self.files.journal, &self.files.failed);
-        let store = Store::open(journal, identity, list)?;
+    fn open_store(&self, identity: Identity, list: &mut FailedList) -> Result<Store, CommandError> {
+        let journal = &self.files.journal;
+        let store = Store::open(journal, identity, &list.path)?;
         let listed = if store.users.failed() > 0 {
-            write_list(list, &store)
+            list.write(&store)
         } else {
-            LIST.try_out(list)
+            list.try_out()
         };
         if let Err(error) = listed {
             store.leave();

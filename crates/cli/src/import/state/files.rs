@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::failed_list::LIST;
+use super::failed_list::{FailedList, LIST};
 use super::store::JOURNAL;
 use crate::exit::CommandError;
 use crate::import::bad_rows::BAD_ROWS;
@@ -18,7 +18,7 @@ const STDIN: &str = "imtag-stdin";
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) journal: PathBuf,
-    pub(crate) failed: PathBuf,
+    pub(crate) failed: FailedList,
     /// None if no list of bad rows is kept.
     pub(crate) bad_rows: Option<PathBuf>,
 }
@@ -45,7 +45,9 @@ impl Files {
         };
         let files = Files {
             journal: journal.map_or_else(|| beside(".journal"), Path::to_owned),
-            failed: failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned),
+            failed: FailedList::new(
+                failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned),
+            ),
             bad_rows: Some(bad_rows.map_or_else(|| beside(".bad-rows.ndjson"), Path::to_owned)),
         };
         files.check(input_metadata(input).ok().as_ref())?;
@@ -55,7 +57,7 @@ impl Files {
     fn check(&self, input: Option<&Metadata>) -> Result<(), CommandError> {
         let mut others: Vec<(&FileKind, &Path)> = Vec::new();
         let bad_rows = self.bad_rows.iter().map(|file| (&BAD_ROWS, file));
-        let files = [(&JOURNAL, &self.journal), (&LIST, &self.failed)];
+        let files = [(&JOURNAL, &self.journal), (&LIST, &self.failed.path)];
         for (kind, file) in files.into_iter().chain(bad_rows) {
             let there = fs::metadata(file).ok();
             let is_same = |(read, there): (&Metadata, &Metadata)| identity(read) == identity(there);
@@ -88,7 +90,7 @@ impl Files {
     pub(crate) fn within(folder: &Path) -> Files {
         Files {
             journal: folder.join("journal"),
-            failed: folder.join("failed.ndjson"),
+            failed: FailedList::new(folder.join("failed.ndjson")),
             bad_rows: None,
         }
     }
@@ -127,11 +129,11 @@ mod tests {
     fn they_lie_beside_the_input_where_no_other_path_is_given() {
         let files = Files::new(Path::new("data/users.csv"), None, None, None).unwrap();
         assert_eq!(files.journal, Path::new("data/users.csv.journal"));
-        assert_eq!(files.failed, Path::new("data/users.csv.failed.ndjson"));
+        assert_eq!(files.failed.path, Path::new("data/users.csv.failed.ndjson"));
         let bad_rows = files.bad_rows.unwrap();
         assert_eq!(bad_rows, Path::new("data/users.csv.bad-rows.ndjson"));
         let files = Files::new(Path::new("-"), None, Some(Path::new("f")), None).unwrap();
         assert_eq!(files.journal, Path::new("imtag-stdin.journal"));
-        assert_eq!(files.failed, Path::new("f"));
+        assert_eq!(files.failed.path, Path::new("f"));
     }
 }

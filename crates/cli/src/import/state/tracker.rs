@@ -200,11 +200,11 @@ impl Tracker {
         }
     }
 
-    /// Writes down the users who are held back: all of them, as `take`.
-    pub(crate) fn hold_back(&mut self) -> Result<(), UnusableFile> {
+    /// Writes down the users who are held back: all of them, as `take`. `replaces` as for `Store::hold_back`.
+    pub(crate) fn hold_back(&mut self, replaces: bool) -> Result<(), UnusableFile> {
         let mut held_back = Ok(());
         for user in self.deferred.values().filter(|user| user.has_failed()) {
-            held_back = held_back.and(self.store.hold_back(&user.pending));
+            held_back = held_back.and(self.store.hold_back(&user.pending, replaces));
         }
         held_back
     }

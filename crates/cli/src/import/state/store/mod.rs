@@ -8,13 +8,17 @@
 //! - A user is recorded once the outcome is known. All other users are sent again, which does no harm.
 //! - One commit holds who is settled, the lines of who failed, and what was counted: a crash, `kill -9` or power cut at
 //!   any moment leaves all of it or nothing. It costs what was not committed: half a second's work, and the time of a commit.
-//! - The list of who failed is written from here, see `failed_list`: when a run begins, and when it ends.
+//! - The list of who failed is written from here, see `failed_list`: when a run begins, and when it ends. The lines of users
+//!   held back stay until a later run settles a user or holds one back.
 //! - A journal of another input, or of other settings, is refused. One without a settled user is begun anew.
 //! - If the disk takes no more, the import ends; nothing is written after that.
 
 mod error;
+mod facts;
 mod file;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,15 +26,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use imtag_transport::Effect;
-use serde::{Deserialize, Serialize};
 
 pub(crate) use error::StoreError;
+pub(crate) use facts::Counters;
 pub(crate) use file::JOURNAL;
 
+use facts::{Facts, checked};
 use file::StoreFile;
-use rows::{FACTS, FAILED, HELD_BACK, LINES_AT_MOST, Rows, USERS, damaged, pieces};
+use rows::{FAILED, HELD_BACK, LINES_AT_MOST, USERS, damaged, pieces};
 
-use super::failed_change::{FailedChange, count_users};
+use super::failed_change::FailedChange;
 use super::identity::Identity;
 use super::users::{Set, UserSets};
 use crate::ownership::whole::is_filled_file;
@@ -39,44 +44,15 @@ use crate::ownership::{Found, UnusableFile};
 /// How long what is confirmed waits before it is written.
 const COMMITTED_AFTER: Duration = Duration::from_millis(500);
 
-/// What is added up over all runs of an import.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Counters {
-    pub(crate) requests: u64,
-    pub(crate) retries: u64,
-    pub(crate) splits: u64,
-    pub(crate) elapsed: Duration,
-}
-
-impl Counters {
-    fn plus(self, more: Counters) -> Counters {
-        Counters {
-            requests: self.requests.saturating_add(more.requests),
-            retries: self.retries.saturating_add(more.retries),
-            splits: self.splits.saturating_add(more.splits),
-            elapsed: self.elapsed.saturating_add(more.elapsed),
-        }
-    }
-}
-
-/// What a store says of its import, and of its own rows.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Facts {
-    identity: Identity,
-    users_done: u64,
-    users_failed: u64,
-    users_held_back: u64,
-    counters: Counters,
-    /// True while a run is at work, and after one that was killed: any user may be in doubt.
-    is_running: bool,
-    /// Which of its files were there, empty, before the import began: they are emptied at its end, and not removed.
-    journal_was_empty: bool,
-    list_was_empty: bool,
-    users: Rows,
-    failed: Rows,
-    held_back: Rows,
+/// What the rows of users held back are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeldBack {
+    /// Of the runs before: they stay until this one settles a user, or holds one back.
+    Earlier,
+    /// Of the runs before: the next commit replaces them.
+    Replaced,
+    /// Those that this store counts.
+    Current,
 }
 
 /// A store that is held by this import.
@@ -95,6 +71,8 @@ pub(crate) struct Store {
     /// Lines that are not written yet.
     failed: Vec<u8>,
     held_back: Vec<u8>,
+    users_held_back: u64,
+    held_back_rows: HeldBack,
     /// When the first of what is not written was confirmed.
     unsaved_since: Option<Instant>,
     /// True once the disk took no more.
@@ -126,6 +104,7 @@ impl Store {
         } else {
             // its numbers say nothing of this input's users
             store.any_in_doubt |= store.facts.users.count > 0;
+            store.held_back_rows = HeldBack::Replaced;
         }
         if store.facts.identity == Identity::default() {
             store.facts.journal_was_empty = store.file.found == Found::Empty;
@@ -154,6 +133,8 @@ impl Store {
                 any_in_doubt: facts.is_running,
                 earlier: facts.counters,
                 users: UserSets::new(0),
+                users_held_back: facts.users_held_back,
+                held_back_rows: HeldBack::Current,
                 facts,
                 file,
                 blocks: BTreeMap::new(),
@@ -193,7 +174,7 @@ impl Store {
     /// If the disk takes nothing: all is as it was then.
     pub(crate) fn begin(mut self) -> Result<Store, UnusableFile> {
         self.facts.is_running = true;
-        self.facts.users_held_back = 0;
+        self.users_held_back = 0;
         self.file.make_private();
         if let Err(error) = self.write_begin() {
             let denied = StoreError::writing(&self.file.path)(error);
@@ -208,7 +189,11 @@ impl Store {
 
     fn write_begin(&mut self) -> rusqlite::Result<()> {
         let transaction = self.file.connection.unchecked_transaction()?;
-        self.facts.held_back.clear(&transaction, &HELD_BACK)?;
+        if self.held_back_rows == HeldBack::Replaced {
+            self.facts.users_held_back = 0;
+            self.facts.held_back.clear(&transaction, &HELD_BACK)?;
+        }
+        self.held_back_rows = HeldBack::Earlier;
         if self.blocks.is_empty() {
             self.facts.users.clear(&transaction, &USERS)?;
         }
@@ -246,7 +231,12 @@ impl Store {
 
     /// Users with lines: those who failed, and those held back.
     pub(crate) fn users_listed(&self) -> u64 {
-        self.facts.users_failed + self.facts.users_held_back
+        self.facts.users_failed + self.users_held_back
+    }
+
+    /// True once a user is settled or held back, and who was held back by the runs before is of no interest any more.
+    pub(crate) fn replaces_held_back(&self) -> bool {
+        self.held_back_rows != HeldBack::Earlier
     }
 
     /// Records a user as done.
@@ -274,19 +264,34 @@ impl Store {
         self.commit_lines()
     }
 
-    /// Records the changes that are not done of a user who failed, and is tried again by the next run.
+    /// Records the changes that are not done of a user who failed, and is tried again by the next run. A user who does not
+    /// `replace` those of the runs before is not written where none else does.
     ///
     /// # Errors
     /// As `failed`.
-    pub(crate) fn hold_back(&mut self, changes: &[FailedChange]) -> Result<(), UnusableFile> {
+    pub(crate) fn hold_back(
+        &mut self,
+        changes: &[FailedChange],
+        replaces: bool,
+    ) -> Result<(), UnusableFile> {
+        if replaces {
+            self.replace_held_back();
+        }
         for change in changes {
             change.write(&mut self.held_back);
         }
-        self.facts.users_held_back += 1;
+        self.users_held_back += 1;
         self.commit_lines()
     }
 
+    fn replace_held_back(&mut self) {
+        if self.held_back_rows == HeldBack::Earlier {
+            self.held_back_rows = HeldBack::Replaced;
+        }
+    }
+
     fn settle(&mut self, set: Set, position: u64) {
+        self.replace_held_back();
         self.users.add(set, position);
         (self.facts.users_done, self.facts.users_failed) = (self.users.done(), self.users.failed());
         self.changed.insert(position / UserSets::BLOCK);
@@ -294,7 +299,11 @@ impl Store {
     }
 
     fn commit_lines(&mut self) -> Result<(), UnusableFile> {
-        if self.failed.len() + self.held_back.len() < LINES_AT_MOST {
+        let mut bytes = self.failed.len();
+        if self.replaces_held_back() {
+            bytes += self.held_back.len();
+        }
+        if bytes < LINES_AT_MOST {
             return Ok(());
         }
         self.commit()
@@ -332,7 +341,10 @@ impl Store {
         self.unsaved_since = None;
         self.changed.clear();
         self.failed.clear();
-        self.held_back.clear();
+        if self.replaces_held_back() {
+            self.held_back.clear();
+            self.held_back_rows = HeldBack::Current;
+        }
         Ok(())
     }
 
@@ -348,10 +360,15 @@ impl Store {
                 .put(&transaction, &USERS, id, &bits, (&bits, old))?;
             self.blocks.insert(*block, new);
         }
-        for (table, rows, lines) in [
-            (&FAILED, &mut facts.failed, &self.failed),
-            (&HELD_BACK, &mut facts.held_back, &self.held_back),
-        ] {
+        let mut tables = vec![(&FAILED, &mut facts.failed, &self.failed)];
+        if self.held_back_rows == HeldBack::Replaced {
+            facts.held_back.clear(&transaction, &HELD_BACK)?;
+        }
+        if self.held_back_rows != HeldBack::Earlier {
+            facts.users_held_back = self.users_held_back;
+            tables.push((&HELD_BACK, &mut facts.held_back, &self.held_back));
+        }
+        for (table, rows, lines) in tables {
             for lines in pieces(lines) {
                 let id = i64::try_from(rows.count).map_err(|_| damaged())?;
                 let text = std::str::from_utf8(lines)?;
@@ -371,18 +388,21 @@ impl Store {
         each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let facts = &self.facts;
-        for (table, expected, pending) in [
-            (&FAILED, facts.failed, &self.failed),
-            (&HELD_BACK, facts.held_back, &self.held_back),
+        let is_current = self.held_back_rows == HeldBack::Current;
+        for (table, expected, pending, has_rows) in [
+            (&FAILED, facts.failed, &self.failed, true),
+            (&HELD_BACK, facts.held_back, &self.held_back, is_current),
         ] {
-            let mut result = Ok(());
-            let read = rows::read(&self.file.connection, table, |_, lines, _| {
-                result = each(lines);
-                result.is_ok()
-            });
-            result?;
-            if read.map_err(io::Error::other)? != expected && !self.is_broken {
-                return Err(io::Error::other(damaged()));
+            if has_rows {
+                let mut result = Ok(());
+                let read = rows::read(&self.file.connection, table, |_, lines, _| {
+                    result = each(lines);
+                    result.is_ok()
+                });
+                result?;
+                if read.map_err(io::Error::other)? != expected && !self.is_broken {
+                    return Err(io::Error::other(damaged()));
+                }
             }
             each(pending)?;
         }
@@ -421,76 +441,5 @@ impl Store {
     /// Closes a store that was opened for its list, as it was found.
     pub(crate) fn leave(self) {
         self.file.leave();
-    }
-}
-
-impl Facts {
-    fn write(&self, transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
-        let text = serde_json::to_string(self).map_err(|_| damaged())?;
-        // the one row of its table, whose checksum is no fact
-        Rows::default().put(transaction, &FACTS, 1, &text, (text.as_bytes(), None))?;
-        Ok(())
-    }
-}
-
-/// Checks all that a store holds, and returns its facts; those of none, if no run has begun.
-fn checked(file: &StoreFile) -> rusqlite::Result<Facts> {
-    file.check()?;
-    let connection = &file.connection;
-    let mut facts = None;
-    let read = rows::read(connection, &FACTS, |id, text, _| {
-        facts = serde_json::from_slice(text).ok();
-        id == 1 && facts.is_some()
-    })?;
-    let facts: Facts = facts.unwrap_or_default();
-    let users = rows::read(connection, &USERS, |_, _, _| true)?;
-    let mut all_are = read.count <= 1 && users == facts.users;
-    for (table, rows, users) in [
-        (&FAILED, facts.failed, facts.users_failed),
-        (&HELD_BACK, facts.held_back, facts.users_held_back),
-    ] {
-        let (mut listed, mut last) = (0, None);
-        let read = rows::read(connection, table, |_, lines, _| {
-            let users = count_users(lines, &mut last);
-            listed += users.unwrap_or(0);
-            users.is_some()
-        })?;
-        all_are &= read == rows && listed == users;
-    }
-    if all_are { Ok(facts) } else { Err(damaged()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::import::input::Fingerprint;
-
-    #[test]
-    fn the_progress_of_a_million_users_takes_four_megabytes_at_most_and_is_read_as_it_was_written()
-    {
-        let folder = tempfile::tempdir_in("/dev/shm")
-            .or_else(|_| tempfile::tempdir())
-            .unwrap();
-        let path = folder.path().join("journal");
-        let input = Fingerprint {
-            digest: 1,
-            bytes: 1,
-        };
-        let identity = || Identity::new(input, 1_000_000, Vec::new());
-        let open = || Store::open(&path, identity(), &folder.path().join("list")).unwrap();
-        let mut store = open().begin().unwrap();
-        let mut most = 0;
-        for user in 0..900_000 {
-            store.done(user * 1_009 % 1_000_000);
-            if user % 3_000 == 0 {
-                store.commit().unwrap();
-                let files = std::fs::read_dir(folder.path()).unwrap();
-                most = most.max(files.map(|it| it.unwrap().metadata().unwrap().len()).sum());
-            }
-        }
-        assert!(most <= 4_000_000, "{most}");
-        assert!(store.close(false).unwrap());
-        let store = open();
-        assert_eq!((store.users.done(), store.users_in_doubt()), (900_000, 0));
     }
 }
