@@ -11,9 +11,9 @@
 //! ```
 //!
 //! A request that changes users appends a row, which SQLite hands to the system before the request is answered: it is
-//! kept when the process ends, also by `kill -9`. In between all users are written again, block by block: as many bytes
-//! as the requests write. When a round of that is over, every user is in a row that is younger than its beginning, and
-//! the older rows are deleted. So there are never many more bytes than users, and no request waits long.
+//! kept when the process ends, also by `kill -9`. Beside the requests' rows all users are written again, block by block, as
+//! many bytes as the requests write. After a round of that every user stands in a row of this round or later, and the
+//! older rows are deleted. So there are never many more bytes than users, and no request waits long.
 //!
 //! A file that is refused stays as it is: what it is of is read before SQLite opens it, and SQLite changes nothing until
 //! [`Disk::begin`]. From then on the file says that a log is beside it, until it is closed.

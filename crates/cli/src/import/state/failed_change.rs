@@ -5,7 +5,8 @@
 //! {"account":"bob","op":"remove","tags":["vip"],"code":70107,"reason":"…","remedy":"…","effect":"not applied"}
 //! ```
 //!
-//! The lines of a user stand together; a change of very many tags has several. A file is known as a list by its lines: each is, to the byte, as it is written here.
+//! The lines of a user stand together; a change of very many tags has several. A file is known as a list by its lines:
+//! each is, to the byte, as it is written here.
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -3,9 +3,11 @@
 //! ```text
 //!                      all changes applied ──────────────────────────► done     ──► store
 //! dispatched ──► over ┤
-//! (under way)         ├ one failed by the service, the network or the end of the run ──► deferred
+//! (under way)         ├ one failed by the service, the network, a refusal of the app, or the end of the run ─► deferred
 //!                     └ all that failed would fail again: the fault is in the user's data ─► failed ──► store
 //! ```
+//!
+//! Beyond 100,000 deferred users a failure settles the user at once.
 //!
 //! A user is *over* when no change is under way and none is to be dispatched. *Settled* are those who are done or failed.
 //! Deferred users count as failed when the import has run to its end; if it ended early, the same command tries them

@@ -2,7 +2,7 @@
 //! It is an SQLite database, held by one import at a time (`file`), of few rows with checksums (`rows`).
 //!
 //! ```text
-//! done, failed ──► in memory ──► commit, half a second later ──► safe
+//! done, failed ──► in memory ──► commit, half a second later, or at 512 KiB of lines ──► safe
 //! ```
 //!
 //! - A user is recorded once the outcome is known. All other users are sent again, which does no harm.
@@ -234,7 +234,7 @@ impl Store {
         self.facts.users_failed + self.users_held_back
     }
 
-    /// True once a user is settled or held back, and who was held back by the runs before is of no interest any more.
+    /// True once this run has settled a user or held one back: that replaces what the runs before held back.
     pub(crate) fn replaces_held_back(&self) -> bool {
         self.held_back_rows != HeldBack::Earlier
     }
@@ -264,8 +264,8 @@ impl Store {
         self.commit_lines()
     }
 
-    /// Records the changes that are not done of a user who failed, and is tried again by the next run. A user who does not
-    /// `replace` those of the runs before is not written where none else does.
+    /// Records what is not done of a user who failed and is tried again by the next run. Unless `replaces`, the user is
+    /// written only where another one has replaced those of the runs before.
     ///
     /// # Errors
     /// As `failed`.
