@@ -102,7 +102,7 @@ impl Interrupt {
         &self.0.cancel
     }
 
-    /// Stops the sending of what has it, at the first signal.
+    /// Stops the sending of what has it: at the first signal, or where an import cannot go on.
     pub(crate) fn drain(&self) -> &CancelToken {
         &self.0.drain
     }

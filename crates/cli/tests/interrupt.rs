@@ -10,6 +10,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use imtag_emulator::Fault;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 use stage::{ADD, Ran, Stage, arrivals, heard, signal, users_with_tags};
 
@@ -131,4 +132,35 @@ fn while_the_file_is_read_it_ends_at_once_and_nothing_was_sent() {
     assert_eq!(object["error"]["message"], "interrupted; nothing was sent");
     drop(stdin);
     assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_disk_that_takes_no_more_after_the_first_cancels_nothing_that_is_under_way() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(200, 1));
+    let delays = [500, 3_000].map(|ms| Fault::delay(Duration::from_millis(ms)));
+    stage.emulator.faults(ADD, delays);
+    let mut child = stage
+        .imtag(&["import", "users.csv", "--json"])
+        .spawn()
+        .unwrap();
+    arrivals(&stage, 2);
+    signal(&child);
+    let stderr = heard(&mut child);
+    let nothing = Rlimit {
+        current: Some(1),
+        maximum: Some(1),
+    };
+    prlimit(Some(Pid::from_child(&child)), Resource::Fsize, nothing).unwrap();
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
+    drop(stderr);
+    assert_eq!(ran.exit, Some(4), "{ran:?}");
+    let report = ran.json();
+    let why = report["ended_early"].as_str().unwrap();
+    assert!(
+        why.starts_with("users.csv.journal cannot be written: "),
+        "{why}"
+    );
+    assert_eq!(report["failures_by_reason"], json!([]));
+    assert_eq!(stage.emulator.users().len(), 200);
 }

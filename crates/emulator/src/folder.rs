@@ -71,15 +71,12 @@ impl Folder {
             },
             _ => DataError::cannot("make the folder", path, error),
         })?;
-        let cannot = |error| DataError::cannot("lock the folder", path, error);
-        let lock = File::open(path).map_err(cannot)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => {
-                return Err(DataError::InUse {
-                    path: path.to_owned(),
-                });
-            }
-            locked => locked.map_err(|error| cannot(error.into()))?,
+        let lock = File::open(path).map_err(|error| DataError::cannot("open", path, error))?;
+        // where a file system has no locks of folders, that of the users' file is left
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(DataError::InUse {
+                path: path.to_owned(),
+            });
         }
         let path = path.to_owned();
         let folder = Folder { path, lock };

@@ -97,7 +97,7 @@ impl Sender<'_> {
         let spare = spare_files();
         let mut stopped = self.feed(users, &mut run).err();
         if stopped.is_some() {
-            run.bulk.cancel();
+            self.interrupt.drain().cancel();
         }
         run.bulk.end_of_input();
         // the threads that send are started by now
@@ -107,7 +107,7 @@ impl Sender<'_> {
             let is_over = completions.is_empty() && !run.is_commit_due();
             if let (Err(denied), None) = (run.take(completions), &stopped) {
                 stopped = Some(denied);
-                run.bulk.cancel();
+                self.interrupt.drain().cancel();
             }
             if is_over {
                 break;
