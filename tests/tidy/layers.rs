@@ -47,9 +47,9 @@ const FFI: &Layers = &[
 ];
 
 const EMULATOR: &Layers = &[
-    "answer json names rng route tags wal",
+    "answer json names rng route tags",
     "error query tls traffic users",
-    "body disk folder identity log request store",
+    "body counter disk folder identity log request store",
     "apply fault fault_json fault_queue wire",
     "service",
     "admin handler router server",

@@ -211,23 +211,21 @@ impl Builder {
         let address = self.resolve()?;
         let names = Names::new(&self.names, &self.address, address.ip())?;
         let folder = self.data.as_deref().map(Folder::open).transpose()?;
-        let mut disk = folder.as_ref().map(Disk::open).transpose()?;
-        let store = disk.as_mut().map(Disk::read).transpose()?;
+        let mut data = folder.map(Disk::open).transpose()?;
+        let folder = data.as_ref().map(|(disk, _)| &disk.folder);
         // Before anything is written: it may be refused.
-        let kept_ca = folder.as_ref().filter(|_| self.tls);
+        let kept_ca = folder.filter(|_| self.tls);
         let kept_ca = kept_ca.map(identity::kept_ca).transpose()?.flatten();
-        let (app, secret_key_file) = identity::app(self.given, folder.as_ref())?;
-        let tls = self
-            .tls
-            .then(|| identity::tls(&names, folder.as_ref(), kept_ca));
+        let (app, secret_key_file) = identity::app(self.given, folder)?;
+        let tls = self.tls.then(|| identity::tls(&names, folder, kept_ca));
         let (tls, ca) = tls.transpose()?.unzip();
         let mut settings = self.settings;
         settings.seed = self.seed.map_or_else(identity::random_seed, Ok)?;
-        if let Some(disk) = &mut disk {
-            disk.begin();
+        if let Some((disk, _)) = &mut data {
+            disk.begin()?;
         }
         let context = Context {
-            service: Arc::new(Service::new(app, settings, disk.zip(store))),
+            service: Arc::new(Service::new(app, settings, data)),
             names: Arc::new(names),
             read_timeout: self.read_timeout,
         };

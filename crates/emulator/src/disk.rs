@@ -15,14 +15,17 @@
 //! many bytes as the requests write. After a round of that every user stands in a row of this round or later, and the
 //! older rows are deleted. So there are never many more bytes than users, and no request waits long.
 //!
+//! The [`counter`](crate::counter) beside it has the id of the last row. A database that lacks rows is refused.
+//!
 //! A file that is refused stays as it is: what it is of is read before SQLite opens it, and SQLite changes nothing until
-//! [`Disk::begin`]. From then on the file says that a log is beside it, until it is closed.
+//! [`Disk::begin`].
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read};
+use std::mem;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -32,46 +35,40 @@ use zstd::bulk::Compressor;
 use zstd::stream::read::Decoder;
 use zstd::zstd_safe::CParameter;
 
+use crate::counter::{Counter, RESET};
 use crate::error::DataError;
-use crate::folder::{Folder, USERS, USERS_LOG};
+use crate::folder::{Folder, USERS, USERS_LAST, USERS_LOG};
 use crate::json::{Json, Value};
 use crate::store::Store;
-use crate::wal;
 
 /// The whole schema: a file with another one is none of ours.
 const TABLE: &str = "CREATE TABLE users(id INTEGER PRIMARY KEY, users BLOB)";
-/// The log is brought into the file every 4 MiB. A change goes to the log as a whole, and never over a frame of its own:
-/// a commit behind a wrong frame is damage.
-const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 1024; \
-                        PRAGMA cache_size = -2048; PRAGMA cache_spill = OFF;";
+/// The lock stays until the database is closed, as this stands before all else. The log is brought into the file every
+/// 4 MiB.
+const SETTINGS: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT; \
+                        PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 1024; PRAGMA cache_size = -2048";
 /// "imte", where SQLite files say what program they are of.
-const APPLICATION_ID: i32 = 0x696d_7465;
-/// The file's user_version while a log belongs to it.
-const LOGGED: i32 = 1;
+const APPLICATION_ID: &[u8; 4] = b"imte";
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 /// What SQLite would take for an interrupted change. This database has no such file.
 const ROLLBACK: &str = "users.db-journal";
-const SQLITE: &[u8; 16] = b"SQLite format 3\0";
-/// In place of that while the file is emptied.
-const RESET: &[u8; 16] = b"imtag is reset.\0";
 /// Of a block's JSON, about.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// Of a row's JSON. More than any request's users take: a file that is not right cannot ask for more memory.
-const ROW_BYTES_AT_MOST: i32 = 32 << 20;
+const ROW_BYTES_AT_MOST: usize = 32 << 20;
+/// The same, as SQLite takes it.
+const LENGTH_AT_MOST: i32 = 32 << 20;
 /// The fastest that makes JSON much smaller.
 const LEVEL: i32 = 1;
 
 /// The database, which no other process can open meanwhile.
 pub(crate) struct Disk {
-    db: Connection,
-    /// SQLite's lock of it ends with the first handle that is closed: so none is, while the database is open.
-    file: File,
-    path: PathBuf,
-    log: PathBuf,
-    /// The folder's lock, which stays while a reset opens the database again.
-    _lock: File,
-    is_new: bool,
-    had_log: bool,
-    has_begun: bool,
+    /// None until it is used, and after a reset until it is used again.
+    db: Option<Connection>,
+    pub(crate) folder: Folder,
+    counter: Counter,
+    is_being_reset: bool,
+    log: Log,
     packer: Compressor<'static>,
     /// The last account of the last block; none at the beginning of a round.
     block_end: Option<String>,
@@ -81,105 +78,116 @@ pub(crate) struct Disk {
     due: usize,
 }
 
+/// SQLite's log, which is...
+enum Log {
+    /// not there before: it goes, where the folder is refused.
+    New,
+    /// of an emulator that was killed: it stays, where the folder is refused.
+    Found,
+    /// in use: it goes once the file has all of it.
+    Used,
+}
+
 impl Disk {
-    /// Opens and locks the database of a folder; makes it where there is none.
-    pub(crate) fn open(folder: &Folder) -> Result<Disk, DataError> {
-        let (path, log) = (folder.file(USERS), folder.file(USERS_LOG));
-        folder.refuse_link(USERS)?;
+    /// Opens the database of a folder, and reads all users; makes it where there is none.
+    pub(crate) fn open(folder: Folder) -> Result<(Disk, Store), DataError> {
         folder.refuse_link(USERS_LOG)?;
-        let is_known = folder.owner()?.is_some();
-        let cannot = |action, error| DataError::cannot(action, &path, error);
-        let not_ours = |why: &str| {
-            if is_known {
-                refusal(&path, why.into())
+        let (path, has_log) = (folder.file(USERS), folder.file(USERS_LOG).exists());
+        let not_ours = |name, why: &str| {
+            if folder.owner.is_some() {
+                refusal(&folder.file(name), why.into())
             } else {
                 folder.foreign()
             }
         };
-        let (is_new, had_log) = (!path.exists(), log.exists());
-        if is_new && (is_known || had_log) {
-            return Err(not_ours("it is not there, and the rest of the data is"));
+        let users = folder.own_file(USERS)?;
+        let (mut counter, mut says) = Counter::open(&folder)?;
+        if folder.owner.is_none() && !has_log && users.is_none() && says.is_none() {
+            // Before any other file: whatever stops this start, the next one goes on.
+            counter.make(&folder, RESET)?;
+            says = Some(RESET.to_owned());
+        }
+        let is_being_reset = says.as_deref() == Some(RESET);
+        let start = start_of(users.as_ref());
+        let start = start.map_err(|error| DataError::cannot("read", &path, error))?;
+        let is_ours = start.starts_with(SQLITE) && start.ends_with(APPLICATION_ID);
+        if users.is_some() && !is_ours {
+            return Err(not_ours(USERS, "it is no database of an emulator's users"));
+        }
+        if users.is_none() && !is_being_reset {
+            let why = "it is not there, and the rest of the data is";
+            return Err(not_ours(USERS, why));
         }
         if folder.file(ROLLBACK).exists() {
-            return Err(not_ours("beside it is a journal of another program's"));
+            let why = "beside it is a journal of another program's";
+            return Err(not_ours(USERS, why));
         }
-        if is_new {
-            make(folder, &path).map_err(|error| cannot("make", io::Error::other(error)))?;
-        }
+        // SQLite's lock of the file ends with any handle of it that is closed.
+        drop(users);
         let packer = || {
             let mut packer = Compressor::new(LEVEL)?;
             packer.set_parameter(CParameter::ChecksumFlag(true))?;
             Ok(packer)
         };
-        let in_memory = Connection::open_in_memory();
         let mut disk = Disk {
-            db: in_memory.map_err(|error| cannot("use", io::Error::other(error)))?,
-            file: folder.open_users()?,
-            log,
-            _lock: folder.lock().map_err(|error| cannot("use", error))?,
-            is_new,
-            had_log,
-            has_begun: false,
-            packer: packer().map_err(|error| cannot("use", error))?,
+            db: None,
+            folder,
+            counter,
+            is_being_reset,
+            log: if has_log { Log::Found } else { Log::New },
+            packer: packer().map_err(|error| DataError::cannot("use", &path, error))?,
             block_end: None,
             before_round: 0,
             due: 0,
-            path: path.clone(),
         };
-        let start = disk.start().map_err(|error| cannot("read", error))?;
-        let is_being_reset = start.starts_with(RESET);
-        if word(&start, 68) != APPLICATION_ID || !(is_being_reset || start.starts_with(SQLITE)) {
-            return Err(not_ours("it is no database of an emulator's users"));
+        let read = disk.check().and_then(|()| disk.rows());
+        let store = read.map_err(|error| refusal(&path, error))?;
+        let Some(says) = says.filter(|_| !is_being_reset) else {
+            return Ok((disk, store));
+        };
+        let counter = disk.folder.file(USERS_LAST);
+        let number = says.parse::<i64>();
+        let counted = number.map_err(|error| DataError::damaged(&counter, error))?;
+        let lost = counted.saturating_sub(disk.before_round);
+        if let Ok(lost @ 1..) = u64::try_from(lost) {
+            return Err(DataError::Lost {
+                path,
+                lost,
+                counter,
+            });
         }
-        if is_being_reset {
-            let emptied = disk.empty();
-            emptied.map_err(|error| cannot("empty", io::Error::other(error)))?;
-        } else if word(&start, 60) == LOGGED && !had_log {
-            let why = "users.db-wal, which has the last changes, is not there";
-            return Err(not_ours(why));
-        } else if had_log {
-            let whole = File::open(&disk.log).and_then(|log| wal::is_whole(BufReader::new(log)));
-            let damaged = "part of it is wrong, and what comes after that would be lost";
-            if !whole.map_err(|error| DataError::cannot("read", &disk.log, error))? {
-                return Err(refusal(&disk.log, damaged.into()));
-            }
-        }
-        disk.db = connect(&path).map_err(|error| refusal(&path, error))?;
-        Ok(disk)
-    }
-
-    /// The header of the file, and zeros where it is shorter.
-    fn start(&self) -> io::Result<[u8; 72]> {
-        let mut start = [0; 72];
-        self.file.read_at(&mut start, 0)?;
-        Ok(start)
+        Ok((disk, store))
     }
 
     /// The folder is taken: from now on its files may change.
-    pub(crate) fn begin(&mut self) {
-        self.has_begun = true;
-        // On a full disk it fails. Then nothing says that the log belongs to the file.
-        let _ = self.db.execute_batch(&format!(
-            "PRAGMA user_version = {LOGGED}; PRAGMA wal_checkpoint(TRUNCATE)"
-        ));
+    pub(crate) fn begin(&mut self) -> Result<(), DataError> {
+        self.log = Log::Used;
+        self.counter.make(&self.folder, self.before_round)
     }
 
-    /// Reads all users.
-    pub(crate) fn read(&mut self) -> Result<Store, DataError> {
-        let read = self.check().and_then(|()| self.rows());
-        read.map_err(|error| refusal(&self.path, error))
+    /// The open database; the one that a reset is to put in its place.
+    fn db(&mut self) -> Result<&Connection, Failure> {
+        if self.is_being_reset {
+            self.put_empty()?;
+            self.is_being_reset = false;
+        }
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => connect(&self.folder.file(USERS))?,
+        };
+        Ok(self.db.insert(db))
     }
 
-    fn check(&self) -> Result<(), Failure> {
-        let mut schema = self.db.prepare("SELECT sql FROM sqlite_schema LIMIT 2")?;
+    fn check(&mut self) -> Result<(), Failure> {
+        let db = self.db()?;
+        let mut schema = db.prepare("SELECT sql FROM sqlite_schema LIMIT 2")?;
         let schema = schema.query_map([], |row| row.get(0))?;
         let schema: Vec<Option<String>> = schema.collect::<Result<_, _>>()?;
         if schema != [Some(TABLE.to_owned())] {
             return Err("it is no database of an emulator's users".into());
         }
-        self.db.execute_batch(SETTINGS)?;
         let check = "PRAGMA quick_check(1)";
-        let found: String = self.db.query_row(check, [], |row| row.get(0))?;
+        let found: String = db.query_row(check, [], |row| row.get(0))?;
         if found == "ok" {
             Ok(())
         } else {
@@ -189,11 +197,13 @@ impl Disk {
 
     fn rows(&mut self) -> Result<Store, Failure> {
         let mut store = Store::default();
-        let mut all = self.db.prepare("SELECT id, users FROM users ORDER BY id")?;
+        let db = self.db()?;
+        let mut all = db.prepare("SELECT id, users FROM users ORDER BY id")?;
         let mut rows = all.query([])?;
         let mut text = Vec::new();
+        let mut last = 0;
         while let Some(row) = rows.next()? {
-            self.before_round = row.get(0)?;
+            last = row.get(0)?;
             let packed = row.get_ref(1)?.as_blob()?;
             text.clear();
             let unpacked = Decoder::with_buffer(packed)?;
@@ -205,6 +215,9 @@ impl Disk {
             let json = Json::read(&text)?;
             read_row(&json, &mut store).ok_or("a row has no users")?;
         }
+        drop(rows);
+        drop(all);
+        self.before_round = last;
         store.unsaved = Some(Vec::new());
         Ok(store)
     }
@@ -214,22 +227,36 @@ impl Disk {
         let Some(accounts) = store.unsaved.take_if(|it| !it.is_empty()) else {
             return Ok(());
         };
-        let mut row = Row::default();
-        for account in &accounts {
-            row.push(account, store.tags(account).map(|tag| &**tag));
-        }
-        let appended = self.append(row);
+        let appended = self.append_users(&accounts, store);
         let unsaved = if appended.is_err() {
             accounts
         } else {
             Vec::new()
         };
         store.unsaved = Some(unsaved);
-        self.due += appended?;
+        let last = appended?;
+        // The rows are there all the same; only their loss would not be noticed.
+        let _ = self.counter.write(last);
         while self.due >= BLOCK_BYTES {
             self.write_block(store)?;
         }
         Ok(())
+    }
+
+    /// Appends users as they are, in one row; those of many changes that a full disk kept back may take several. Answers
+    /// the last one's id.
+    fn append_users(&mut self, accounts: &[String], store: &mut Store) -> Result<i64, Failure> {
+        let mut row = Row::default();
+        for account in accounts {
+            row.push(account, store.tags(account).map(|tag| &**tag));
+            if row.0.len() >= ROW_BYTES_AT_MOST / 2 {
+                self.due += self.append(mem::take(&mut row))?;
+            }
+        }
+        if !row.0.is_empty() {
+            self.due += self.append(row)?;
+        }
+        Ok(self.db()?.last_insert_rowid())
     }
 
     /// Writes the next users again, or ends the round.
@@ -248,8 +275,10 @@ impl Disk {
             self.due = self.due.saturating_sub(written);
         } else {
             let delete = "DELETE FROM users WHERE id <= ?1";
-            self.db.execute(delete, [self.before_round])?;
-            self.before_round = self.db.last_insert_rowid();
+            let before_round = self.before_round;
+            let db = self.db()?;
+            db.execute(delete, [before_round])?;
+            self.before_round = db.last_insert_rowid();
             self.due = 0;
         }
         self.block_end = end;
@@ -259,65 +288,60 @@ impl Disk {
     /// Appends a row; answers the bytes of its JSON.
     fn append(&mut self, row: Row) -> Result<usize, Failure> {
         let text = row.finish();
-        if text.len() > ROW_BYTES_AT_MOST as usize {
+        if text.len() > ROW_BYTES_AT_MOST {
             return Err("too many tags in one change".into());
         }
         let packed = self.packer.compress(&text)?;
         let insert = "INSERT INTO users(users) VALUES (?1)";
-        self.db.execute(insert, [packed])?;
+        self.db()?.execute(insert, [packed])?;
         Ok(text.len())
     }
 
-    /// Forgets all users, and gives their space back: an empty database in place of this one. It needs no room, so a
-    /// full disk takes it too.
+    /// Forgets all users. Once that is marked it is done: what fails then is done before the disk is next used.
     pub(crate) fn reset(&mut self) -> Result<(), DataError> {
-        let reset = self.put_empty();
-        reset.map_err(|error| DataError::cannot("empty", &self.path, io::Error::other(error)))
-    }
-
-    fn put_empty(&mut self) -> Result<(), Failure> {
-        // It is done once this is written: after a kill the next start ends it.
-        self.file.write_all_at(RESET, 0)?;
-        self.file.sync_data()?;
-        self.db = Connection::open_in_memory()?;
-        self.empty()?;
-        self.db = connect(&self.path)?;
-        self.db.execute_batch(SETTINGS)?;
-        (self.block_end, self.before_round, self.due) = (None, 0, 0);
-        self.begin();
-        Ok(())
-    }
-
-    /// Ends a reset. The database is closed meanwhile.
-    fn empty(&self) -> Result<(), Failure> {
-        let image = image()?;
-        let (start, rest) = image.split_at(SQLITE.len());
-        match fs::remove_file(&self.log) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        self.counter.write(RESET)?;
+        if let Err(error) = self.counter.sync() {
+            // Where the mark cannot be taken back, it holds.
+            if self.counter.write(self.before_round).is_ok() {
+                return Err(error);
+            }
         }
-        self.file.write_all_at(rest, start.len() as u64)?;
-        self.file.set_len(image.len() as u64)?;
-        self.file.sync_data()?;
-        self.file.write_all_at(start, 0)?;
+        (self.db, self.is_being_reset) = (None, true);
+        (self.block_end, self.before_round, self.due) = (None, 0, 0);
+        let _ = self.db();
         Ok(())
+    }
+
+    /// Puts an empty database in place of what is there. That is removed first, so a full disk takes it.
+    fn put_empty(&mut self) -> Result<(), DataError> {
+        for name in [USERS_LOG, USERS] {
+            let path = self.folder.file(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(DataError::cannot("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        let image = image().map_err(io::Error::other);
+        let image = image.map_err(|error| DataError::cannot("make", self.folder.path(), error))?;
+        self.folder.write_new(USERS, &image)?;
+        self.counter.write(0)?;
+        self.counter.sync()
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let on_close = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        if self.has_begun {
-            // The log goes when the file has all of it, and says so.
-            let closed = self.db.execute_batch("PRAGMA user_version = 0");
-            let _ = closed.and_then(|()| self.db.set_db_config(on_close, false));
-            return;
-        }
-        if !self.had_log {
-            let _ = fs::remove_file(&self.log);
-        }
-        if self.is_new {
-            let _ = fs::remove_file(&self.path);
+        match (&self.log, &self.db) {
+            (Log::New, _) => {
+                let _ = fs::remove_file(self.folder.file(USERS_LOG));
+            }
+            (Log::Used, Some(db)) => {
+                let on_close = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+                let _ = db.set_db_config(on_close, false);
+            }
+            _ => {}
         }
     }
 }
@@ -329,13 +353,21 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
     // Links above the file are the caller's own.
     let db = Connection::open_with_flags(path.canonicalize()?, flags)?;
     db.busy_timeout(Duration::ZERO)?;
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_AT_MOST)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, LENGTH_AT_MOST)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // A file that is refused stays as it is, and one that is reset is not written by what it was.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // The lock stays until the database is closed, as this stands before all else.
-    db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
+    db.execute_batch(SETTINGS)?;
     Ok(db)
+}
+
+/// The header of a database, and zeros where the file is shorter.
+fn start_of(file: Option<&File>) -> io::Result<[u8; 72]> {
+    let mut start = [0; 72];
+    if let Some(file) = file {
+        file.read_at(&mut start, 0)?;
+    }
+    Ok(start)
 }
 
 /// Gives each user of a row the tags that it has there.
@@ -360,6 +392,10 @@ fn read_row(row: &Json<'_>, store: &mut Store) -> Option<()> {
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn refusal(path: &Path, error: Failure) -> DataError {
+    let error = match error.downcast::<DataError>() {
+        Ok(error) => return *error,
+        Err(error) => error,
+    };
     let of_sqlite = error
         .downcast_ref()
         .and_then(rusqlite::Error::sqlite_error_code);
@@ -382,30 +418,15 @@ fn refusal(path: &Path, error: Failure) -> DataError {
     }
 }
 
-/// Makes an empty database beside its place, so that it is there whole or not at all.
-fn make(folder: &Folder, path: &Path) -> Result<(), Failure> {
-    let mut new = folder.new_file(0o600)?;
-    new.write_all(&image()?)?;
-    new.as_file().sync_all()?;
-    new.persist_noclobber(path)?;
-    Ok(())
-}
-
 /// A database without users, as a file has it.
 fn image() -> rusqlite::Result<Vec<u8>> {
     let memory = Connection::open_in_memory()?;
-    memory.execute_batch(&format!(
-        "PRAGMA application_id = {APPLICATION_ID}; {TABLE}"
-    ))?;
+    let id = i32::from_be_bytes(*APPLICATION_ID);
+    memory.execute_batch(&format!("PRAGMA application_id = {id}; {TABLE}"))?;
     let mut image = memory.serialize("main")?.to_vec();
     // Bytes 18 and 19 of the format say that it has a write-ahead log.
     image[18..20].fill(2);
     Ok(image)
-}
-
-fn word(start: &[u8], at: usize) -> i32 {
-    let word = start[at..at + 4].try_into().expect("these are four bytes");
-    i32::from_be_bytes(word)
 }
 
 /// Users with their tags, as JSON.

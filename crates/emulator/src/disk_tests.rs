@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use imtag_core::{Identifier, SdkAppId};
 
@@ -16,15 +17,15 @@ use super::*;
 type Plain = BTreeMap<String, Vec<String>>;
 
 fn open(home: &Path) -> (Disk, Store) {
-    let mut disk = Disk::open(&Folder::open(home).unwrap()).unwrap();
-    let store = disk.read().unwrap();
-    disk.begin();
+    let (mut disk, store) = Disk::open(Folder::open(home).unwrap()).unwrap();
+    disk.begin().unwrap();
     (disk, store)
 }
 
 /// Every file of a folder.
 fn files(home: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(home).unwrap().map(|it| it.unwrap().path());
+    let files = files.filter(|it| it.is_file());
     files
         .map(|it| (it.clone(), fs::read(&it).unwrap()))
         .collect()
@@ -50,17 +51,19 @@ fn refused_unchanged(home: &Path) -> DataError {
     error
 }
 
-fn own(home: &Path) {
-    let owner = Owner {
+fn owner() -> Owner {
+    Owner {
         sdkappid: SdkAppId::new(7).unwrap(),
         identifier: Identifier::new("root").unwrap(),
-    };
-    Folder::open(home).unwrap().keep_owner(&owner).unwrap();
+    }
+}
+
+fn own(home: &Path) {
+    Folder::open(home).unwrap().keep_owner(&owner()).unwrap();
 }
 
 fn refused(home: &Path) -> DataError {
-    let disk = Disk::open(&Folder::open(home).unwrap());
-    disk.and_then(|mut disk| disk.read()).err().unwrap()
+    Disk::open(Folder::open(home).unwrap()).err().unwrap()
 }
 
 fn numbered(count: u32) -> Vec<String> {
@@ -78,12 +81,29 @@ fn plain(store: &Store) -> Plain {
         .collect()
 }
 
-fn rows(disk: &Disk) -> (i64, u32) {
+fn rows(disk: &mut Disk) -> (i64, u32) {
     let rows = "SELECT ifnull(min(id), 0), count(*) FROM users";
-    let rows = disk
-        .db
-        .query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let db = disk.db().unwrap();
+    let rows = db.query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?)));
     rows.unwrap()
+}
+
+fn pages(disk: &mut Disk, most: u32) {
+    let pragma = format!("PRAGMA max_page_count = {most}");
+    let db = disk.db().unwrap();
+    db.query_row(&pragma, [], |_| Ok(())).unwrap();
+}
+
+/// An emulator's folder in use, with users 1 to 39 and as many rows; and the users.
+fn in_use() -> (tempfile::TempDir, Disk, Store) {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    disk.folder.keep_owner(&owner()).unwrap();
+    for user in 1..40 {
+        store.add_texts(&format!("user{user}"), &numbered(user));
+        disk.save(&mut store).unwrap();
+    }
+    (home, disk, store)
 }
 
 /// Users come, change and go, some of them at the borders of blocks; and all of them go in the end.
@@ -110,7 +130,7 @@ fn what_was_saved_is_read_and_what_is_outdated_does_not_pile_up() {
             assert_eq!(plain(&store), expected);
         }
     }
-    let (first, count) = rows(&disk);
+    let (first, count) = rows(&mut disk);
     assert!(first > 500 && count < 200, "{first} {count}");
     let users = plain(&store);
     for account in users.keys() {
@@ -127,17 +147,13 @@ fn what_a_full_disk_keeps_back_is_saved_once_there_is_room() {
     let (mut disk, mut store) = open(home.path());
     store.add_texts("a", &["x"]);
     disk.save(&mut store).unwrap();
-    let pages = |disk: &Disk, most: u32| {
-        let pragma = format!("PRAGMA max_page_count = {most}");
-        disk.db.query_row(&pragma, [], |_| Ok(())).unwrap();
-    };
-    pages(&disk, 2);
+    pages(&mut disk, 2);
     store.add_texts("b", &numbered(5_000));
     for _ in 0..2 {
         let error = disk.save(&mut store).unwrap_err();
         assert_eq!(error.to_string(), "database or disk is full");
     }
-    pages(&disk, 1_000);
+    pages(&mut disk, 1_000);
     store.add_texts("c", &["z"]);
     disk.save(&mut store).unwrap();
     let expected = plain(&store);
@@ -152,14 +168,42 @@ fn a_reset_that_the_disk_does_not_take_changes_nothing() {
     let (mut disk, mut store) = open(home.path());
     store.add_texts("before", &["x"]);
     disk.save(&mut store).unwrap();
-    disk.file = File::open(&disk.path).unwrap();
-    let error = disk.reset().unwrap_err().to_string();
-    assert!(error.starts_with("cannot empty "), "{error}");
-    store.add_texts("after", &["y"]);
-    disk.save(&mut store).unwrap();
-    drop(disk);
-    let users: Vec<_> = plain(&open(home.path()).1).into_keys().collect();
-    assert_eq!(users, ["after", "before"]);
+    // One takes no mark; the other takes it, and cannot bring it to the disk.
+    for file in ["/dev/full", "/dev/null"] {
+        let file = File::options().read(true).write(true).open(file).unwrap();
+        let right = disk.counter.replace(file);
+        let error = disk.reset().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write "), "{error}");
+        disk.counter.replace(right);
+        store.add_texts("after", &["y"]);
+        disk.save(&mut store).unwrap();
+        let users: Vec<_> = plain(&open(killed(home.path()).path()).1)
+            .into_keys()
+            .collect();
+        assert_eq!(users, ["after", "before"]);
+    }
+}
+
+#[test]
+fn a_reset_that_is_marked_is_done_whatever_fails_then() {
+    let home = tempfile::tempdir().unwrap();
+    let start = || Emulator::builder().data(home.path()).start();
+    let emulator = start().unwrap();
+    emulator.tag("before", ["x"]);
+    let log = home.path().join(USERS_LOG);
+    fs::rename(&log, home.path().join("log")).unwrap();
+    fs::create_dir(&log).unwrap();
+    emulator.reset().unwrap();
+    emulator.tag("after", ["y"]);
+    let names = |emulator: &Emulator| emulator.users().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&emulator), ["after"]);
+    let begun = killed(home.path());
+    fs::remove_dir(&log).unwrap();
+    emulator.tag("later", ["y"]);
+    drop(emulator);
+    assert_eq!(names(&start().unwrap()), ["after", "later"]);
+    let begun = Emulator::builder().data(begun.path()).start().unwrap();
+    assert!(begun.users().is_empty());
 }
 
 #[test]
@@ -168,9 +212,7 @@ fn a_reset_is_done_once_it_is_answered_also_on_a_full_disk() {
     let (mut disk, mut store) = open(home.path());
     store.add_texts("before", &["x"]);
     disk.save(&mut store).unwrap();
-    disk.db
-        .query_row("PRAGMA max_page_count = 2", [], |_| Ok(()))
-        .unwrap();
+    pages(&mut disk, 2);
     store.add_texts("b", &numbered(5_000));
     disk.save(&mut store).unwrap_err();
     let begun = killed(home.path());
@@ -184,14 +226,14 @@ fn a_reset_is_done_once_it_is_answered_also_on_a_full_disk() {
         .into_keys()
         .collect();
     assert_eq!(users, ["after"]);
-    // A kill in the middle of it, with the users' log still there.
-    let file = File::options()
-        .write(true)
-        .open(begun.path().join(USERS))
-        .unwrap();
-    file.write_all_at(RESET, 0).unwrap();
-    assert!(plain(&open(begun.path()).1).is_empty());
-    assert!(plain(&open(begun.path()).1).is_empty());
+    // A kill at each step of it.
+    for gone in [None, Some(USERS_LOG), Some(USERS)] {
+        let step = killed(begun.path());
+        fs::write(step.path().join(USERS_LAST), "reset").unwrap();
+        let _ = gone.map(|name| fs::remove_file(step.path().join(name)).unwrap());
+        assert!(plain(&open(step.path()).1).is_empty(), "{gone:?}");
+        assert!(plain(&open(step.path()).1).is_empty(), "{gone:?}");
+    }
 }
 
 #[test]
@@ -210,58 +252,96 @@ fn a_reset_gives_its_space_back() {
 }
 
 /// A database with some users, closed; and what they have.
-fn written(home: &Path) -> Plain {
-    let (mut disk, mut store) = open(home);
-    for user in 1..40 {
-        store.add_texts(&format!("user{user}"), &numbered(user));
-        disk.save(&mut store).unwrap();
-    }
-    drop(disk);
-    own(home);
-    plain(&store)
+fn written() -> (tempfile::TempDir, Plain) {
+    let (home, _, store) = in_use();
+    let users = plain(&store);
+    (home, users)
 }
 
 #[test]
-fn a_damaged_or_missing_log_is_refused_and_a_cut_of_the_last_request_is_not() {
-    let home = tempfile::tempdir().unwrap();
-    let (mut disk, mut store) = open(home.path());
-    for user in 1..40 {
-        store.add_texts(&format!("user{user}"), &numbered(user));
-        disk.save(&mut store).unwrap();
-    }
-    let without_last = fs::metadata(&disk.log).unwrap().len();
-    let users = plain(&store);
-    store.add_texts("last", &["x"]);
-    disk.save(&mut store).unwrap();
+fn a_damaged_cut_or_missing_log_is_refused_with_a_way_on_and_a_change_without_an_answer_is_not() {
+    let (home, mut disk, mut store) = in_use();
     let killed = killed(home.path());
-    own(killed.path());
     let log = killed.path().join(USERS_LOG);
     let right = fs::read(&log).unwrap();
-    let last = without_last as usize;
-    for at in (0..1000).step_by(7).chain((1000..last).step_by(997)) {
+    let lost = || {
+        let error = refused_unchanged(killed.path());
+        let DataError::Lost { lost, .. } = error else {
+            panic!("{error}");
+        };
+        lost
+    };
+    for at in (0..1000).step_by(7).chain((1000..right.len()).step_by(997)) {
         let mut wrong = right.clone();
         wrong[at] ^= 0x55;
         fs::write(&log, &wrong).unwrap();
-        let error = refused_unchanged(killed.path()).to_string();
-        assert!(
-            error.contains("users.db-wal is damaged"),
-            "{at} of {last}: {error}"
-        );
+        assert!((1..=39).contains(&lost()), "{at} of {}", right.len());
     }
-    for at in last..right.len() {
-        if at % 97 == 0 {
-            assert!(wal::is_whole(&right[..at]).unwrap());
-        }
-    }
+    fs::write(&log, &right[..right.len() - 1]).unwrap();
+    assert_eq!(lost(), 1);
     fs::remove_file(&log).unwrap();
-    let error = refused_unchanged(killed.path());
-    let why = "users.db-wal, which has the last changes, is not there";
-    assert_eq!(error.source().unwrap().to_string(), why);
-    fs::write(&log, &right[..last + 30]).unwrap();
-    assert_eq!(plain(&open(killed.path()).1), users);
+    assert_eq!(lost(), 39);
+    let path = killed.path().to_str().unwrap();
+    let says = format!(
+        "{path}/users.db lacks the last 39 of its rows of users, which {path}/users.last counts: \
+         restore the folder from a copy, or remove {path}/users.last to go on without them"
+    );
+    assert_eq!(refused_unchanged(killed.path()).to_string(), says);
+    // The way on.
+    let mut wrong = right.clone();
+    wrong[right.len() / 2] ^= 0x55;
+    fs::write(&log, &wrong).unwrap();
+    fs::remove_file(killed.path().join(USERS_LAST)).unwrap();
+    let (mut again, mut some) = open(killed.path());
+    assert!((10..39).contains(&some.users()), "{}", some.users());
+    some.add_texts("new", &["x"]);
+    again.save(&mut some).unwrap();
+    drop(again);
+    assert_eq!(plain(&open(killed.path()).1), plain(&some));
     fs::remove_file(killed.path().join(USERS)).unwrap();
     let error = refused_unchanged(killed.path());
     assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+    // A kill in the middle of a change, before its answer.
+    let (users, before) = (plain(&store), self::killed(home.path()));
+    store.add_texts("last", &["x"]);
+    disk.save(&mut store).unwrap();
+    let grown = fs::read(home.path().join(USERS_LOG)).unwrap();
+    for length in (right.len()..grown.len()).step_by(997) {
+        let killed = self::killed(before.path());
+        fs::write(killed.path().join(USERS_LOG), &grown[..length]).unwrap();
+        assert_eq!(plain(&open(killed.path()).1), users, "{length}");
+    }
+}
+
+#[test]
+fn a_reader_after_a_kill_costs_nothing() {
+    let (home, _disk, store) = in_use();
+    let killed = killed(home.path());
+    let reader = Connection::open(killed.path().join(USERS)).unwrap();
+    let count = "SELECT count(*) FROM users";
+    let count: u32 = reader.query_row(count, [], |row| row.get(0)).unwrap();
+    reader.close().unwrap();
+    assert_eq!(count, 39);
+    assert!(!killed.path().join(USERS_LOG).exists());
+    let emulator = Emulator::builder().data(killed.path()).start().unwrap();
+    assert_eq!(emulator.users().len(), store.users());
+}
+
+#[test]
+fn a_first_start_that_failed_at_any_file_is_no_obstacle_to_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder::open(home.path()).unwrap();
+    // What it lacks is made by the next one.
+    let (disk, _) = Disk::open(folder).unwrap();
+    disk.folder.keep_owner(&owner()).unwrap();
+    drop(disk);
+    let whole = files(home.path());
+    assert_eq!(whole.len(), 3, "{:?}", whole.keys());
+    let start = |home: &Path| Emulator::builder().data(home).tls(true).start();
+    start(killed(home.path()).path()).unwrap();
+    let begun = tempfile::tempdir().unwrap();
+    fs::write(begun.path().join(USERS_LAST), "reset").unwrap();
+    start(begun.path()).unwrap();
 }
 
 #[test]
@@ -297,7 +377,7 @@ fn own_data_that_are_refused_stay_as_they_are() {
     store.add_texts("a", &["x"]);
     disk.save(&mut store).unwrap();
     let bad = "INSERT INTO users(users) VALUES (x'00')";
-    disk.db.execute_batch(bad).unwrap();
+    disk.db().unwrap().execute_batch(bad).unwrap();
     let in_log = killed(home.path());
     drop(disk);
     for folder in [&in_log, &home] {
@@ -305,8 +385,7 @@ fn own_data_that_are_refused_stay_as_they_are() {
         let error = refused_unchanged(folder.path());
         assert!(matches!(error, DataError::Damaged { .. }), "{error}");
     }
-    let home = tempfile::tempdir().unwrap();
-    written(home.path());
+    let (home, _) = written();
     for name in ["users.db-journal", "ca.pem"] {
         fs::write(home.path().join(name), "theirs").unwrap();
         refused_unchanged(home.path());
@@ -316,8 +395,7 @@ fn own_data_that_are_refused_stay_as_they_are() {
 
 #[test]
 fn a_changed_byte_is_refused_or_changes_nothing() {
-    let home = tempfile::tempdir().unwrap();
-    let users = written(home.path());
+    let (home, users) = written();
     let path = home.path().join(USERS);
     let right = fs::read(&path).unwrap();
     let mut refusals = 0;
@@ -325,9 +403,8 @@ fn a_changed_byte_is_refused_or_changes_nothing() {
         let mut wrong = right.clone();
         wrong[at] ^= 1 << (at % 8);
         fs::write(&path, &wrong).unwrap();
-        let disk = Disk::open(&Folder::open(home.path()).unwrap());
-        match disk.and_then(|mut disk| disk.read()) {
-            Ok(store) => assert_eq!(plain(&store), users, "{at}"),
+        match Disk::open(Folder::open(home.path()).unwrap()) {
+            Ok((_, store)) => assert_eq!(plain(&store), users, "{at}"),
             Err(error) => {
                 assert!(error.to_string().contains("users.db"), "{error}");
                 refusals += 1;
@@ -339,8 +416,7 @@ fn a_changed_byte_is_refused_or_changes_nothing() {
 
 #[test]
 fn a_file_that_was_cut_or_is_anothers_is_refused() {
-    let home = tempfile::tempdir().unwrap();
-    written(home.path());
+    let (home, _) = written();
     let path = home.path().join(USERS);
     let right = fs::read(&path).unwrap();
     let damaged = "users.db is damaged: restore the folder from a copy";
@@ -386,8 +462,7 @@ fn rows_that_were_not_written_so_are_refused() {
         ),
         (packed(r#"{"a":["t",1]}"#).into(), "a row has no users"),
     ] {
-        let home = tempfile::tempdir().unwrap();
-        written(home.path());
+        let (home, _) = written();
         let db = Connection::open(home.path().join(USERS)).unwrap();
         db.execute("UPDATE users SET users = ?1 WHERE id = 7", [users])
             .unwrap();

@@ -137,6 +137,19 @@ pub enum DataError {
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Users are gone that were there: the database's log was cut, removed or damaged, or a power cut took its end.
+    #[error(
+        "{path} lacks the last {lost} of its rows of users, which {counter} counts: restore the folder from a copy, \
+         or remove {counter} to go on without them"
+    )]
+    Lost {
+        /// The file of the users.
+        path: PathBuf,
+        /// How many rows; one has the users of a request, or some that were written again.
+        lost: u64,
+        /// The file that says which row was the last one.
+        counter: PathBuf,
+    },
     /// The system refuses it.
     #[error("cannot {action} {path}")]
     Cannot {

@@ -1,7 +1,8 @@
 //! The folder of an emulator's data: the app that it is of, its secrets, and its users.
 //!
 //! ```text
-//! users.db        the users
+//! users.db        the users; with users.db-wal, its log, while an emulator runs, and after a kill
+//! users.last      which row of these is the last one
 //! emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
 //! secret-key      the app's key, unless the builder was given one; for its owner alone
 //! ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
@@ -11,8 +12,7 @@
 //! The folder is locked while an emulator runs, and free when its process ends, however it ends.
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all. What
-//! is there is read, or refused: only an authority's certificate is ever replaced, nothing is removed, and no link is
-//! followed.
+//! is there is read, or refused: only users and an authority's certificate are ever replaced, and no link is followed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -37,13 +37,18 @@ const ABOUT: &str = "emulator.json";
 pub(crate) const USERS: &str = "users.db";
 /// What SQLite has not brought into that file yet.
 pub(crate) const USERS_LOG: &str = "users.db-wal";
+/// Which row of it is the last one.
+pub(crate) const USERS_LAST: &str = "users.last";
 /// How the name of a file starts while it is written. An emulator that is killed meanwhile leaves it.
 const NEW: &str = ".new-";
 
 /// A folder that is an emulator's, or empty; locked.
 pub(crate) struct Folder {
     path: PathBuf,
-    lock: File,
+    /// The app that the data are of; `None` in a new folder.
+    pub(crate) owner: Option<Owner>,
+    /// Its lock, which ends with this handle.
+    _lock: File,
 }
 
 /// The app that the data are of, and its administrator.
@@ -62,7 +67,7 @@ struct About {
 }
 
 impl Folder {
-    /// Makes the folder where there is none, and refuses another's.
+    /// Makes the folder where there is none, locks it, and refuses another's.
     pub(crate) fn open(path: &Path) -> Result<Folder, DataError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| match error.kind() {
@@ -78,15 +83,15 @@ impl Folder {
                 path: path.to_owned(),
             });
         }
-        let path = path.to_owned();
-        let folder = Folder { path, lock };
-        refuse_foreign(&folder)?;
+        let folder = Folder {
+            path: path.to_owned(),
+            owner: owner(path)?,
+            _lock: lock,
+        };
+        if folder.owner.is_none() {
+            folder.refuse_foreign()?;
+        }
         Ok(folder)
-    }
-
-    /// Its lock, which ends with the last handle of it.
-    pub(crate) fn lock(&self) -> io::Result<File> {
-        self.lock.try_clone()
     }
 
     pub(crate) fn foreign(&self) -> DataError {
@@ -95,10 +100,10 @@ impl Folder {
         }
     }
 
-    /// The file of the users, beside SQLite's own handle of it.
-    pub(crate) fn open_users(&self) -> Result<File, DataError> {
+    /// A file to be read and written; `None` where there is none.
+    pub(crate) fn own_file(&self, name: &str) -> Result<Option<File>, DataError> {
         open(
-            &self.file(USERS),
+            &self.file(name),
             OpenOptions::new().read(true).write(true),
             "open",
         )
@@ -121,36 +126,14 @@ impl Folder {
         Ok(())
     }
 
-    /// A file to be renamed once it is written.
-    pub(crate) fn new_file(&self, mode: u32) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new()
-            .prefix(NEW)
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(&self.path)
-    }
-
-    /// The app that the data are of; `None` in a new folder.
-    pub(crate) fn owner(&self) -> Result<Option<Owner>, DataError> {
-        let Some(about) = about(&self.path)? else {
-            return Ok(None);
-        };
-        let path = self.file(ABOUT);
-        let sdkappid = SdkAppId::new(about.sdkappid);
-        let identifier = Identifier::new(about.identifier);
-        Ok(Some(Owner {
-            sdkappid: sdkappid.map_err(|error| DataError::damaged(&path, error))?,
-            identifier: identifier.map_err(|error| DataError::damaged(&path, error))?,
-        }))
-    }
-
     pub(crate) fn keep_owner(&self, owner: &Owner) -> Result<(), DataError> {
         let about = About {
             format: FORMAT,
             sdkappid: owner.sdkappid.get(),
             identifier: owner.identifier.as_str().to_owned(),
         };
-        let text = serde_json::to_string(&about).expect("a number and strings are JSON");
-        self.write_new(ABOUT, &text)
+        let text = serde_json::to_string(&about).expect("a number and strings are JSON") + "\n";
+        self.write_new(ABOUT, text.as_bytes())
     }
 
     /// The secret of this name; made and kept where there is none yet. Its file is for its owner alone, also where
@@ -169,7 +152,7 @@ impl Folder {
             return Ok(text.trim_end().to_owned());
         }
         let secret = make()?;
-        self.write_new(name, &secret)?;
+        self.write_new(name, format!("{secret}\n").as_bytes())?;
         Ok(secret)
     }
 
@@ -185,35 +168,54 @@ impl Folder {
 
     /// Keeps a certificate, for all to read, in place of the one that may be there.
     pub(crate) fn keep_certificate(&self, name: &str, pem: &str) -> Result<(), DataError> {
-        self.write(name, pem.trim_end(), 0o644, |file, path| file.persist(path))
+        let text = format!("{}\n", pem.trim_end());
+        let put = |file: NamedTempFile, path: &Path| file.persist(path);
+        self.write(name, text.as_bytes(), 0o644, put)
     }
 
     /// Writes a file that is not there yet, for its owner alone.
-    fn write_new(&self, name: &str, text: &str) -> Result<(), DataError> {
+    pub(crate) fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), DataError> {
         let put = |file: NamedTempFile, path: &Path| file.persist_noclobber(path);
-        self.write(name, text, 0o600, put)
+        self.write(name, bytes, 0o600, put)
     }
 
     fn write(
         &self,
         name: &str,
-        text: &str,
+        bytes: &[u8],
         mode: u32,
         put: impl Fn(NamedTempFile, &Path) -> Result<File, PersistError>,
     ) -> Result<(), DataError> {
         let path = self.file(name);
         let write = || {
-            let mut file = self.new_file(mode)?;
-            writeln!(file, "{text}")?;
+            let mut file = tempfile::Builder::new()
+                .prefix(NEW)
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(&self.path)?;
+            file.write_all(bytes)?;
             file.as_file().sync_all()?;
             put(file, &path)?;
             File::open(&self.path)?.sync_all()
         };
         write().map_err(|error| DataError::cannot("write", &path, error))
     }
+
+    /// Nothing is ever written among other files. What an emulator leaves that was ended before it had written its first
+    /// file is none of these.
+    fn refuse_foreign(&self) -> Result<(), DataError> {
+        let cannot = |error| DataError::cannot("read the folder", &self.path, error);
+        for entry in fs::read_dir(&self.path).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with(NEW) && ![USERS, USERS_LOG, USERS_LAST].contains(&&*name) {
+                return Err(self.foreign());
+            }
+        }
+        Ok(())
+    }
 }
 
-fn about(folder: &Path) -> Result<Option<About>, DataError> {
+fn owner(folder: &Path) -> Result<Option<Owner>, DataError> {
     let path = folder.join(ABOUT);
     let Some((_, text)) = read(&path)? else {
         return Ok(None);
@@ -221,49 +223,47 @@ fn about(folder: &Path) -> Result<Option<About>, DataError> {
     let about = serde_json::from_str(&text);
     let about: About = about.map_err(|error| DataError::damaged(&path, error))?;
     match about.format {
-        FORMAT => Ok(Some(about)),
-        FJALL => Err(DataError::Outdated {
-            path: folder.to_owned(),
-        }),
-        format => Err(DataError::Format {
-            path: folder.to_owned(),
-            format,
-        }),
-    }
-}
-
-/// Nothing is ever written among other files. What an emulator leaves that was ended before it had written its first
-/// file is none of these.
-fn refuse_foreign(folder: &Folder) -> Result<(), DataError> {
-    let path = folder.path();
-    if about(path)?.is_some() {
-        return Ok(());
-    }
-    let cannot = |error| DataError::cannot("read the folder", path, error);
-    for entry in fs::read_dir(path).map_err(cannot)? {
-        let name = entry.map_err(cannot)?.file_name();
-        let name = name.to_string_lossy();
-        if !name.starts_with(NEW) && name != USERS && name != USERS_LOG {
-            return Err(folder.foreign());
+        FORMAT => {}
+        FJALL => {
+            return Err(DataError::Outdated {
+                path: folder.to_owned(),
+            });
+        }
+        format => {
+            return Err(DataError::Format {
+                path: folder.to_owned(),
+                format,
+            });
         }
     }
-    Ok(())
+    let sdkappid = SdkAppId::new(about.sdkappid);
+    let identifier = Identifier::new(about.identifier);
+    Ok(Some(Owner {
+        sdkappid: sdkappid.map_err(|error| DataError::damaged(&path, error))?,
+        identifier: identifier.map_err(|error| DataError::damaged(&path, error))?,
+    }))
 }
 
-/// Opens a file, and never what it links to, or anything that could be waited for.
-fn open(path: &Path, options: &mut OpenOptions, action: &'static str) -> Result<File, DataError> {
+/// Opens a file, and never what it links to, or anything that could be waited for; `None` where there is none.
+fn open(
+    path: &Path,
+    options: &mut OpenOptions,
+    action: &'static str,
+) -> Result<Option<File>, DataError> {
     let no_file = || DataError::NoFile {
         path: path.to_owned(),
     };
-    if fs::symlink_metadata(path).is_ok_and(|it| !is_own_file(&it)) {
-        return Err(no_file());
+    match fs::symlink_metadata(path) {
+        Ok(it) if !is_own_file(&it) => return Err(no_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        _ => {}
     }
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).expect("they are low bits");
     let opened = options.custom_flags(flags).open(path);
     let opened = opened.and_then(|file| Ok((is_own_file(&file.metadata()?), file)));
     match opened.map_err(|error| DataError::cannot(action, path, error))? {
-        (true, file) => Ok(file),
+        (true, file) => Ok(Some(file)),
         (false, _) => Err(no_file()),
     }
 }
@@ -275,10 +275,9 @@ fn is_own_file(it: &fs::Metadata) -> bool {
 
 /// A file and its text; `None` where there is none.
 fn read(path: &Path) -> Result<Option<(File, String)>, DataError> {
-    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+    let Some(mut file) = open(path, OpenOptions::new().read(true), "read")? else {
         return Ok(None);
-    }
-    let mut file = open(path, OpenOptions::new().read(true), "read")?;
+    };
     let mut text = String::new();
     file.read_to_string(&mut text)
         .map_err(|error| DataError::cannot("read", path, error))?;
@@ -342,19 +341,20 @@ mod tests {
     fn the_app_of_the_data_is_read_again_or_refused() {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::open(home.path()).unwrap();
-        assert_eq!(folder.owner().unwrap(), None);
+        assert_eq!(folder.owner, None);
         folder.keep_owner(&owner()).unwrap();
-        assert_eq!(folder.owner().unwrap(), Some(owner()));
+        let read = || super::owner(home.path());
+        assert_eq!(read().unwrap(), Some(owner()));
         let about = folder.file(ABOUT);
         let refused = |format: u32| {
             let other = format!(r#"{{"format":{format},"sdkappid":7,"identifier":"root"}}"#);
             fs::write(&about, other).unwrap();
-            folder.owner().unwrap_err().to_string()
+            read().unwrap_err().to_string()
         };
         assert!(refused(3).contains("of format 3, which this version does not know"));
         assert!(refused(1).contains("users in fjall: start anew in another folder"));
         fs::write(&about, "{").unwrap();
-        let error = folder.owner().unwrap_err();
+        let error = read().unwrap_err();
         assert!(matches!(error, DataError::Damaged { .. }), "{error}");
     }
 
@@ -399,7 +399,7 @@ mod tests {
         fs::write(path.join("new"), "mine").unwrap();
         fs::write(path.join(".new-x"), "left by one that was killed").unwrap();
         assert_eq!(secret(&folder, "first"), "first");
-        assert!(folder.write_new("secret-key", "second").is_err());
+        assert!(folder.write_new("secret-key", b"second").is_err());
         drop(folder);
         assert!(take().unwrap().contains("holds other files"));
         let about = r#"{"format":2,"sdkappid":7,"identifier":"root"}"#;

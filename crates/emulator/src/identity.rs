@@ -110,7 +110,7 @@ fn owner(
     identifier: Option<Identifier>,
     folder: Option<&Folder>,
 ) -> Result<Owner, DataError> {
-    let kept = folder.map(Folder::owner).transpose()?.flatten();
+    let kept = folder.and_then(|folder| folder.owner.clone());
     if let (Some(folder), Some(kept)) = (folder, kept) {
         let other = sdkappid.is_some_and(|given| given != kept.sdkappid)
             || identifier.is_some_and(|given| given != kept.identifier);

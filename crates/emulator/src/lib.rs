@@ -5,6 +5,7 @@ mod answer;
 mod apply;
 mod body;
 mod builder;
+mod counter;
 mod disk;
 mod emulator;
 mod error;
@@ -29,7 +30,6 @@ mod tags;
 mod tls;
 mod traffic;
 mod users;
-mod wal;
 mod wire;
 
 pub use builder::Builder;
