@@ -236,7 +236,7 @@ fn a_crafted_journal_is_refused_in_a_sentence() {
     for (sql, says) in [
         (
             "PRAGMA user_version = 9",
-            "has format version 9, and this imtag knows version 4",
+            "has format version 9, and this imtag knows version 5",
         ),
         (
             "PRAGMA application_id = 1",
@@ -249,14 +249,14 @@ fn a_crafted_journal_is_refused_in_a_sentence() {
 }
 
 /// Writes other facts, with the checksum that goes with them.
-fn forge(begun: &Begun, forged: &[(&str, u64)]) {
+fn forge(begun: &Begun, forged: &[(&str, Value)]) {
     begun.set(&begun.journal, begun.log.as_deref());
     let journal = Connection::open(begun.stage.home.path().join(JOURNAL)).unwrap();
     let facts = "SELECT facts FROM facts";
     let facts: String = journal.query_row(facts, [], |row| row.get(0)).unwrap();
     let mut facts: Value = serde_json::from_str(&facts).unwrap();
     for (field, value) in forged {
-        *facts.pointer_mut(field).unwrap() = json!(value);
+        facts.pointer_mut(field).unwrap().clone_from(value);
     }
     let mut checksum = XxHash3_64::with_seed(1);
     checksum.write(b"facts");
@@ -279,8 +279,20 @@ fn facts_that_are_forged_with_their_checksum_make_no_panic_and_take_no_memory() 
         ("/users_done", 0),
         ("/users/count", 0),
     ] {
-        forge(&begun, &[forged]);
+        forge(&begun, &[(forged.0, json!(forged.1))]);
         assert!(begun.outcome(forged.0).is_some(), "{forged:?}");
+    }
+    let settings: Vec<_> = (0..60_000).map(|it| (format!("s{it}"), "x")).collect();
+    let long = "x".repeat(1 << 20);
+    for (field, value) in [
+        ("/identity/settings", json!(settings)),
+        ("/identity/settings/0/1", json!(long)),
+        ("/identity/digest", json!(long)),
+    ] {
+        forge(&begun, &[(field, value)]);
+        let says = "imtag: users.csv.journal is damaged: delete it, and users.csv.journal-wal if that is there, to begin the \
+                    import afresh\n";
+        assert_eq!(begun.outcome(field).as_deref(), Some(says));
     }
     forge(&begun, &[]);
     assert_eq!(begun.outcome("not changed"), None);
@@ -289,7 +301,7 @@ fn facts_that_are_forged_with_their_checksum_make_no_panic_and_take_no_memory() 
         "/counters/retries",
         "/counters/elapsed/secs",
     ];
-    forge(&begun, &counters.map(|counter| (counter, most)));
+    forge(&begun, &counters.map(|counter| (counter, json!(most))));
     assert_eq!(begun.outcome("counters"), None);
 }
 
@@ -321,7 +333,7 @@ fn what_another_program_or_an_earlier_imtag_wrote_is_refused_by_name_and_stays()
     let earlier = b"imtag journal\n\x03\0\x01\0\0\0\x20\0\0\0";
     let is_not = "users.csv.journal is not a journal of an import that imtag made, and stays as it is: move it away, or give another path (--journal)";
     let damaged = "users.csv.journal is damaged: delete it";
-    let no_log = "users.csv.journal-wal is not the log (-wal) of a journal of an import that imtag made, and stays as it is: move it away, or give another path (--journal)";
+    let no_log = "users.csv.journal-wal is not SQLite's log of a journal that imtag made, and stays as it is: move it away, or give another path (--journal)";
     for (journal, its_log, says) in [
         (&database[..], None, is_not),
         (
@@ -341,7 +353,8 @@ fn what_another_program_or_an_earlier_imtag_wrote_is_refused_by_name_and_stays()
     begun.stage.file(ROLLBACK, "mine");
     let refused = begun.outcome(ROLLBACK).unwrap();
     assert!(
-        refused.contains("users.csv.journal-journal is not a file"),
+        refused
+            .contains("users.csv.journal-journal is not SQLite's rollback file of a journal that"),
         "{refused}"
     );
     // where the journal was deleted, its log is no journal
@@ -386,7 +399,8 @@ fn a_disk_that_is_full_at_any_moment_loses_no_user_and_no_list() {
     let begun = Begun::new(true);
     for blocks in (0..120).step_by(7) {
         begun.set(&begun.journal, begun.log.as_deref());
-        begun.stage.file(LIST, EARLIER);
+        let list = begun.stage.run(&["import", FILE, "--list-failed"]);
+        assert_eq!(list.exit, Some(0), "{list:?}");
         let import = begun.stage.imtag(&["import", FILE, "--json"]);
         let ran = run(limited(&import, &format!("ulimit -f {blocks}")));
         let what = format!("{blocks}: {ran:?}");
@@ -413,6 +427,12 @@ fn the_list_of_an_import_that_was_killed_is_written_without_settings_and_sends_n
     };
     let before = begun.files();
     begun.stage.file(LIST, EARLIER);
+    list(&[]).refuses(
+        2,
+        "users.csv.failed.ndjson was written by another import or program",
+    );
+    assert_eq!(begun.files()[LIST].0, EARLIER.len());
+    fs::remove_file(begun.stage.home.path().join(LIST)).unwrap();
     let ran = list(&[]);
     let listed = begun.stage.listed();
     assert!(!listed.is_empty() && listed.iter().all(|it| failing().contains(it)));

@@ -190,6 +190,21 @@ fn one_path_for_two_files_is_refused() {
             refused(&stage, &flags, says);
         }
     }
+    // nor is one of the names that SQLite takes
+    for (ending, name) in [
+        ("wal", "log"),
+        ("journal", "rollback file"),
+        ("shm", "shared memory"),
+    ] {
+        let path = format!("{JOURNAL}-{ending}");
+        for (flag, list) in [("--failed", "failed users"), ("--bad-rows", "bad rows")] {
+            let says = format!(
+                "{path} cannot be both SQLite's {name} of a journal and a list of {list}: give another path (--journal \
+                 or {flag})"
+            );
+            refused(&stage, &[flag, &path], &says);
+        }
+    }
     // a folder on the way may be a link
     leave_alice_out(&stage);
     let linked = ["import", FILE, "--journal", "here/j", "--failed", "here/f"];

@@ -9,11 +9,9 @@ use std::fs;
 use std::time::Duration;
 
 use imtag_emulator::{Fault, Generation, Operation};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use stage::{
-    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, arrivals, limited, run_with_input,
-    users_with_tags,
+    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, limited, run_with_input, users_with_tags,
 };
 
 const FILE: &str = "users.csv";
@@ -325,43 +323,6 @@ fn very_many_tags_that_are_not_removed_are_held_back_and_listed() {
     let listed = stage.run(&["import", FILE, "--list-failed"]);
     assert_eq!(listed.exit, Some(0), "{listed:?}");
     assert!(fs::read(stage.home.path().join(LIST)).unwrap() == list);
-}
-
-#[test]
-fn of_two_imports_with_one_list_none_loses_who_failed() {
-    for second_fails in [true, false] {
-        let unknown = if second_fails { "b" } else { "nobody" };
-        let stage = Stage::with(|emulator| emulator.unknown_accounts(["a", unknown]));
-        stage.file("a.csv", "account,tag\na,x\nc,x\n");
-        stage.file("b.csv", "account,tag\nb,x\nc,x\n");
-        // the second is at work, and stands still, while the first one comes and ends
-        stage
-            .emulator
-            .fault(ADD, Fault::delay(Duration::from_secs(2)));
-        let import = ["import", "b.csv", "--failed", "all"];
-        let second = stage.imtag(&import).spawn().unwrap();
-        arrivals(&stage, 1);
-        kill_process(Pid::from_child(&second), Signal::STOP).unwrap();
-        let first = stage.run(&["import", "a.csv", "--failed", "all"]);
-        kill_process(Pid::from_child(&second), Signal::CONT).unwrap();
-        assert_eq!(first.exit, Some(1), "{first:?}");
-        let all = || fs::read_to_string(stage.home.path().join("all")).unwrap();
-        let of_first = all();
-        let ran = Ran::from_output(second.wait_with_output().unwrap());
-        assert!(all() == of_first, "{ran:?}");
-        if second_fails {
-            assert_eq!(ran.exit, Some(4), "{ran:?}");
-            let says = "all was written by another program meanwhile, and stays as it is: move it away, or give another \
-                        path (--failed), and run the same command again";
-            assert!(ran.out.contains(says), "{ran:?}");
-            let moved = stage.run(&["import", "b.csv", "--failed", "b"]);
-            assert_eq!(moved.exit, Some(1), "{moved:?}");
-            let of_second = fs::read_to_string(stage.home.path().join("b")).unwrap();
-            assert!(of_second.starts_with("{\"account\":\"b\","), "{of_second}");
-        } else {
-            assert_eq!(ran.exit, Some(0), "{ran:?}");
-        }
-    }
 }
 
 #[test]

@@ -50,92 +50,184 @@ fn two_files() -> Stage {
     stage
 }
 
+/// What is said of a list that is not of this import.
+const ANOTHERS: &str = "all was written by another import or program, and stays as it is: move it away, or give another \
+     path (--failed), and run the same command again";
+
 #[test]
-fn of_two_imports_with_one_list_the_second_to_end_keeps_its_failed_users_for_another() {
+fn a_second_import_with_one_of_the_lists_is_refused_before_it_sends_anything() {
+    for earlier in [None, Some(""), Some(EARLIER)] {
+        let stage = two_files();
+        stage.file("b.csv", "account,tag\nbob,vip\n\nnowhere,vip\n,b\n");
+        stage.file("bad.csv", "account,tag\nalice,vip\n,a\n");
+        if let Some(earlier) = earlier {
+            stage.file("all", earlier);
+        }
+        let b = ["import", "b.csv", "--failed", "all", "--bad-rows", "bad"];
+        let ran = import_while(&stage, &[&b[..], &["--json"]].concat(), || {
+            let sent = stage.emulator.stats().arrivals();
+            let failed = ["import", "a.csv", "--failed", "./all"];
+            let bad_rows = ["import", "bad.csv", "--bad-rows", "bad"];
+            for (import, file, flag) in [
+                (failed, "./all", "--failed"),
+                (bad_rows, "bad", "--bad-rows"),
+            ] {
+                let says = format!(
+                    "imtag: {file} is held by another imtag: wait for its end, or give another path ({flag})\n"
+                );
+                for _ in 0..2 {
+                    stage.run(&import).refuses(2, &says);
+                }
+            }
+            // one that would write no list leaves it
+            let well = ["import", "well.csv", "--bad-rows", "bad", "--dry-run"];
+            assert_eq!(stage.run(&well).exit, Some(0));
+            assert_eq!(stage.emulator.stats().arrivals(), sent);
+        });
+        let report = ran.json();
+        assert_eq!(
+            (ran.exit, &report["failed_list"], &report["bad_rows_list"]),
+            (Some(1), &json!("all"), &json!("bad"))
+        );
+        assert_eq!(accounts(&stage, "all"), ["nowhere"]);
+        let bad = fs::read_to_string(stage.home.path().join("bad")).unwrap();
+        assert!(bad.starts_with("{\"line\":5,"), "{bad}");
+        assert!(!stage.home.path().join("a.csv.journal").exists());
+        let a = stage.run(&["import", "a.csv", "--failed", "all"]);
+        assert_eq!(a.exit, Some(1), "{a:?}");
+        assert_eq!(accounts(&stage, "all"), ["nobody"]);
+    }
+}
+
+/// Runs the import of `b.csv` again, which is refused each time, until the list in its way is elsewhere.
+fn stays_each_time(stage: &Stage, list: &str) {
+    let all = || fs::read_to_string(stage.home.path().join("all")).unwrap();
+    let arrivals = stage.emulator.stats().arrivals();
+    let import = ["import", "b.csv", "--failed", "all"];
+    let same = ["import", "b.csv", "--failed", "./all"];
+    for arguments in [import, import, same] {
+        stage.run(&arguments).refuses(2, ANOTHERS);
+        assert_eq!(all(), list);
+    }
+    assert_eq!(stage.emulator.stats().arrivals(), arrivals);
+    fs::rename(
+        stage.home.path().join("all"),
+        stage.home.path().join("moved"),
+    )
+    .unwrap();
+    let (exit, report) = stage.json(&import);
+    assert_eq!((exit, &report["failed_list"]), (Some(1), &json!("all")));
+    assert_eq!(accounts(stage, "all"), ["nowhere"]);
+    assert!(!stage.home.path().join("b.csv.journal").exists());
+}
+
+#[test]
+fn a_list_that_is_put_there_or_edited_during_an_import_stays_however_often_the_import_is_run_again()
+{
+    for (earlier, is_put) in [
+        (None, true),
+        (Some(""), false),
+        (Some(EARLIER), true),
+        (Some(EARLIER), false),
+    ] {
+        let stage = two_files();
+        let all = stage.home.path().join("all");
+        if let Some(earlier) = earlier {
+            stage.file("all", earlier);
+        }
+        let others = EARLIER.replace("zoe", "amy");
+        let put = || {
+            if is_put {
+                fs::rename(stage.file("new", &others), &all).unwrap();
+            } else {
+                stage.file("all", &others);
+            }
+        };
+        let well = ["import", "well.csv", "--failed", "all"];
+        let ran = import_while(&stage, &well, put);
+        assert_eq!(ran.exit, Some(0), "{ran:?}");
+        assert_eq!(fs::read_to_string(&all).unwrap(), others);
+        fs::remove_file(&all).unwrap();
+
+        if let Some(earlier) = earlier {
+            stage.file("all", earlier);
+        }
+        let b = ["import", "b.csv", "--failed", "all", "--json"];
+        let ran = import_while(&stage, &b, put);
+        let report = ran.json();
+        assert_eq!(
+            (ran.exit, &report["users_failed"], &report["failed_list"]),
+            (Some(4), &json!(1), &Value::Null),
+            "{report}"
+        );
+        assert_eq!(report["ended_early"], json!(ANOTHERS));
+        let listed = ["import", "b.csv", "--failed", "all", "--list-failed"];
+        stage.run(&listed).refuses(2, ANOTHERS);
+        stays_each_time(&stage, &others);
+    }
+}
+
+#[test]
+fn a_list_that_another_import_wrote_after_this_one_was_killed_stays() {
     for earlier in [None, Some(""), Some(EARLIER)] {
         let stage = two_files();
         if let Some(earlier) = earlier {
             stage.file("all", earlier);
         }
-        let b = ["import", "b.csv", "--failed", "all", "--json"];
-        let ran = import_while(&stage, &b, || {
-            let a = stage.run(&["import", "a.csv", "--failed", "all"]);
-            assert_eq!(a.exit, Some(1), "{a:?}");
-        });
-        let report = ran.json();
-        assert_eq!(ran.exit, Some(4), "{report}");
-        assert_eq!(
-            (&report["users_failed"], &report["failed_list"]),
-            (&json!(1), &Value::Null)
-        );
-        assert_eq!(
-            report["ended_early"],
-            json!(
-                "all was written by another program meanwhile, and stays as it is: move it away, or give another path \
-                 (--failed), and run the same command again"
-            )
-        );
+        let unheard = Fault::delay(Duration::from_secs(600));
+        stage.emulator.fault(ADD, unheard);
+        let mut b = stage.imtag(&["import", "b.csv", "--failed", "all"]);
+        let mut b = b.spawn().unwrap();
+        wait_until("nothing is sent", || stage.emulator.stats().arrivals() > 0);
+        b.kill().unwrap();
+        b.wait().unwrap();
+        let a = stage.run(&["import", "a.csv", "--failed", "all"]);
+        assert_eq!(a.exit, Some(1), "{a:?}");
         assert_eq!(accounts(&stage, "all"), ["nobody"]);
-        let again = ["import", "b.csv", "--failed", "of_b"];
-        let (exit, report) = stage.json(&again);
-        assert_eq!((exit, &report["failed_list"]), (Some(1), &json!("of_b")));
-        assert_eq!(accounts(&stage, "of_b"), ["nowhere"]);
-        assert_eq!(accounts(&stage, "all"), ["nobody"]);
-        assert!(!stage.home.path().join("b.csv.journal").exists());
+        let of_a = fs::read_to_string(stage.home.path().join("all")).unwrap();
+        stays_each_time(&stage, &of_a);
     }
 }
 
 #[test]
-fn an_import_without_failures_removes_no_list_that_another_one_wrote_meanwhile() {
-    for earlier in [None, Some(EARLIER)] {
+fn an_empty_list_that_a_killed_import_made_goes_and_one_of_a_person_stays() {
+    for list in ["all", "mine"] {
         let stage = two_files();
-        if let Some(earlier) = earlier {
-            stage.file("all", earlier);
-        }
-        let well = ["import", "well.csv", "--failed", "all"];
-        let ran = import_while(&stage, &well, || {
-            let a = stage.run(&["import", "a.csv", "--failed", "all"]);
-            assert_eq!(a.exit, Some(1), "{a:?}");
-        });
+        let unheard = Fault::delay(Duration::from_secs(600));
+        stage.emulator.fault(ADD, unheard);
+        let mut import = stage.imtag(&["import", "well.csv", "--failed", "all"]);
+        let mut killed = import.spawn().unwrap();
+        wait_until("nothing is sent", || stage.emulator.stats().arrivals() > 0);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let mine = stage.file("mine", "");
+        let ran = stage.run(&["import", "well.csv", "--failed", list]);
         assert_eq!(ran.exit, Some(0), "{ran:?}");
-        assert_eq!(accounts(&stage, "all"), ["nobody"]);
+        assert_eq!(stage.home.path().join("all").exists(), list == "mine");
+        assert_eq!(fs::read(mine).unwrap(), b"");
     }
 }
 
 #[test]
-fn a_list_that_a_person_edits_during_the_import_stays_and_the_next_run_writes_its_own() {
-    let stage = two_files();
-    stage.file("all", EARLIER);
-    let edited = EARLIER.replace("zoe", "amy");
-    let arguments = ["import", "a.csv", "--failed", "all"];
-    let ran = import_while(&stage, &arguments, || {
-        stage.file("all", &edited);
-    });
-    assert_eq!(ran.exit, Some(4), "{ran:?}");
-    let all = stage.home.path().join("all");
-    assert_eq!(fs::read_to_string(&all).unwrap(), edited);
-    fs::rename(&all, stage.home.path().join("moved")).unwrap();
-    let (exit, report) = stage.json(&arguments);
-    assert_eq!((exit, &report["failed_list"]), (Some(1), &json!("all")));
-    assert_eq!(accounts(&stage, "all"), ["nobody"]);
-}
-
-#[test]
-fn a_list_of_bad_rows_that_another_import_replaced_is_not_named_as_this_ones() {
+fn a_list_of_bad_rows_that_another_program_replaced_is_not_named_as_this_ones() {
     let stage = two_files();
     stage.file("a.csv", "account,tag\nalice,vip\n,a\n");
-    stage.file("b.csv", "account,tag\nbob,vip\n\n,b\n");
     let a = ["import", "a.csv", "--bad-rows", "bad", "--json"];
-    let mut of_b = Value::Null;
-    let ran = import_while(&stage, &a, || {
-        of_b = stage.json(&["import", "b.csv", "--bad-rows", "bad"]).1;
-    });
-    let of_a = ran.json();
-    assert_eq!((ran.exit, &of_a["bad_rows"]), (Some(1), &json!(1)));
-    assert_eq!(of_a["bad_rows_list"], Value::Null);
-    assert_eq!(of_b["bad_rows_list"], json!("bad"));
-    let list = fs::read_to_string(stage.home.path().join("bad")).unwrap();
-    assert!(list.starts_with("{\"line\":4,"), "{list}");
+    let others = "{\"line\":4,\"reason\":\"no\"}\n";
+    for others in [Some(others), None] {
+        let bad = stage.home.path().join("bad");
+        let ran = import_while(&stage, &a, || {
+            match others {
+                Some(others) => fs::rename(stage.file("new", others), &bad),
+                None => fs::remove_file(&bad),
+            }
+            .unwrap();
+        });
+        let of_a = ran.json();
+        assert_eq!((ran.exit, &of_a["bad_rows"]), (Some(1), &json!(1)));
+        assert_eq!(of_a["bad_rows_list"], Value::Null);
+        assert_eq!(fs::read_to_string(&bad).ok().as_deref(), others);
+    }
 }
 
 /// An import of 6,000 users: 200 are done, and many are listed in an outage. Returns that list.
@@ -169,7 +261,10 @@ fn a_resumed_import_that_is_refused_or_killed_before_it_settles_a_user_costs_no_
     let list = cut_short(&stage);
     let mut refused = stage.imtag(&["import", FILE, "--json"]);
     refused.env("IMTAG_SECRET_KEY", "0".repeat(64));
-    for _ in 0..2 {
+    for is_there in [true, false] {
+        if !is_there {
+            fs::remove_file(stage.home.path().join(LIST)).unwrap();
+        }
         let ran = run(limited(&refused, "true"));
         let report = ran.json();
         assert_eq!(
@@ -197,6 +292,12 @@ fn a_resumed_import_that_is_refused_or_killed_before_it_settles_a_user_costs_no_
     child.wait().unwrap();
     nothing_is_lost(&stage, &list);
     stage.emulator.remove_faults();
+    // a crash comes between the list and the journal, which then does not know the list, or while the list is written
+    for length in [list.len(), list.len() / 2] {
+        let written = stage.file("new", &list[..length]);
+        fs::rename(written, stage.home.path().join(LIST)).unwrap();
+        assert_eq!(run(limited(&refused, "true")).exit, Some(3));
+    }
     let (exit, report) = stage.json(&["import", FILE]);
     assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(6_000)));
     assert!(!stage.home.path().join(LIST).exists());

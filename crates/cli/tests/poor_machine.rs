@@ -142,10 +142,9 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     // an earlier run's doubt, which the next run must not lose
     assert_eq!(stage.emulator.stats().arrivals(), 0);
     in_doubt(&stage);
-    for ending in ["", "-wal"] {
-        let journal = format!("users.csv.journal{ending}");
-        let journal = stage.home.path().join(journal);
-        std::os::unix::fs::chown(&journal, user.parse().ok(), None).unwrap();
+    for name in ["users.csv.journal", "users.csv.journal-wal", LIST] {
+        let file = stage.home.path().join(name);
+        std::os::unix::fs::chown(&file, user.parse().ok(), None).unwrap();
     }
     for threads in [2, 3] {
         let ran = Ran::from_output(import(threads).unwrap());
@@ -245,6 +244,32 @@ fn a_list_that_may_not_grow_stops_the_import_which_names_all_and_is_resumed() {
     let report = ran.json();
     no_user_is_lost(&stage, &report, users, LIST);
     assert_eq!(report["ended_early"], json!(null));
+}
+
+#[test]
+fn users_held_back_on_a_disk_that_takes_no_more_are_all_counted_by_their_reason() {
+    let stage = Stage::new();
+    let users = 3_000;
+    // their lines are some times what one commit takes
+    let file = users_with_tags(users, 10).replace("tag", &"x".repeat(45));
+    stage.file(FILE, file.replacen(&"x".repeat(45), "tag", 1));
+    let mut answers = vec![Fault::delay(Duration::ZERO); 3];
+    answers.extend(vec![Fault::code(91000); 2_000]);
+    stage.emulator.faults(ADD, answers);
+    let import = stage.imtag(&["import", FILE, "--json", "--timeout", "1"]);
+    let ran = Ran::from_output(limited(&import, "ulimit -f 200").output().unwrap());
+    let report = ran.json();
+    assert_eq!(
+        (ran.exit, &report["users_tagged"]),
+        (Some(4), &json!(300)),
+        "{ran:?}"
+    );
+    let failed = report["users_failed"].as_u64().unwrap();
+    assert!(failed > 500, "{failed}");
+    no_user_is_lost(&stage, &report, users, LIST);
+    stage.emulator.remove_faults();
+    let report = run(stage.imtag(&["import", FILE, "--json"])).json();
+    assert_eq!(report["users_tagged"], users);
 }
 
 #[test]

@@ -20,7 +20,6 @@ use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
 use crate::ownership::FileKind;
-use crate::ownership::whole::Stamp;
 
 /// Random bytes of a key: as many as SHA-256 uses.
 const KEY_BYTES: usize = 32;
@@ -199,10 +198,8 @@ fn ca_file(
         (None, None) => folder.path().join("ca.pem"),
         (Some(wished), _) => wished.to_owned(),
     };
-    let seen = Stamp::at(&path);
-    CA.write(&path, seen, false, &mut |file| {
-        file.write_all(pem.as_bytes())
-    })?;
+    let mut file = CA.hold(&path)?;
+    file.write(&mut |file| file.write_all(pem.as_bytes()))?;
     absolute(&path).map(Some)
 }
 

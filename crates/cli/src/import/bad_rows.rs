@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
@@ -16,7 +16,7 @@ use super::input::BadRow;
 use super::report::reasons::{ByReason, NAMED, group};
 use super::state::own_list::{holds_lines, write_line};
 use crate::output::{Shown, count, wrapped};
-use crate::ownership::whole::Stamp;
+use crate::ownership::whole::{OwnFile, is_filled_file};
 use crate::ownership::{FileKind, PRIVATE, UnusableFile};
 
 /// The bytes of lines that are kept in memory.
@@ -36,8 +36,8 @@ pub(crate) struct BadRows {
     /// The line that is being added.
     line: Vec<u8>,
     kinds: ByReason<String, BadRow>,
-    /// The list of all of them, if there is one, as it was written.
-    list: Option<(PathBuf, Option<Stamp>)>,
+    /// The list of all of them, if there is one.
+    list: Option<OwnFile>,
 }
 
 impl BadRows {
@@ -73,19 +73,25 @@ impl BadRows {
     /// If it may not be written, or cannot be. What was there before is then still there.
     pub(crate) fn write_list(&mut self, path: &Path) -> Result<bool, UnusableFile> {
         if self.count() == 0 {
-            BAD_ROWS.remove(path, Stamp::at(path), false)?;
+            if is_filled_file(path) {
+                match BAD_ROWS.hold(path) {
+                    // that of an import at work, or no list at all
+                    Err(UnusableFile::Foreign(_)) => {}
+                    earlier => earlier?.remove()?,
+                }
+            }
             return Ok(false);
         }
-        let seen = Stamp::at(path);
-        let written = BAD_ROWS.write(path, seen, false, &mut |file| self.write_lines(file))?;
-        self.list = Some((path.to_owned(), written));
+        let mut list = BAD_ROWS.hold(path)?;
+        list.write(&mut |file| self.write_lines(file))?;
+        self.list = Some(list);
         Ok(true)
     }
 
-    /// The list, unless another import has put its own there meanwhile.
+    /// The list, unless another program has changed it meanwhile.
     fn list(&self) -> Option<&Path> {
-        let (list, written) = self.list.as_ref()?;
-        (Stamp::at(list) == *written).then_some(list)
+        let list = self.list.as_ref().filter(|list| list.is_unchanged())?;
+        Some(&list.path)
     }
 
     fn write_lines(&mut self, file: &File) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::state::failed_list::FailedList;
 use super::state::files::Files;
 use super::state::store::Store;
 use crate::exit::{CommandError, Exit};
@@ -19,12 +20,14 @@ struct Listed {
 }
 
 /// Writes the list from the journal. Nothing is sent, and the journal stays as it is.
-pub(crate) fn list_failed(mut files: Files, output: Output) -> Result<Exit, CommandError> {
-    let store = Store::open_existing(&files.journal)?;
+pub(crate) fn list_failed(files: Files, output: Output) -> Result<Exit, CommandError> {
+    let mut store = Store::open_existing(&files.journal)?;
     let users_failed = store.users_listed();
     let written = match users_failed {
         0 => Ok(()),
-        _ => files.failed.write(&store),
+        _ => {
+            FailedList::hold(&files.failed, &mut store).and_then(|mut list| list.write(&mut store))
+        }
     };
     store.leave();
     written?;

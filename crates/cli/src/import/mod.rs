@@ -192,8 +192,7 @@ impl Run<'_> {
         if let Some(list) = &self.files.bad_rows {
             read.bad_rows.write_list(list)?;
         }
-        let mut list = self.files.failed.clone();
-        let store = self.open_store(identity, &mut list)?;
+        let (store, mut list) = self.open_store(identity)?;
         let resumed = store.users.settled();
         let sender = Sender {
             client,
@@ -229,15 +228,19 @@ impl Run<'_> {
         // a run that settles nobody, and holds nobody back, costs no list of an earlier one
         let is_over = store.users.settled() > 0 && store.users.are_settled();
         let replaces = is_over || store.replaces_held_back();
-        let mut is_listed = true;
-        if users_failed > 0 && (replaces || !is_filled_file(&list.path)) {
-            let written = list.write(&store);
-            is_listed = written.is_ok();
-            undone.list = is_listed.then(|| list.path.clone());
+        let path = &self.files.failed.path;
+        let is_due = users_failed > 0 && (replaces || !is_filled_file(path));
+        // a list that says more than the journal would be another's to the next run, which lists all of them
+        if is_due && !store.is_broken {
+            let written = list.write(&mut store);
+            undone.list = written.is_ok().then(|| path.clone());
             ended.or_denied(written);
-        } else if replaces {
-            ended.or_denied(list.remove(&store));
+        } else if replaces && users_failed == 0 {
+            ended.or_denied(list.remove());
+        } else {
+            list.leave();
         }
+        let is_listed = users_failed == 0 || undone.list.is_some();
         let read_back = match &self.demo {
             Some(_) => {
                 // the third time that the file is grouped: to hold all that was sent would take as much memory as the file
@@ -263,7 +266,7 @@ impl Run<'_> {
                 self.utilisation(attempts, counters.elapsed.as_secs_f64())
             }
         };
-        let is_earlier = undone.list.is_none() && !replaces && is_filled_file(&list.path);
+        let is_earlier = undone.list.is_none() && !replaces && is_filled_file(path);
         let report = Report {
             file: read.file,
             rows: read.rows,
@@ -284,7 +287,7 @@ impl Run<'_> {
             read_back,
             undone,
             left_out: read.bad_rows,
-            earlier_list: is_earlier.then(|| list.path.clone()),
+            earlier_list: is_earlier.then(|| path.clone()),
             journal: stays.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
             timpush_would_save: summary.timpush_would_save(),
@@ -295,19 +298,24 @@ impl Run<'_> {
     }
 
     /// Opens the journal, and says it where an import is resumed. Nothing that was there is changed before all is checked.
-    fn open_store(&self, identity: Identity, list: &mut FailedList) -> Result<Store, CommandError> {
+    fn open_store(&self, identity: Identity) -> Result<(Store, FailedList), CommandError> {
         let journal = &self.files.journal;
-        let store = Store::open(journal, identity, &list.path)?;
-        let listed = if store.users.failed() > 0 {
-            list.write(&store)
-        } else {
-            list.try_out()
+        let mut store = Store::open(journal, identity)?;
+        let held = FailedList::hold(&self.files.failed, &mut store).and_then(|mut list| {
+            let is_gone = store.users_listed() > 0 && list.is_empty();
+            if is_gone || store.users.failed() > 0 {
+                list.write(&mut store)?;
+            }
+            Ok(list)
+        });
+        let list = match held {
+            Ok(list) => list,
+            Err(error) => {
+                store.leave();
+                return Err(error.into());
+            }
         };
-        if let Err(error) = listed {
-            store.leave();
-            return Err(error.into());
-        }
-        let store = store.begin()?;
+        let store = store.begin().inspect_err(|_| list.leave())?;
         if store.is_resumed() {
             let (settled, users) = (store.users.settled(), store.users.users());
             let are = if users == 1 { "user is" } else { "users are" };
@@ -316,7 +324,7 @@ impl Run<'_> {
                 "resuming from {journal}: {settled} of {users} {are} settled"
             ));
         }
-        Ok(store)
+        Ok((store, list))
     }
 
     /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole

@@ -312,7 +312,7 @@ mod tests {
         let demo = Demo::start().unwrap();
         let files = demo.files();
         let identity = Identity::new(read.fingerprint, 2, Vec::new());
-        let store = Store::open(&files.journal, identity, &files.failed.path).unwrap();
+        let store = Store::open(&files.journal, identity).unwrap();
         let sender = Sender {
             client: &demo.connection.client,
             timeout: None,

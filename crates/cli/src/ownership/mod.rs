@@ -23,6 +23,7 @@ use crate::output::Shown;
 pub(crate) use denied::UnusableFile;
 
 /// A kind of file that imtag writes.
+#[derive(Debug)]
 pub(crate) struct FileKind {
     /// As messages name it, such as "a journal of an import".
     pub(crate) name: &'static str,
@@ -56,6 +57,7 @@ enum Problem {
     OtherUser,
     Content,
     Changed,
+    Busy,
 }
 
 impl FileKind {
@@ -102,7 +104,8 @@ impl FileKind {
         }
     }
 
-    fn open_existing(
+    /// Opens a file, unless none is there. The caller checks its content.
+    pub(crate) fn open_existing(
         &self,
         path: &Path,
         options: &mut OpenOptions,
@@ -174,9 +177,12 @@ impl FileKind {
                  ({flag})"
             ),
             Problem::Changed => format!(
-                "was written by another program meanwhile, and stays as it is: move it away, or give another path \
+                "was written by another import or program, and stays as it is: move it away, or give another path \
                  ({flag}), and run the same command again"
             ),
+            Problem::Busy => {
+                format!("is held by another imtag: wait for its end, or give another path ({flag})")
+            }
             Problem::Content => format!(
                 "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
             ),

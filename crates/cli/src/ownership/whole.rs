@@ -1,130 +1,71 @@
 //! A whole file at once: a list or a certificate comes to its path whole, or not at all.
+//!
+//! ```text
+//! hold: open or make it, lock it ─┬─► write: a new file takes its place, locked before it has the path
+//!                                 ├─► remove: it goes, or is empty again as it was
+//!                                 └─► leave: it goes if it was made and is empty yet
+//! ```
+//!
+//! It is locked from then on until the import ends, so two imports never write one file: the second is refused before it
+//! sends anything. A person's editor knows no lock. So what is not as imtag knows it (`Stamp`) stays, whatever it holds.
 
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Seek};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::{FileKind, Found, PRIVATE, Problem, UnusableFile, folder_of, is_at};
 
+/// A file that this process alone may write, with its lock.
+#[derive(Debug)]
+pub(crate) struct OwnFile {
+    kind: &'static FileKind,
+    pub(crate) path: PathBuf,
+    file: File,
+    pub(crate) known: Known,
+}
+
+/// What imtag knows of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Known {
+    pub(crate) stamp: Stamp,
+    /// It was there before, empty, and others may have it open: it is written in place, and emptied rather than removed.
+    pub(crate) was_empty: bool,
+}
+
 impl FileKind {
-    /// Checks that the file may be written and can be, and leaves it as it is.
-    pub(crate) fn try_out(&self, path: &Path, seen: Option<Stamp>) -> Result<(), UnusableFile> {
-        let (mut file, found) = self.open(path)?;
-        if found == Found::Nothing {
-            return remove(&file, path).map_err(UnusableFile::denied(path, "made"));
-        }
-        self.check_unchanged(path, &mut file, seen).map(drop)
-    }
-
-    /// Writes the file, for good. A crash or a full disk leaves what was there before, or the new content. A file that was
-    /// empty, and one that is said to have been (`same_file`), is written in place: others may have it open. It is refused
-    /// if something else is there than was `seen` before: the work of another import, or of a person.
-    pub(crate) fn write(
-        &self,
-        path: &Path,
-        seen: Option<Stamp>,
-        same_file: bool,
-        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    ) -> Result<Option<Stamp>, UnusableFile> {
-        let (mut file, found) = self.open(path)?;
-        let checked = self.check_unchanged(path, &mut file, seen)?;
-        let mut put = || {
-            let is_put = !same_file && found != Found::Empty;
-            if is_put && self.replace(&file, path, checked, write)? {
-                return sync_folder_of(path);
+    /// Opens the file, and makes it where there is none. It is refused if another import holds it, or imtag did not make it.
+    pub(crate) fn hold(&'static self, path: &Path) -> Result<OwnFile, UnusableFile> {
+        let denied = || UnusableFile::denied(path, "opened");
+        loop {
+            let (mut file, found) = self.open(path)?;
+            // where there are no locks, the stamps tell
+            if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+                return Err(self.refuse(path, Problem::Busy));
             }
-            checked.check(&file)?;
-            self.make_private(&file);
-            file.set_len(0)?;
-            file.seek(SeekFrom::Start(0))?;
-            write(&mut file)?;
-            file.sync_all()
-        };
-        put().map_err(|error| {
-            // the error to report is why it was not written
-            let _ = match found {
-                Found::Nothing => remove(&file, path),
-                Found::Empty => file.set_len(0),
-                Found::Filled => Ok(()),
-            };
-            UnusableFile::denied(path, "written")(error)
-        })?;
-        Ok(Stamp::at(path))
-    }
-
-    /// Removes the file if imtag made it and it is as it was `seen`, or empties one that was there empty before
-    /// (`same_file`).
-    pub(crate) fn remove(
-        &self,
-        path: &Path,
-        seen: Option<Stamp>,
-        same_file: bool,
-    ) -> Result<(), UnusableFile> {
-        if Stamp::at(path) != seen || seen.is_none() || self.check(path).is_err() {
-            return Ok(());
+            // else the import that held it until now has removed or replaced it
+            if is_at(&file, path).map_err(denied())? {
+                if found == Found::Nothing {
+                    self.make_private(&file); // whatever the umask left
+                }
+                self.check_content(path, &mut file)?;
+                return Ok(OwnFile {
+                    kind: self,
+                    path: path.to_owned(),
+                    known: Known {
+                        stamp: Stamp::new(&file).map_err(denied())?,
+                        was_empty: found == Found::Empty,
+                    },
+                    file,
+                });
+            }
         }
-        let (mut file, _) = self.open(path)?;
-        self.check_unchanged(path, &mut file, seen)?;
-        let removed = if same_file {
-            file.set_len(0)
-        } else {
-            remove(&file, path)
-        };
-        removed.map_err(UnusableFile::denied(path, "removed"))
-    }
-
-    /// Refuses a file that imtag did not make, and one that is not as it was `seen`. No other import writes it from here
-    /// on until it is closed.
-    fn check_unchanged(
-        &self,
-        path: &Path,
-        file: &mut File,
-        seen: Option<Stamp>,
-    ) -> Result<Stamp, UnusableFile> {
-        let denied = || UnusableFile::denied(path, "read");
-        // where there are no locks, only imports that end at the same moment can meet
-        let is_locked = flock(&*file, FlockOperation::NonBlockingLockExclusive);
-        let stamp = Stamp::new(file).map_err(denied())?;
-        self.check_content(path, file)?;
-        let is_same = stamp.bytes == 0 || Some(stamp) == seen;
-        let is_free = is_locked != Err(Errno::WOULDBLOCK);
-        if is_free && is_same && is_at(file, path).map_err(denied())? {
-            Ok(stamp)
-        } else {
-            Err(self.refuse(path, Problem::Changed))
-        }
-    }
-
-    /// Puts a new file in the place of this one; false if the folder takes no new file, so that this one has to be written
-    /// in place.
-    fn replace(
-        &self,
-        file: &File,
-        path: &Path,
-        checked: Stamp,
-        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    ) -> io::Result<bool> {
-        let made = tempfile::Builder::new()
-            .prefix(".imtag-")
-            .permissions(Permissions::from_mode(self.mode))
-            .tempfile_in(folder_of(path));
-        let mut new = match made {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(false),
-            made => made?,
-        };
-        self.make_private(new.as_file());
-        write(new.as_file_mut())?;
-        new.as_file().sync_all()?;
-        checked.check(file)?;
-        if !is_at(file, path)? {
-            return Err(changed());
-        }
-        new.persist(path)?;
-        Ok(true)
     }
 
     /// It may have had another mode. This fails only for another user's file, whose mode is theirs to choose.
@@ -135,9 +76,141 @@ impl FileKind {
     }
 }
 
+impl OwnFile {
+    /// Writes the file, for good. A crash or a full disk leaves what was there before, or the new content; of a file that
+    /// is written in place, its start.
+    pub(crate) fn write(
+        &mut self,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<(), UnusableFile> {
+        let denied = UnusableFile::denied(&self.path, "written");
+        if !is_at(&self.file, &self.path).map_err(denied)? {
+            // it was removed meanwhile
+            let there = self.kind.hold(&self.path)?;
+            if !there.is_empty() {
+                return Err(self.changed());
+            }
+            *self = there;
+        }
+        let written = self.put(write);
+        if written.is_err() {
+            self.leave();
+        }
+        written
+    }
+
+    fn put(
+        &mut self,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<(), UnusableFile> {
+        let path = self.path.clone();
+        let denied = || UnusableFile::denied(&path, "written");
+        let new = if self.known.was_empty {
+            None
+        } else {
+            self.new_file(write).map_err(denied())?
+        };
+        if !self.is_unchanged() {
+            return Err(self.changed());
+        }
+        if let Some(new) = new {
+            self.file = new.persist(&path).map_err(|error| denied()(error.error))?;
+            self.known.stamp = Stamp::new(&self.file).map_err(denied())?;
+            return sync_folder_of(&path).map_err(denied());
+        }
+        let written = self.write_in_place(write);
+        self.known.stamp = Stamp::new(&self.file).map_err(denied())?;
+        written.map_err(denied())?;
+        if self.is_unchanged() {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// The file that is to take the place of this one; none if the folder takes no new file.
+    fn new_file(
+        &self,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> io::Result<Option<NamedTempFile>> {
+        let made = tempfile::Builder::new()
+            .prefix(".imtag-")
+            .permissions(Permissions::from_mode(self.kind.mode))
+            .tempfile_in(folder_of(&self.path));
+        let mut new = match made {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(None),
+            made => made?,
+        };
+        self.kind.make_private(new.as_file());
+        // before it has the path, so that there is no moment without a lock
+        let _ = flock(new.as_file(), FlockOperation::NonBlockingLockExclusive);
+        write(new.as_file_mut())?;
+        new.as_file().sync_all()?;
+        Ok(Some(new))
+    }
+
+    fn write_in_place(
+        &mut self,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.kind.make_private(&self.file);
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        let written = write(&mut self.file).and_then(|()| self.file.sync_all());
+        written.inspect_err(|_| {
+            // the error to report is why it was not written
+            let _ = self.file.set_len(0);
+        })
+    }
+
+    /// Removes the file, or empties it if it was there empty; one that another program has changed stays.
+    pub(crate) fn remove(&self) -> Result<(), UnusableFile> {
+        let removed = if !self.is_unchanged() {
+            Ok(())
+        } else if !self.known.was_empty {
+            remove(&self.file, &self.path)
+        } else if self.is_empty() {
+            Ok(())
+        } else {
+            self.file.set_len(0)
+        };
+        removed.map_err(UnusableFile::denied(&self.path, "removed"))
+    }
+
+    /// Leaves the file as it was found: without a content, it was made here, or was there empty.
+    pub(crate) fn leave(&self) {
+        if self.is_empty() {
+            // an empty file does no harm
+            let _ = self.remove();
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.stamp.bytes == 0
+    }
+
+    /// True if it has the path yet, and is as imtag knows it.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let is_known = Stamp::new(&self.file).is_ok_and(|now| now == self.known.stamp);
+        is_known && is_at(&self.file, &self.path).unwrap_or(false)
+    }
+
+    /// Refuses it, as it is not what imtag wrote or was to replace.
+    pub(crate) fn changed(&self) -> UnusableFile {
+        self.kind.refuse(&self.path, Problem::Changed)
+    }
+
+    /// Its content, from the start.
+    pub(crate) fn content(&mut self) -> io::Result<&mut File> {
+        self.file.rewind()?;
+        Ok(&mut self.file)
+    }
+}
+
 /// Which file it is, its size and its time of change: they tell whether another program has written to it, or has put
 /// another in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Stamp {
     file: (u64, u64),
     bytes: u64,
@@ -163,17 +236,10 @@ impl Stamp {
         }
     }
 
-    fn check(self, file: &File) -> io::Result<()> {
-        if self == Stamp::new(file)? {
-            Ok(())
-        } else {
-            Err(changed())
-        }
+    /// True if both are of one file, whatever was written to it.
+    pub(crate) fn is_same_file(self, other: Stamp) -> bool {
+        self.file == other.file
     }
-}
-
-fn changed() -> io::Error {
-    io::Error::other("another program has written to it")
 }
 
 /// True for a file with something in it.
@@ -214,64 +280,115 @@ mod tests {
         },
     };
 
+    fn full(_: &mut File) -> io::Result<()> {
+        Err(ErrorKind::StorageFull.into())
+    }
+
     #[test]
     fn a_file_is_replaced_whole_or_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         fs::write(&path, "dear diary, 1").unwrap();
         let text = || fs::read_to_string(&path).unwrap();
-        let seen = || Stamp::at(&path);
-        let full = KIND.write(&path, seen(), false, &mut |new| {
+        let mut held = KIND.hold(&path).unwrap();
+        let refused = held.write(&mut |new| {
             new.write_all(b"dear")?;
-            Err(ErrorKind::StorageFull.into())
+            full(new)
         });
-        assert!(full.unwrap_err().to_string().contains("make room for it"));
+        assert!(
+            refused
+                .unwrap_err()
+                .to_string()
+                .contains("make room for it")
+        );
         assert_eq!(text(), "dear diary, 1");
-        let mut second = |new: &mut File| new.write_all(b"dear diary, 2");
-        let before = seen();
-        KIND.write(&path, before, false, &mut second).unwrap();
+        held.write(&mut |new| new.write_all(b"dear diary, 2"))
+            .unwrap();
         assert_eq!(text(), "dear diary, 2");
-        for earlier in [before, None] {
-            let refused = KIND.write(&path, earlier, false, &mut |_| Ok(()));
-            let says = "f was written by another program meanwhile, and stays as it is: ";
-            assert!(refused.unwrap_err().to_string().contains(says));
-            KIND.remove(&path, earlier, false).unwrap();
+        // the lock is that of the new file too
+        let refused = KIND.hold(&path).unwrap_err().to_string();
+        let says = "f is held by another imtag: wait for its end, or give another path (--diary)";
+        assert!(refused.ends_with(says), "{refused}");
+        held.remove().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_person_puts_there_meanwhile_is_neither_replaced_nor_removed_nor_emptied() {
+        for before in [None, Some(""), Some("dear diary, 1")] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("f");
+            if let Some(before) = before {
+                fs::write(&path, before).unwrap();
+            }
+            let mut held = KIND.hold(&path).unwrap();
+            // before it is written: in place, and then by a rename
+            fs::write(&path, "mine").unwrap();
+            for _ in 0..2 {
+                let refused = held.write(&mut |_| Ok(())).unwrap_err().to_string();
+                let says = "f was written by another import or program, and stays as it is: move it away, or give \
+                            another path (--diary), and run the same command again";
+                let is_not = "f is not a diary that imtag made, and stays as it is: ";
+                assert!(
+                    refused.ends_with(says) || refused.contains(is_not),
+                    "{refused}"
+                );
+                held.remove().unwrap();
+                held.leave();
+                assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+                fs::write(folder.path().join("new"), "mine").unwrap();
+                fs::rename(folder.path().join("new"), &path).unwrap();
+            }
+            // while it is written
+            fs::remove_file(&path).unwrap();
+            let refused = held.write(&mut |new| {
+                fs::write(&path, "mine")?;
+                new.write_all(b"dear diary, 2")
+            });
+            assert!(
+                refused
+                    .unwrap_err()
+                    .to_string()
+                    .contains("f was written by another")
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }
-        let held = File::open(&path).unwrap();
-        flock(&held, FlockOperation::LockExclusive).unwrap();
-        KIND.write(&path, seen(), false, &mut second).unwrap_err();
+    }
+
+    #[test]
+    fn no_other_import_takes_a_file_that_is_held_and_empty_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let held = KIND.hold(&path).unwrap();
+        KIND.hold(&path).unwrap_err();
+        // one that has it open since then does not take it for the one at the path
+        let (waiting, found) = KIND.open(&path).unwrap();
+        assert_eq!(found, Found::Empty);
+        held.leave();
         drop(held);
-        assert_eq!(text(), "dear diary, 2");
-        let written = KIND.write(&path, seen(), false, &mut |_| {
-            fs::write(&path, "of an editor")
-        });
-        let says = "another program has written to it";
-        assert!(written.unwrap_err().to_string().contains(says));
-        assert_eq!(text(), "of an editor");
-        assert!(KIND.write(&path, seen(), false, &mut second).is_err());
-        KIND.remove(&path, seen(), false).unwrap();
-        assert_eq!(text(), "of an editor", "it is no diary");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(!is_at(&waiting, &path).unwrap());
+        let mut next = KIND.hold(&path).unwrap();
+        next.write(&mut |file| file.write_all(b"dear diary"))
+            .unwrap();
+        next.leave();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "dear diary");
     }
 
     #[test]
     fn what_was_not_there_goes_again_and_an_empty_file_stays_the_same_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
-        let full = || {
-            KIND.write(&path, None, false, &mut |_| {
-                Err(ErrorKind::StorageFull.into())
-            })
-        };
-        full().unwrap_err();
-        KIND.try_out(&path, None).unwrap();
+        KIND.hold(&path).unwrap().write(&mut full).unwrap_err();
         assert!(!path.exists());
         fs::write(&path, "").unwrap();
         let before = fs::metadata(&path).unwrap().ino();
-        full().unwrap_err();
-        let mut write = |file: &mut File| file.write_all(b"dear diary");
-        let seen = KIND.write(&path, None, false, &mut write).unwrap();
-        KIND.remove(&path, seen, true).unwrap();
+        let mut held = KIND.hold(&path).unwrap();
+        held.write(&mut full).unwrap_err();
+        held.write(&mut |file| file.write_all(b"dear diary"))
+            .unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "dear diary");
+        held.remove().unwrap();
         let after = fs::metadata(&path).unwrap();
         assert_eq!(
             (after.ino(), after.len(), after.mode() & 0o777),

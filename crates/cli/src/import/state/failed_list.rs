@@ -2,15 +2,15 @@
 //! has the lines; the list is written from it, whole.
 //!
 //! - It holds accounts and tags, and so is for its owner's eyes: mode 0600.
-//! - No other file is ever written over: see `ownership`. Nor is a list that another import, or a person, has put there
-//!   since this one began to read its input.
+//! - No other file is ever written over: see `ownership`. Nor is the list of another import, or of a person: a new import
+//!   replaces what stood there when it began, and notes it in the journal; from then on only what it has written itself.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use super::failed_change::is_list;
 use super::store::Store;
-use crate::ownership::whole::Stamp;
+use crate::ownership::whole::{OwnFile, Stamp};
 use crate::ownership::{FileKind, PRIVATE, UnusableFile};
 
 /// The list, as imtag may write it.
@@ -21,36 +21,71 @@ pub(crate) const LIST: FileKind = FileKind {
     was_made_by_imtag: is_list,
 };
 
-/// The list of an import.
+/// Where the list is to be.
 #[derive(Debug, Clone)]
-pub(crate) struct FailedList {
+pub(crate) struct ListPath {
     pub(crate) path: PathBuf,
-    /// What an earlier import left there, and then what this one has written.
+    /// What stood there before the input was read.
     seen: Option<Stamp>,
 }
 
-impl FailedList {
-    pub(crate) fn new(path: PathBuf) -> FailedList {
+impl ListPath {
+    pub(crate) fn new(path: PathBuf) -> ListPath {
         let seen = Stamp::at(&path);
-        FailedList { path, seen }
+        ListPath { path, seen }
     }
+}
 
-    /// Checks that the list may be written and can be.
-    pub(crate) fn try_out(&self) -> Result<(), UnusableFile> {
-        LIST.try_out(&self.path, self.seen)
+/// The list of this import, which no other one writes meanwhile.
+pub(crate) struct FailedList(OwnFile);
+
+impl FailedList {
+    /// Takes what is at the path for the list of this import. Refused is what neither stood there when the import began nor
+    /// is known to its journal.
+    pub(crate) fn hold(at: &ListPath, store: &mut Store) -> Result<FailedList, UnusableFile> {
+        let mut list = LIST.hold(&at.path)?;
+        let stamp = list.known.stamp;
+        let is_own = match store.list() {
+            _ if list.is_empty() => true,
+            None => Some(stamp) == at.seen,
+            // a crash comes between the list and the journal: then it holds nothing else than the journal does
+            Some(known) if known.stamp != stamp => {
+                let lists = list
+                    .content()
+                    .and_then(|content| store.lists_all_of(content));
+                lists.map_err(UnusableFile::denied(&at.path, "read"))?
+            }
+            Some(_) => true,
+        };
+        if !is_own {
+            return Err(list.changed());
+        }
+        if let Some(known) = store.list().filter(|it| it.stamp.is_same_file(stamp)) {
+            list.known.was_empty = known.was_empty;
+        }
+        store.list_is(list.known);
+        Ok(FailedList(list))
     }
 
     /// Writes the list of all users who failed.
-    pub(crate) fn write(&mut self, store: &Store) -> Result<(), UnusableFile> {
-        let (path, same_file) = (&self.path, store.list_was_empty());
-        self.seen = LIST.write(path, self.seen, same_file, &mut |file| {
-            store.for_lines(&mut |lines| file.write_all(lines))
-        })?;
+    pub(crate) fn write(&mut self, store: &mut Store) -> Result<(), UnusableFile> {
+        let FailedList(list) = self;
+        list.write(&mut |file| store.for_lines(&mut |lines| file.write_all(lines)))?;
+        store.list_is(list.known);
         Ok(())
     }
 
-    /// Removes the list, where it is that of an earlier import yet.
-    pub(crate) fn remove(&self, store: &Store) -> Result<(), UnusableFile> {
-        LIST.remove(&self.path, self.seen, store.list_was_empty())
+    /// Removes the list, unless another program has changed it.
+    pub(crate) fn remove(&self) -> Result<(), UnusableFile> {
+        self.0.remove()
+    }
+
+    /// Leaves what was found.
+    pub(crate) fn leave(&self) {
+        self.0.leave();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::failed_list::{FailedList, LIST};
-use super::store::JOURNAL;
+use super::failed_list::{LIST, ListPath};
+use super::store::{BESIDE, JOURNAL, beside};
 use crate::exit::CommandError;
 use crate::import::bad_rows::BAD_ROWS;
 use crate::ownership::{FileKind, folder_of};
@@ -18,7 +18,7 @@ const STDIN: &str = "imtag-stdin";
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) journal: PathBuf,
-    pub(crate) failed: FailedList,
+    pub(crate) failed: ListPath,
     /// None if no list of bad rows is kept.
     pub(crate) bad_rows: Option<PathBuf>,
 }
@@ -35,19 +35,14 @@ impl Files {
         failed: Option<&Path>,
         bad_rows: Option<&Path>,
     ) -> Result<Files, CommandError> {
-        let beside = |ending: &str| {
-            let mut name = match input.to_str() {
-                Some("-") => STDIN.into(),
-                _ => input.as_os_str().to_owned(),
-            };
-            name.push(ending);
-            PathBuf::from(name)
+        let named = match input.to_str() {
+            Some("-") => Path::new(STDIN),
+            _ => input,
         };
+        let beside = |ending| beside(named, ending);
         let files = Files {
             journal: journal.map_or_else(|| beside(".journal"), Path::to_owned),
-            failed: FailedList::new(
-                failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned),
-            ),
+            failed: ListPath::new(failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned)),
             bad_rows: Some(bad_rows.map_or_else(|| beside(".bad-rows.ndjson"), Path::to_owned)),
         };
         files.check(input_metadata(input).ok().as_ref())?;
@@ -55,7 +50,9 @@ impl Files {
     }
 
     fn check(&self, input: Option<&Metadata>) -> Result<(), CommandError> {
-        let mut others: Vec<(&FileKind, &Path)> = Vec::new();
+        let beside = BESIDE.map(|(ending, kind)| (kind, beside(&self.journal, ending)));
+        let beside = beside.iter().map(|(kind, path)| (kind, path.as_path()));
+        let mut others: Vec<(&FileKind, &Path)> = beside.collect();
         let bad_rows = self.bad_rows.iter().map(|file| (&BAD_ROWS, file));
         let files = [(&JOURNAL, &self.journal), (&LIST, &self.failed.path)];
         for (kind, file) in files.into_iter().chain(bad_rows) {
@@ -90,7 +87,7 @@ impl Files {
     pub(crate) fn within(folder: &Path) -> Files {
         Files {
             journal: folder.join("journal"),
-            failed: FailedList::new(folder.join("failed.ndjson")),
+            failed: ListPath::new(folder.join("failed.ndjson")),
             bad_rows: None,
         }
     }

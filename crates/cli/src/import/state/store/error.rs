@@ -9,7 +9,7 @@ use crate::exit::CommandError;
 use crate::ownership::UnusableFile;
 
 /// Of the tables, and of how the users of an input are numbered: raised when either changes.
-pub(super) const FORMAT: i32 = 4;
+pub(super) const FORMAT: i32 = 5;
 
 /// Why a journal cannot be used. Nothing was sent, and the journal is as it was.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use super::file::StoreFile;
 use super::rows::{self, FACTS, FAILED, HELD_BACK, Rows, USERS, damaged};
 use crate::import::state::failed_change::count_users;
 use crate::import::state::identity::Identity;
+use crate::ownership::whole::Known;
 
 /// What is added up over all runs of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ impl Counters {
     }
 }
 
+/// The most bytes of facts. The host is the longest of them, and messages name what differs.
+const BYTES_AT_MOST: usize = 4096;
+
 /// What a store says of its import, and of its own rows.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,9 +45,10 @@ pub(super) struct Facts {
     pub(super) counters: Counters,
     /// True while a run is at work, and after one that was killed: any user may be in doubt.
     pub(super) is_running: bool,
-    /// Which of its files were there, empty, before the import began: they are emptied at its end, and not removed.
+    /// True if the journal was there, empty, before the import began: it is emptied at its end, and not removed.
     pub(super) journal_was_empty: bool,
-    pub(super) list_was_empty: bool,
+    /// The list that this import may replace: what it has written, or has found when it began.
+    pub(super) list: Option<Known>,
     pub(super) users: Rows,
     pub(super) failed: Rows,
     pub(super) held_back: Rows,
@@ -65,7 +70,7 @@ pub(super) fn checked(file: &StoreFile) -> rusqlite::Result<Facts> {
     let mut facts = None;
     let read = rows::read(connection, &FACTS, |id, text, _| {
         facts = serde_json::from_slice(text).ok();
-        id == 1 && facts.is_some()
+        id == 1 && text.len() <= BYTES_AT_MOST && facts.is_some()
     })?;
     let facts: Facts = facts.unwrap_or_default();
     let users = rows::read(connection, &USERS, |_, _, _| true)?;

@@ -9,10 +9,10 @@
 //! The lock is that of SQLite (POSIX), so that SQLite's own tools keep out too. The process loses it when it closes any
 //! other handle of the file: so none is opened while the store is open.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -36,7 +36,7 @@ pub(crate) const JOURNAL: FileKind = FileKind {
 
 /// SQLite's log beside it. One of another program stays.
 const WAL: FileKind = FileKind {
-    name: "the log (-wal) of a journal of an import",
+    name: "SQLite's log of a journal",
     was_made_by_imtag: |file| {
         let start = start_of::<4>(file)?;
         Ok([[0x37, 0x7f, 0x06, 0x82], [0x37, 0x7f, 0x06, 0x83]].contains(&start))
@@ -46,10 +46,23 @@ const WAL: FileKind = FileKind {
 
 /// What SQLite would take for an interrupted change of the journal. This store has no such file.
 const ROLLBACK: FileKind = FileKind {
-    name: "a file (-journal) of a journal of an import",
+    name: "SQLite's rollback file of a journal",
     was_made_by_imtag: |_| Ok(false),
     ..JOURNAL
 };
+
+/// What a program that reads the journal may make beside it. This store has no such file.
+const SHARED_MEMORY: FileKind = FileKind {
+    name: "SQLite's shared memory of a journal",
+    ..ROLLBACK
+};
+
+/// What SQLite keeps beside the journal, by what it adds to its name.
+pub(crate) const BESIDE: [(&str, FileKind); 3] = [
+    ("-wal", WAL),
+    ("-journal", ROLLBACK),
+    ("-shm", SHARED_MEMORY),
+];
 
 /// "imtg", where SQLite files say what program they are of.
 const APPLICATION_ID: i32 = 0x696d_7467;
@@ -194,7 +207,10 @@ impl StoreFile {
     /// Makes file and log private, before they hold an account: SQLite gave the log the mode of the file.
     pub(super) fn make_private(&self) {
         JOURNAL.make_private(&self.file);
-        let _ = fs::set_permissions(&self.wal, Permissions::from_mode(PRIVATE));
+        let log = WAL.open_existing(&self.wal, OpenOptions::new().read(true));
+        if let Ok(Some(log)) = log {
+            WAL.make_private(&log);
+        }
     }
 
     /// Puts all that the log holds into the file.
@@ -288,8 +304,8 @@ fn image() -> rusqlite::Result<Vec<u8>> {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let denied = |what| UnusableFile::denied(path, what);
-    // SQLite does not say that it has too few of them
-    let spare = [(); 2].map(|()| File::open("/dev/null"));
+    // its two, of which SQLite does not say that it lacks them; then the list with its folder, and a connection
+    let spare = [(); 5].map(|()| File::open("/dev/null"));
     for file in spare {
         file.map_err(denied("opened"))?;
     }
@@ -331,7 +347,8 @@ fn remove_log(wal: &Path) -> io::Result<()> {
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// A file whose name is that of another, and an ending.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

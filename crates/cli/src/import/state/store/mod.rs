@@ -21,7 +21,8 @@ mod rows;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ use imtag_transport::Effect;
 
 pub(crate) use error::StoreError;
 pub(crate) use facts::Counters;
-pub(crate) use file::JOURNAL;
+pub(crate) use file::{BESIDE, JOURNAL, beside};
 
 use facts::{Facts, checked};
 use file::StoreFile;
@@ -38,7 +39,7 @@ use rows::{FAILED, HELD_BACK, LINES_AT_MOST, USERS, damaged, pieces};
 use super::failed_change::FailedChange;
 use super::identity::Identity;
 use super::users::{Set, UserSets};
-use crate::ownership::whole::is_filled_file;
+use crate::ownership::whole::{Known, is_filled_file};
 use crate::ownership::{Found, UnusableFile};
 
 /// How long what is confirmed waits before it is written.
@@ -76,7 +77,7 @@ pub(crate) struct Store {
     /// When the first of what is not written was confirmed.
     unsaved_since: Option<Instant>,
     /// True once the disk took no more.
-    is_broken: bool,
+    pub(crate) is_broken: bool,
 }
 
 impl Store {
@@ -84,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// See `StoreError`. All is as it was then.
-    pub(crate) fn open(path: &Path, identity: Identity, list: &Path) -> Result<Store, StoreError> {
+    pub(crate) fn open(path: &Path, identity: Identity) -> Result<Store, StoreError> {
         let mut store = Store::read(StoreFile::open(path)?)?;
         let reading = StoreError::reading(path);
         let same = store.facts.identity == identity;
@@ -105,10 +106,10 @@ impl Store {
             // its numbers say nothing of this input's users
             store.any_in_doubt |= store.facts.users.count > 0;
             store.held_back_rows = HeldBack::Replaced;
+            store.users_held_back = 0;
         }
         if store.facts.identity == Identity::default() {
             store.facts.journal_was_empty = store.file.found == Found::Empty;
-            store.facts.list_was_empty = list.is_file() && !is_filled_file(list);
         }
         if !store.is_resumed() {
             store.earlier = Counters::default();
@@ -171,7 +172,7 @@ impl Store {
     /// run any more.
     ///
     /// # Errors
-    /// If the disk takes nothing: all is as it was then.
+    /// If the disk takes nothing: all is as it was then, but that a journal that was there may say that a run was at work.
     pub(crate) fn begin(mut self) -> Result<Store, UnusableFile> {
         self.facts.is_running = true;
         self.users_held_back = 0;
@@ -181,9 +182,14 @@ impl Store {
             self.file.leave();
             return Err(denied);
         }
-        // a log can be lost: the file alone has to say that any user may be in doubt. What fails here leaves both
-        let checkpoint = self.file.checkpoint();
-        checkpoint.map_err(StoreError::writing(&self.file.path))?;
+        // a log can be lost: the file alone has to say that any user may be in doubt
+        if let Err(error) = self.file.checkpoint() {
+            let denied = StoreError::writing(&self.file.path)(error);
+            if self.file.found != Found::Filled {
+                self.file.leave();
+            }
+            return Err(denied);
+        }
         Ok(self)
     }
 
@@ -224,9 +230,14 @@ impl Store {
         }
     }
 
-    /// True if the list was an empty file before the import began.
-    pub(crate) fn list_was_empty(&self) -> bool {
-        self.facts.list_was_empty
+    /// The list that is this import's; none if it is a new one.
+    pub(crate) fn list(&self) -> Option<Known> {
+        self.facts.list
+    }
+
+    /// Notes it, with the next commit.
+    pub(crate) fn list_is(&mut self, list: Known) {
+        self.facts.list = Some(list);
     }
 
     /// Users with lines: those who failed, and those held back.
@@ -407,6 +418,18 @@ impl Store {
             each(pending)?;
         }
         Ok(())
+    }
+
+    /// True if a list holds these lines, or the start of them, and nothing else.
+    pub(crate) fn lists_all_of(&self, list: &mut File) -> io::Result<bool> {
+        let mut is_start = true;
+        self.for_lines(&mut |lines| {
+            let mut listed = Vec::with_capacity(lines.len());
+            list.take(lines.len() as u64).read_to_end(&mut listed)?;
+            is_start &= lines.starts_with(&listed);
+            Ok(())
+        })?;
+        Ok(is_start && list.read(&mut [0])? == 0)
     }
 
     /// Adds users who are in doubt at the end of a run.

@@ -14,7 +14,7 @@ fn the_progress_of_a_million_users_takes_four_megabytes_at_most_and_is_read_as_i
         bytes: 1,
     };
     let identity = || Identity::new(input, 1_000_000, Vec::new());
-    let open = || Store::open(&path, identity(), &folder.path().join("list")).unwrap();
+    let open = || Store::open(&path, identity()).unwrap();
     let mut store = open().begin().unwrap();
     let mut most = 0;
     for user in 0..900_000 {
