@@ -1,4 +1,4 @@
-//! The workspace as Cargo resolves it (`cargo metadata`).
+//! The workspace as Cargo resolves it (`cargo metadata`, `cargo tree`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,16 +12,12 @@ use crate::program::output;
 #[derive(Debug, Deserialize)]
 pub struct Metadata {
     pub packages: Vec<Package>,
-    #[serde(default)]
     pub target_directory: PathBuf,
-    resolve: Option<Resolve>,
 }
 
 /// A package. What its manifest does not say is `None`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub struct Package {
-    id: String,
     pub name: String,
     pub version: String,
     /// `None` for the crates of this repository.
@@ -37,12 +33,10 @@ pub struct Package {
     pub dependencies: Vec<Dependency>,
     /// What each feature turns on: other features, `dep:NAME`, `NAME/feature`.
     pub features: BTreeMap<String, Vec<String>>,
-    targets: Vec<Target>,
 }
 
 /// What a package says that it depends on.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub struct Dependency {
     pub name: String,
     /// The versions that would do.
@@ -54,33 +48,6 @@ pub struct Dependency {
     pub optional: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct Target {
-    kind: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Edge>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Edge {
-    pkg: String,
-    dep_kinds: Vec<DependencyKind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DependencyKind {
-    kind: Option<String>,
-}
-
 impl Metadata {
     pub fn read(options: &[&str]) -> Result<Metadata, Error> {
         let mut command = cargo(["metadata", "--format-version", "1"]);
@@ -89,44 +56,24 @@ impl Metadata {
 
     /// The crates of this repository.
     pub fn ours(&self) -> impl Iterator<Item = &Package> {
-        self.packages
-            .iter()
-            .filter(|package| package.source.is_none())
+        let packages = self.packages.iter();
+        packages.filter(|package| package.source.is_none())
     }
 
-    /// What crates of ours are built of, by dependencies that `follows` takes from a package by their kind; themselves too.
-    pub fn parts(
-        &self,
-        ours: &[&str],
-        follows: impl Fn(&Package, Option<&str>) -> bool,
-    ) -> Vec<&Package> {
-        let nodes = self.resolve.iter().flat_map(|resolve| &resolve.nodes);
-        let nodes: BTreeMap<&str, &Node> = nodes.map(|node| (node.id.as_str(), node)).collect();
-        let packages = self.packages.iter();
-        let packages: BTreeMap<&str, &Package> = packages.map(|it| (it.id.as_str(), it)).collect();
-        let starts = self
-            .ours()
-            .filter(|package| ours.contains(&package.name.as_str()));
-        let mut to_visit: Vec<&str> = starts.map(|package| package.id.as_str()).collect();
-        let mut seen = BTreeSet::new();
-        while let Some(id) = to_visit.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let edges = nodes[id].deps.iter().filter(|edge| {
-                let mut kinds = edge.dep_kinds.iter();
-                kinds.any(|it| follows(packages[edge.pkg.as_str()], it.kind.as_deref()))
-            });
-            to_visit.extend(edges.map(|edge| edge.pkg.as_str()));
-        }
-        seen.into_iter().map(|id| packages[id]).collect()
+    /// What is in a tree, by the options of [`tree`].
+    pub fn parts(&self, options: &[&str]) -> Result<Vec<&Package>, Error> {
+        let lines = tree(&[options, &["--format", "{p}"]].concat())?;
+        let names = lines.iter().map(|line| line.split(' ').take(2).collect());
+        let names: BTreeSet<Vec<&str>> = names.collect();
+        let is_part =
+            |it: &&Package| names.contains(&*vec![&*it.name, &format!("v{}", it.version)]);
+        Ok(self.packages.iter().filter(is_part).collect())
     }
 }
 
-impl Package {
-    /// True if it runs in the compiler, and is in no artefact.
-    pub fn is_macro(&self) -> bool {
-        let mut kinds = self.targets.iter().flat_map(|target| &target.kind);
-        kinds.any(|kind| kind == "proc-macro")
-    }
+/// The lines of `cargo tree`, each once.
+pub fn tree(options: &[&str]) -> Result<BTreeSet<String>, Error> {
+    let text = output(cargo(["tree", "--prefix", "none"]).args(options))?;
+    let lines = text.lines().map(|line| line.trim_end_matches(" (*)"));
+    Ok(lines.map(|line| line.trim_end().to_owned()).collect())
 }

@@ -3,14 +3,11 @@
 //! stated. Every crate takes the workspace's lints, and says what it is if it is published. Dependencies of tests are
 //! free, except those of core on our own crates.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::sync::OnceLock;
 
 use crate::files::{assert_none, read};
-use imtag_checks::cargo::cargo;
-use imtag_checks::metadata::{Dependency, Metadata, Package};
-use imtag_checks::program::output;
+use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
 const OURS: [(&str, &[&str]); 8] = [
@@ -85,29 +82,52 @@ fn is_of_tests(dependency: &Dependency) -> bool {
 
 #[test]
 fn our_crates_depend_on_each_other_one_way_and_the_libraries_on_nothing_beyond_their_lists() {
-    assert_none(workspace().ours().flat_map(not_allowed).collect());
+    let mut faults = Vec::new();
+    for Package {
+        name, dependencies, ..
+    } in workspace().ours()
+    {
+        if !OURS.iter().any(|it| it.0 == name) {
+            let file = file!();
+            faults.push(format!(
+                "{name} is a new crate: say in {file} what it may depend on"
+            ));
+        }
+        let of_others = dependencies.iter().filter(|it| {
+            let kind = it.kind.as_deref().unwrap_or_default();
+            !may_depend(name, &it.name, kind, it.path.is_some())
+        });
+        faults.extend(of_others.map(|it| format!("{name} may not depend on {}", it.name)));
+    }
+    assert_none(faults);
 }
 
-fn not_allowed(package: &Package) -> Vec<String> {
-    let name = package.name.as_str();
-    let list =
-        |lists: &[(&str, &'static [&str])]| lists.iter().find(|it| it.0 == name).map(|it| it.1);
-    let Some(ours) = list(&OURS) else {
-        return vec![format!(
-            "{name} is a new crate: say in {} what it may depend on",
-            file!()
-        )];
-    };
-    let of_others = list(&LIBRARIES);
-    let faults = package.dependencies.iter().filter_map(|dependency| {
-        let other = dependency.name.as_str();
-        let is_ours = dependency.path.is_some();
-        let is_free = is_of_tests(dependency) && !(is_ours && name == "imtag-core");
-        let allowed = if is_ours { Some(ours) } else { of_others };
-        let is_allowed = is_free || allowed.is_none_or(|list| list.contains(&other));
-        (!is_allowed).then(|| format!("{name} may not depend on {other}"))
-    });
-    faults.collect()
+/// True if a crate may depend on another in this way: `dev`, `build`, or built in.
+fn may_depend(name: &str, other: &str, kind: &str, is_ours: bool) -> bool {
+    let is_free = kind == "dev" && !(is_ours && name == "imtag-core");
+    let lists: &[(&str, &[&str])] = if is_ours { &OURS } else { &LIBRARIES };
+    let list = lists.iter().find(|it| it.0 == name);
+    is_free || list.map_or(!is_ours, |it| it.1.contains(&other))
+}
+
+#[test]
+fn a_dependency_against_the_direction_or_not_on_the_list_is_not_allowed() {
+    for (name, other, kind, is_ours, is_allowed) in [
+        ("imtag-transport", "imtag-emulator", "", true, false),
+        ("imtag-transport", "imtag-cli", "build", true, false),
+        ("imtag-transport", "imtag-emulator", "dev", true, true),
+        ("imtag-transport", "imtag-core", "", true, true),
+        ("imtag-core", "imtag-emulator", "dev", true, false),
+        ("imtag-core", "proptest", "dev", false, true),
+        ("imtag-core", "tokio", "", false, false),
+        ("imtag-core", "cc", "build", false, false),
+        ("imtag-core", "sha2", "", false, true),
+        ("imtag-cli", "clap", "", false, true),
+        ("imtag-new", "imtag-core", "", true, false),
+    ] {
+        let allowed = may_depend(name, other, kind, is_ours);
+        assert_eq!(allowed, is_allowed, "{name} {other} {kind}");
+    }
 }
 
 #[test]
@@ -126,35 +146,25 @@ fn the_command_line_can_be_built_without_the_emulator_and_has_it_by_default() {
 #[test]
 fn every_crate_has_the_version_of_the_workspace_and_asks_for_it() {
     let version = env!("CARGO_PKG_VERSION");
+    let asked = format!("^{version}");
     let mut faults = Vec::new();
-    for Package {
-        name,
-        version: its,
-        dependencies,
-        ..
-    } in workspace().ours()
-    {
-        if its != version {
+    for package in workspace().ours() {
+        let name = &package.name;
+        if package.version != version {
             faults.push(format!("{name} is not {version}"));
         }
-        let ours = dependencies
-            .iter()
-            .filter(|it| it.path.is_some() && !is_of_tests(it));
-        for Dependency {
-            name: other, req, ..
-        } in ours
-        {
-            if *req != format!("^{version}") {
-                faults.push(format!("{name} asks for {other} {req}, not {version}"));
-            }
-        }
+        let ours = package.dependencies.iter().filter(|it| it.path.is_some());
+        let wrong = ours.filter(|it| !is_of_tests(it) && it.req != asked);
+        faults.extend(wrong.map(|it| format!("{name} asks for {} {}", it.name, it.req)));
     }
     assert_none(faults);
 }
 
 #[test]
 fn nothing_that_is_shipped_needs_a_newer_rust_than_stated() {
-    let parts = workspace().parts(&SHIPPED, |_, kind| kind != Some("dev"));
+    let mut options = vec!["--edges", "normal,build", "--target", "all"];
+    options.extend(SHIPPED.iter().flat_map(|it| ["--package", it]));
+    let parts = workspace().parts(&options).unwrap();
     assert!(parts.len() > 100, "only {}", parts.len());
     let faults = parts.into_iter().filter_map(|part| {
         let needs = part.rust_version.as_ref()?;
@@ -215,69 +225,13 @@ fn every_published_crate_says_what_it_is_and_under_which_licence() {
 /// that the tests of the workspace have, so that theirs are built once.
 #[test]
 fn what_xtask_needs_is_built_with_the_features_that_all_tests_have() {
-    /// Each package that is selected and what it needs, with its features.
-    fn features(selection: &[&str]) -> BTreeSet<String> {
-        let mut command = cargo(["tree", "--prefix", "none", "--format", "{p} {f}"]);
-        let text = output(command.args(selection)).unwrap();
-        let lines = text.lines().map(|line| line.trim_end_matches(" (*)"));
-        lines.map(|line| line.trim_end().to_owned()).collect()
-    }
-    let alone = features(&["--package", "xtask", "--edges", "normal,build"]);
-    let of_all = features(&["--workspace"]);
+    // each package that is selected and what it needs, with its features
+    let features = |selection: &[&str]| tree(&[selection, &["--format", "{p} {f}"]].concat());
+    let alone = features(&["--package", "xtask", "--edges", "normal,build"]).unwrap();
+    let of_all = features(&["--workspace"]).unwrap();
     let built_twice: Vec<_> = alone.difference(&of_all).collect();
     assert!(
         built_twice.is_empty(),
         "add the features of the others to crates/xtask/Cargo.toml: {built_twice:#?}"
     );
-}
-
-#[test]
-fn a_dependency_against_the_direction_or_not_on_the_list_is_named() {
-    let dependency = |name: &str, kind: Option<&str>, is_ours: bool| Dependency {
-        name: name.to_owned(),
-        kind: kind.map(str::to_owned),
-        path: is_ours.then(|| "crates/x".into()),
-        ..Dependency::default()
-    };
-    for (name, it, is_allowed) in [
-        (
-            "imtag-transport",
-            dependency("imtag-emulator", None, true),
-            false,
-        ),
-        (
-            "imtag-transport",
-            dependency("imtag-cli", Some("build"), true),
-            false,
-        ),
-        (
-            "imtag-transport",
-            dependency("imtag-emulator", Some("dev"), true),
-            true,
-        ),
-        (
-            "imtag-transport",
-            dependency("imtag-core", None, true),
-            true,
-        ),
-        (
-            "imtag-core",
-            dependency("imtag-emulator", Some("dev"), true),
-            false,
-        ),
-        (
-            "imtag-core",
-            dependency("proptest", Some("dev"), false),
-            true,
-        ),
-        ("imtag-core", dependency("tokio", None, false), false),
-        ("imtag-core", dependency("cc", Some("build"), false), false),
-        ("imtag-core", dependency("sha2", None, false), true),
-        ("imtag-cli", dependency("clap", None, false), true),
-        ("imtag-new", dependency("serde", None, false), false),
-    ] {
-        let mut package = Package::default();
-        (package.name, package.dependencies) = (name.to_owned(), vec![it]);
-        assert_eq!(not_allowed(&package).is_empty(), is_allowed, "{package:?}");
-    }
 }

@@ -18,9 +18,10 @@ LLVM's libunwind, Apache-2.0 WITH LLVM-exception, by the LLVM Project: https://l
 
 /// The notice for what is built of a package of this workspace.
 pub(super) fn notice(package: &str) -> Result<String, Error> {
-    let metadata = Metadata::read(&["--filter-platform", &target()])?;
+    let metadata = Metadata::read(&[])?;
     // what is built in, and not what builds, tests or writes code
-    let mut others = metadata.parts(&[package], |it, kind| kind.is_none() && !it.is_macro());
+    let built_in = ["--edges", "normal,no-proc-macro", "--target", &target()];
+    let mut others = metadata.parts(&[&["--package", package], &built_in[..]].concat())?;
     others.retain(|package| package.source.is_some());
     others.sort_by_key(|package| (&package.name, &package.version));
     let mut notice = format!("What is in this artefact beside libimtag's own code\n\n{BESIDE}");

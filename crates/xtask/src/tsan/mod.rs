@@ -15,8 +15,8 @@ use std::process::{Command, Stdio};
 use crate::Error;
 use crate::cargo::{cargo, root};
 use crate::cost::Start;
+use crate::install::build::target;
 use crate::install::elf;
-use crate::metadata::Metadata;
 use crate::program::{as_typed, output, run as run_command};
 
 /// The slow paths of std's locks, by the names that `std.c` has for them, and how their symbols end.
@@ -42,7 +42,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         let how = "cargo xtask tsan [FILTER …] runs the tests whose names hold one of the words";
         return Err(format!("{option}: no option; {how}").into());
     }
-    let folder = Metadata::read(&[])?.target_directory.join("tsan");
+    let folder = target()?.join("tsan");
     let reports = folder.join("reports");
     let _ = fs::remove_dir_all(&reports);
     fs::create_dir_all(&reports)?;
