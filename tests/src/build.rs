@@ -1,7 +1,7 @@
 //! What Cargo builds, and where it put it, which it says as JSON, also where nothing had to be built; and the installed
 //! tree of what the checks use.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -104,12 +104,4 @@ pub fn target() -> Result<PathBuf, Error> {
     }
     let target = Metadata::read(&["--no-deps"])?.target_directory;
     Ok(TARGET.get_or_init(|| target).clone())
-}
-
-/// What pkg-config prints for a package of a tree: the flags for a compiler.
-pub fn pkg_config_flags(package: &str, prefix: &Path) -> Result<Vec<String>, Error> {
-    let mut command = Command::new("pkg-config");
-    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
-    let text = output(command.args(["--cflags", "--libs", package]))?;
-    Ok(text.split_whitespace().map(str::to_owned).collect())
 }

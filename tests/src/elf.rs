@@ -34,26 +34,12 @@ pub fn dynamic(file: &Path) -> Result<Dynamic, Error> {
 
 /// The names that a shared library gives to others, in order.
 pub fn exported(shared: &Path) -> Result<Vec<String>, Error> {
-    names("-D", shared)
-}
-
-/// Those of an archive.
-pub fn global(archive: &Path) -> Result<Vec<String>, Error> {
-    names("-g", archive)
-}
-
-fn names(kind: &str, file: &Path) -> Result<Vec<String>, Error> {
-    let text = output(Command::new("nm").args([kind, "--defined-only"]).arg(file))?;
+    let mut nm = Command::new("nm");
+    let text = output(nm.args(["-D", "--defined-only"]).arg(shared))?;
     let names = text.lines().filter_map(|line| line.splitn(3, ' ').nth(2));
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     names.sort();
     Ok(names)
-}
-
-/// True if there is a section of that name.
-pub fn has_section(file: &Path, name: &str) -> Result<bool, Error> {
-    let text = output(Command::new("readelf").args(["-S", "-W"]).arg(file))?;
-    Ok(text.split_whitespace().any(|word| word == name))
 }
 
 /// A version of the C library: 2.17 is (2, 17).

@@ -7,7 +7,6 @@
 )]
 
 pub mod abi;
-pub mod archive;
 pub mod build;
 pub mod c;
 pub mod cargo;

@@ -45,14 +45,12 @@ pub fn strace() -> Result<(), Error> {
 /// Compilers for C and C++.
 pub fn c() -> Result<(), Error> {
     // the package g++ brings gcc and the C library's headers with it
-    program("gcc", "g++")?;
-    program("g++", "g++")
+    programs(&[("gcc", "g++"), ("g++", "g++")])
 }
 
 /// A compiler for C++, CMake, GoogleTest, and JSON for the conformance runner.
 pub fn cpp() -> Result<(), Error> {
-    program("g++", "g++")?;
-    program("cmake", "cmake")?;
+    programs(&[("g++", "g++"), ("cmake", "cmake")])?;
     header("g++", "c++", "gtest/gtest.h", "libgtest-dev")?;
     header("g++", "c++", "nlohmann/json.hpp", "nlohmann-json3-dev")
 }
@@ -77,8 +75,7 @@ const GO: (u32, u32) = (1, 22);
 
 /// Go, a compiler for what is C in it, and what tells it where the library lies.
 pub fn go() -> Result<(), Error> {
-    program("gcc", "gcc")?;
-    program("pkg-config", "pkg-config")?;
+    programs(&[("gcc", "gcc"), ("pkg-config", "pkg-config")])?;
     any_go()?;
     let says = Command::new("go").arg("version").output();
     let says = says.map_err(|error| format!("go cannot be started: {error}"))?;
@@ -134,6 +131,12 @@ fn header(compiler: &str, language: &str, name: &str, package: &str) -> Result<(
 /// A program, which a package of Debian brings.
 pub fn program(name: &str, package: &str) -> Result<(), Error> {
     need(name, Command::new(name).arg("--version"), package)
+}
+
+/// Programs, each with its package.
+pub fn programs(programs: &[(&str, &str)]) -> Result<(), Error> {
+    let mut programs = programs.iter();
+    programs.try_for_each(|(name, package)| program(name, package))
 }
 
 /// Installs a package of Debian where `probe` fails, if this task installs.

@@ -71,7 +71,7 @@ const XTASK: &Layers = &[
 ];
 
 const CHECKS: &Layers = &[
-    "archive cargo cost data elf error parallel program random scene",
+    "cargo cost data elf error parallel program random scene",
     "environment metadata tools",
     "build",
     "abi log pypi",

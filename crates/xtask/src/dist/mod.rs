@@ -48,9 +48,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         Some(other) => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
     }
     // said before the minutes of building, and not after them
-    for (program, package) in NEEDED {
-        tools::program(program, package)?;
-    }
+    tools::programs(&NEEDED)?;
     let target = build::target()?;
     let (to, work) = (target.join("artefacts"), target.join("artefacts-work"));
     for folder in [&to, &work] {

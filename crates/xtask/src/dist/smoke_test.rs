@@ -9,7 +9,6 @@ use super::zig::{GLIBC, Zig};
 use crate::Error;
 use crate::cargo::root;
 use crate::install::elf::{self, glibc};
-use crate::install::pkg_config_flags;
 use crate::install::tree::soname;
 use crate::program::output;
 use crate::pypi::VirtualEnv;
@@ -81,6 +80,14 @@ pub(super) fn programs(zig: &Zig, packed: &Path, folder: &Path) -> Result<(), Er
         }
     }
     Ok(())
+}
+
+/// What pkg-config prints for a package of a tree: the flags for a compiler.
+fn pkg_config_flags(package: &str, prefix: &Path) -> Result<Vec<String>, Error> {
+    let mut command = Command::new("pkg-config");
+    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+    let text = output(command.args(["--cflags", "--libs", package]))?;
+    Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
 /// The wheel, in an environment of its own.

@@ -1,5 +1,6 @@
 //! `cargo xtask install`: the libraries, their headers, and what pkg-config and CMake need to find them, into a folder.
 
+mod archive;
 pub(crate) mod build;
 pub(crate) mod tree;
 pub(crate) mod write_atomic;
@@ -7,8 +8,7 @@ pub(crate) mod write_atomic;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) use imtag_checks::build::pkg_config_flags;
-pub(crate) use imtag_checks::{archive, elf};
+pub(crate) use imtag_checks::elf;
 
 use crate::Error;
 use build::Libraries;

@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::elf;
-use crate::error::Error;
+use imtag_checks::elf;
+
+use crate::Error;
 use crate::program::output;
 
 /// Makes, in `folder`, what can be installed of the archive that rustc built, if it is not there already.
-pub fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathBuf, Error> {
+pub(super) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathBuf, Error> {
     let archive = folder.join("libimtag.a");
     let made_by = std::env::current_exe()?; // another version of this code may make another archive
     if newer(&archive, &[built, &made_by]) {
