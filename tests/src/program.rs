@@ -2,7 +2,7 @@
 //! of; one that does not end within a limit is killed.
 
 use std::fs;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -106,6 +106,15 @@ impl Running {
         started.map_err(|error| format!("cannot start {program}: {error}").into())
     }
 
+    /// Starts it, and waits for the first line that it prints, or its end. What it prints later stays in its pipe.
+    pub fn with_first_line(command: &mut Command) -> Result<(Running, String), Error> {
+        let mut running = Running::start(command.stdout(Stdio::piped()))?;
+        let out = running.0.stdout.as_mut().ok_or("it has no output")?;
+        let mut line = String::new();
+        BufReader::with_capacity(1, out).read_line(&mut line)?;
+        Ok((running, line))
+    }
+
     /// Kills what it started too: `cargo test` starts the test that hangs. A process group would do it in one call,
     /// and take the program from the terminal's, so that Ctrl-C would not reach it.
     fn kill_with_descendants(&self) {
@@ -140,8 +149,6 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-
     use super::*;
     use crate::cargo::cargo;
 
@@ -178,14 +185,20 @@ mod tests {
     #[test]
     fn what_a_program_started_is_killed_with_it() {
         let mut shell = shell("(sleep 1000; true) & echo started; wait");
-        let mut running = Running::start(shell.stdout(Stdio::piped())).unwrap();
-        let mut out = BufReader::new(running.0.stdout.take().unwrap());
-        let mut said = String::new();
-        out.read_line(&mut said).unwrap();
+        let (mut running, mut said) = Running::with_first_line(&mut shell).unwrap();
         running.kill_with_descendants();
         // which ends when the last that could write to it has ended
+        let out = running.0.stdout.as_mut().unwrap();
         out.read_to_string(&mut said).unwrap();
         assert_eq!(said, "started\n");
+    }
+
+    #[test]
+    fn the_first_line_is_waited_for_and_the_others_stay_to_be_read() {
+        let mut shell = shell("echo one; echo two");
+        let (mut running, first) = Running::with_first_line(&mut shell).unwrap();
+        let rest = io::read_to_string(running.0.stdout.take().unwrap()).unwrap();
+        assert_eq!((&*first, &*rest), ("one\n", "two\n"));
     }
 
     #[test]

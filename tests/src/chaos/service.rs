@@ -1,19 +1,16 @@
 //! The service: `imtag emulator` as a process of its own, with its data in a folder, so that it can be killed as well.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::program::Running;
-use crate::scene::KEY;
+use crate::scene::Process;
 
-/// The admin API answers at once, unless the machine is starved.
+/// Nothing is under way for so long.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) struct Service {
@@ -22,9 +19,9 @@ pub(super) struct Service {
     folder: PathBuf,
     calls_per_second: u32,
     faults: Vec<Value>,
-    address: SocketAddr,
     /// None where it is killed.
-    running: Option<Running>,
+    process: Option<Process>,
+    address: SocketAddr,
     /// Of those that were killed.
     before: Counts,
     pub(super) kills: u32,
@@ -54,13 +51,27 @@ impl Service {
             folder: folder.to_owned(),
             calls_per_second,
             faults,
+            process: None,
             address: ([127, 0, 0, 1], 0).into(),
-            running: None,
             before: Counts::default(),
             kills: 0,
         };
         service.spawn()?;
         Ok(service)
+    }
+
+    /// Starts it, waits until it takes requests, and gives it the faults.
+    fn spawn(&mut self) -> Result<(), Error> {
+        let log = self.folder.join("emulator.log");
+        let log = File::options().create(true).append(true).open(log)?;
+        let (quota, data) = (self.calls_per_second, data(&self.folder));
+        let process = Process::start(&self.imtag, self.address, quota, Some(&data), log.into())?;
+        for order in &self.faults {
+            process.ask("POST", "faults", &order.to_string())?;
+        }
+        self.address = process.address;
+        self.process = Some(process);
+        Ok(())
     }
 
     pub(super) fn endpoint(&self) -> String {
@@ -69,7 +80,8 @@ impl Service {
 
     /// All that was counted, less what was in the last milliseconds before a kill.
     pub(super) fn counts(&self) -> Result<Counts, Error> {
-        let stats = self.ask("GET", "stats", "")?;
+        let process = self.process.as_ref().ok_or("the emulator is killed")?;
+        let stats = process.ask("GET", "stats", "")?;
         let number = |value: &Value| value.as_u64().unwrap_or(0);
         let routes = || stats["routes"].as_object().into_iter().flatten();
         let sum = |name: &str| -> u64 { routes().map(|(_, route)| number(&route[name])).sum() };
@@ -87,7 +99,7 @@ impl Service {
     /// `kill -9`, and after a while it is there again, at the same address.
     pub(super) fn kill_and_restart(&mut self, away: Duration) -> Result<(), Error> {
         self.before = self.counts()?;
-        self.running = None;
+        self.process = None;
         self.kills += 1;
         std::thread::sleep(away);
         self.spawn()
@@ -106,60 +118,8 @@ impl Service {
             }
             std::thread::sleep(Duration::from_millis(50));
         };
-        self.running = None;
+        self.process = None;
         Ok(counts)
-    }
-
-    /// Starts it, waits until it takes requests, and gives it the faults.
-    fn spawn(&mut self) -> Result<(), Error> {
-        let log = self.folder.join("emulator.log");
-        let log = File::options().create(true).append(true).open(log)?;
-        let mut emulator = Command::new(&self.imtag);
-        emulator
-            .args(["--json", "emulator", "--address", &self.address.to_string()])
-            .args(["--calls-per-second", &self.calls_per_second.to_string()])
-            .arg("--data")
-            .arg(data(&self.folder))
-            .env("IMTAG_SECRET_KEY", KEY)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        let mut running = Running::start(&mut emulator)?;
-        let out = running.0.stdout.take().ok_or("it has no standard output")?;
-        let mut line = String::new();
-        // until it takes requests, or has ended
-        BufReader::new(out).read_line(&mut line)?;
-        let started: Value = serde_json::from_str(&line).unwrap_or_default();
-        let endpoint = started["endpoint"].as_str().unwrap_or_default();
-        let address = endpoint.strip_prefix("http://").unwrap_or_default().parse();
-        self.address = address.map_err(|_| format!("the emulator did not start: {line:?}"))?;
-        self.running = Some(running);
-        for order in &self.faults {
-            self.ask("POST", "faults", &order.to_string())?;
-        }
-        Ok(())
-    }
-
-    /// A call of the admin API.
-    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, Error> {
-        let mut stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        let length = body.len();
-        let head = format!(
-            "{method} /emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\n\r\n",
-            self.address
-        );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        match answer.split_once("\r\n\r\n") {
-            Some((head, body)) if head.starts_with("HTTP/1.1 200") => {
-                Ok(serde_json::from_str(body)?)
-            }
-            _ => Err(format!("the emulator answers {path} with {answer:?}").into()),
-        }
     }
 }
 

@@ -8,11 +8,8 @@
 //! memory            of users with 3 tags, by how much the process grows; the log of requests is full before
 //! ```
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use imtag_core::SecretKey;
@@ -25,8 +22,7 @@ use super::options::Options;
 use super::process::{cpu, memory, pin, two_cores};
 use super::report::{Contender, Report, Table, micros_each, per_second};
 use crate::Error;
-use crate::program::Running;
-use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
+use crate::scene::{IDENTIFIER, KEY, Process, SDKAPPID};
 
 /// Those that full requests are for, and how many of them.
 const FEW_USERS: u64 = 1_000_000;
@@ -169,37 +165,18 @@ fn full_requests(
 
 /// An `imtag emulator`, and a client for it.
 struct Server {
-    running: Running,
-    address: String,
+    process: Process,
     client: Client,
 }
 
 impl Server {
     /// `data` is the folder that its users are kept in; without one they are in memory alone.
     fn start(program: &Path, data: Option<&Path>) -> Result<Server, Error> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut command = Command::new(program);
-        scene::set(&mut command, "");
-        command
-            .env_remove("IMTAG_ENDPOINT")
-            .env("IMTAG_CALLS_PER_SECOND", CALLS_PER_SECOND.to_string())
-            .args(["emulator", "--address", &address])
-            .stdout(Stdio::null());
-        if let Some(data) = data {
-            command.arg("--data").arg(data);
-        }
-        let running = Running::start(&mut command)?;
-        let until = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(&address).is_err() {
-            if Instant::now() > until {
-                return Err("the emulator does not come up".into());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let any = ([127, 0, 0, 1], 0).into();
+        let process = Process::start(program, any, CALLS_PER_SECOND, data, Stdio::inherit())?;
         Ok(Server {
-            running,
-            client: client(&format!("http://{address}"))?,
-            address,
+            client: client(&process.endpoint())?,
+            process,
         })
     }
 
@@ -222,7 +199,7 @@ impl Server {
         let [took, cpu] = [took, cpu].map(|it| micros_each(it, users));
         let memory = grown()?;
         let began = Instant::now();
-        self.reset()?;
+        self.process.ask("POST", "reset", "")?;
         let reset = began.elapsed().as_secs_f64();
         Ok(vec![memory, took, cpu, reset, grown()?])
     }
@@ -238,25 +215,12 @@ impl Server {
         Ok(())
     }
 
-    fn reset(&self) -> Result<(), Error> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        let head = "POST /emulator/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        stream.write_all(head.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        if answer.starts_with("HTTP/1.1 200") {
-            Ok(())
-        } else {
-            Err(format!("no reset: {answer}").into())
-        }
-    }
-
     fn rss(&self) -> Result<u64, Error> {
-        Ok(memory(self.running.0.id(), "VmRSS")?.ok_or("the emulator has ended")?)
+        Ok(memory(self.process.id(), "VmRSS")?.ok_or("the emulator has ended")?)
     }
 
     fn cpu(&self) -> Result<Duration, Error> {
-        cpu(self.running.0.id())
+        cpu(self.process.id())
     }
 }
 
