@@ -28,9 +28,16 @@ type Needs = fn() -> Result<(), Error>;
 const NOTHING: Needs = || Ok(());
 const CLIPPY: Needs = || tools::component("clippy", "clippy");
 const VENV: Needs = || python::Venv::ready().map(drop);
+const CURL: Needs = || tools::program("curl", "curl");
+const NODE: Needs = || tools::program("node", "nodejs");
+const PYTHON: Needs = || tools::program("python3", "python3");
 const C_AND_PKG_CONFIG: Needs = || {
     tools::c()?;
     tools::program("pkg-config", "pkg-config")
+};
+const C_AND_VALGRIND: Needs = || {
+    tools::c()?;
+    tools::program("valgrind", "valgrind")
 };
 
 const OF_RUST: &[Check] = &[
@@ -87,54 +94,21 @@ const OF_LANGUAGES: &[Check] = &[
         go::linked_statically,
     ),
     ("installed", installed::needs, installed::installed),
-    ("README in C", C_AND_PKG_CONFIG, |log| {
-        readme::example("C", log)
-    }),
-    ("README in C++", C_AND_PKG_CONFIG, |log| {
-        readme::example("C++", log)
-    }),
-    ("README in Python", VENV, |log| {
-        readme::example("Python", log)
-    }),
-    ("README in Go", tools::go, |log| readme::example("Go", log)),
-    (
-        "other SDKs in curl",
-        || tools::program("curl", "curl"),
-        |log| other_sdks::example("curl", log),
-    ),
-    ("other SDKs in Java", tools::java, |log| {
-        other_sdks::example("Java", log)
-    }),
-    (
-        "other SDKs in Python",
-        || tools::program("python3", "python3"),
-        |log| other_sdks::example("Python", log),
-    ),
-    (
-        "other SDKs in Node",
-        || tools::program("node", "nodejs"),
-        |log| other_sdks::example("Node", log),
-    ),
-    ("other SDKs in Go", tools::any_go, |log| {
-        other_sdks::example("Go", log)
-    }),
-    ("other SDKs in PHP", tools::php, |log| {
-        other_sdks::example("PHP", log)
-    }),
-    ("other SDKs in Rust", NOTHING, |log| {
-        other_sdks::example("Rust", log)
-    }),
+    ("README in C", C_AND_PKG_CONFIG, readme::example),
+    ("README in C++", C_AND_PKG_CONFIG, readme::example),
+    ("README in Python", VENV, readme::example),
+    ("README in Go", tools::go, readme::example),
+    ("other SDKs in curl", CURL, other_sdks::example),
+    ("other SDKs in Java", tools::java, other_sdks::example),
+    ("other SDKs in Python", PYTHON, other_sdks::example),
+    ("other SDKs in Node", NODE, other_sdks::example),
+    ("other SDKs in Go", tools::any_go, other_sdks::example),
+    ("other SDKs in PHP", tools::php, other_sdks::example),
+    ("other SDKs in Rust", NOTHING, other_sdks::example),
 ];
 
 const ALONE: &[Check] = &[
-    (
-        "C under valgrind",
-        || {
-            tools::c()?;
-            tools::program("valgrind", "valgrind")
-        },
-        c::under_valgrind,
-    ),
+    ("C under valgrind", C_AND_VALGRIND, c::under_valgrind),
     ("chaos", NOTHING, chaos::short), // the long one is `cargo xtask chaos`
     // it plays the languages that there are, where one is missing
     ("conformance", NOTHING, conformance::all),
@@ -213,10 +187,13 @@ fn trial((name, needs, check): Check) -> Trial {
     Trial::ignorable_test(name, move || {
         let log = Log::new(name)?;
         let start = Start::now();
-        let outcome = needed.and_then(|()| check(&log));
-        log.say(&start.until_now());
         let must_run = std::env::var_os("CI").is_some_and(|value| value == "true");
-        judged(outcome, must_run).map_err(|why| Failed::from(format!("{why}\n{}", log.shown())))
+        let judged = judged(needed.and_then(|()| check(&log)), must_run);
+        if let Err(why) = &judged {
+            log.say(why);
+        }
+        log.say(&start.until_now());
+        judged.map_err(|_| Failed::from(log.shown()))
     })
 }
 
@@ -292,13 +269,29 @@ mod tests {
     }
 
     #[test]
+    fn why_a_check_fails_is_in_its_log() {
+        let failing: Check = ("test of a failure", NOTHING, |_| Err("no room".into()));
+        let unseen = Arguments {
+            logfile: Some("/dev/null".to_owned()),
+            ..Arguments::default()
+        };
+        let ended = libtest_mimic::run(&unseen, vec![trial(failing)]);
+        assert_eq!(ended.num_failed, 1);
+        let log = crate::build::target().unwrap();
+        let log = log.join("checks/test-of-a-failure.log");
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.starts_with("no room\n"), "{log}");
+    }
+
+    #[test]
     fn every_section_of_a_page_has_a_check() {
         let checked = |prefix| -> Vec<&str> {
             let names = all().filter_map(|(name, ..)| name.strip_prefix(prefix));
             names.collect()
         };
-        assert_eq!(readme::languages().unwrap(), checked("README in "));
-        assert_eq!(other_sdks::languages().unwrap(), checked("other SDKs in "));
+        assert_eq!(readme::languages().unwrap(), checked(readme::CHECK));
+        let languages = other_sdks::languages().unwrap();
+        assert_eq!(languages, checked(other_sdks::CHECK));
     }
 
     /// In a process of its own, in whose PATH there is no program.

@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A file below target/checks, shown where the check fails.
 pub struct Log {
+    /// The name of its check.
+    pub check: String,
     path: PathBuf,
     file: File,
 }
@@ -31,7 +33,11 @@ impl Log {
         let path = folder.join(format!("{}.log", check.replace([' ', '\''], "-")));
         fs::write(&path, "")?;
         let file = File::options().append(true).open(&path)?;
-        Ok(Log { path, file })
+        Ok(Log {
+            check: check.to_owned(),
+            path,
+            file,
+        })
     }
 
     /// Writes a line.

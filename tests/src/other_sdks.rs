@@ -8,9 +8,8 @@
 //! The port 8443 stands for any.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use crate::build;
 use crate::error::Error;
@@ -19,6 +18,8 @@ use crate::page::{self, Section};
 use crate::program::Running;
 
 const PAGE: &str = "docs/other-sdks.md";
+/// What the name of each check begins with, before its language.
+pub const CHECK: &str = "other SDKs in ";
 const PORT: &str = "8443";
 const DONE: &str = "\"ErrorCode\":0";
 
@@ -28,16 +29,21 @@ const RUST: &str = "Rust";
 const EXAMPLE: &str = "other_sdk";
 const PROGRAM: &str = "target/debug/tag";
 
-/// The section of a language, by an emulator of its own.
-pub fn example(language: &str, log: &Log) -> Result<(), Error> {
+/// The section of the language that the check is named for, by an emulator of its own on a free port.
+pub fn example(log: &Log) -> Result<(), Error> {
+    let language = log.check.trim_start_matches(CHECK);
     let sections = page::read(PAGE)?;
     let [start, settings] = &section(&sections, "Start")?.commands[..] else {
         return Err(format!("{PAGE}: its start is not the emulator and the settings").into());
     };
     let elsewhere = tempfile::tempdir()?;
-    let emulator = Emulator::start(elsewhere.path(), start)?;
+    let start = format!("exec {}", start.replace(PORT, "0"));
+    let (_running, line) = Running::with_first_line(&mut shell(elsewhere.path(), &start)?)?;
+    let port = line.split("https://127.0.0.1:").nth(1);
+    let port = port.and_then(|it| it.split(' ').next());
+    let port = port.ok_or_else(|| format!("the emulator does not start: {line}"))?;
     let section = section(&sections, language)?;
-    run(section, elsewhere.path(), settings, &emulator.port, log)
+    run(section, elsewhere.path(), settings, port, log)
 }
 
 fn section<'a>(sections: &'a [Section], name: &str) -> Result<&'a Section, Error> {
@@ -100,38 +106,6 @@ fn shell(folder: &Path, script: &str) -> Result<Command, Error> {
         shell.env_remove(variable.to_uppercase());
     }
     Ok(shell)
-}
-
-/// The emulator of the page, on a free port.
-struct Emulator {
-    port: String,
-    _running: Running,
-    /// Kept open, for what it says beside.
-    _out: BufReader<ChildStdout>,
-}
-
-impl Emulator {
-    fn start(folder: &Path, command: &str) -> Result<Emulator, Error> {
-        let script = format!("exec {}", command.replace(PORT, "0"));
-        let mut running = Running::start(shell(folder, &script)?.stdout(Stdio::piped()))?;
-        let out = running
-            .0
-            .stdout
-            .take()
-            .ok_or("the emulator has no output")?;
-        let mut out = BufReader::new(out);
-        let mut line = String::new();
-        out.read_line(&mut line)?;
-        let port = line.split("https://127.0.0.1:").nth(1);
-        let port = port.and_then(|it| it.split(' ').next());
-        Ok(Emulator {
-            port: port
-                .ok_or_else(|| format!("the emulator does not start: {line}"))?
-                .to_owned(),
-            _running: running,
-            _out: out,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Once;
 
 use imtag_core::SecretKey;
 use imtag_emulator::Emulator;
@@ -19,6 +20,8 @@ use crate::python::Venv;
 use crate::{build, go};
 
 const HEADING: &str = "From C, C++, Python and Go";
+/// What the name of each check begins with, before its language.
+pub const CHECK: &str = "README in ";
 
 const LINES_AT_MOST: usize = 10;
 
@@ -30,8 +33,9 @@ const ACCOUNT: &str = "xiaojun012";
 const TAGS: [&str; 2] = ["beijing", "vip"];
 const SAYS: &str = "1 user tagged";
 
-/// The example of a language.
-pub fn example(language: &str, log: &Log) -> Result<(), Error> {
+/// The example of the language that the check is named for.
+pub fn example(log: &Log) -> Result<(), Error> {
+    let language = log.check.trim_start_matches(CHECK);
     let (before, examples) = examples()?;
     let example = examples.iter().find(|example| example.name == language);
     let example = example.ok_or_else(|| format!("README.md has no {language:?}"))?;
@@ -47,8 +51,10 @@ pub fn example(language: &str, log: &Log) -> Result<(), Error> {
     let elsewhere = tempfile::tempdir()?;
     let [project, wheels, key] =
         ["project", "wheels", "secret-key"].map(|name| elsewhere.path().join(name));
-    // a place of its own in each run would have Go build what it has built
+    // a place of its own in each run would have Go build what it has built; what is no longer installed goes
+    static EMPTIED: Once = Once::new();
     let prefix = build::target()?.join("readme");
+    EMPTIED.call_once(|| drop(fs::remove_dir_all(&prefix)));
     for folder in [&project, &wheels] {
         fs::create_dir_all(folder)?;
     }

@@ -160,12 +160,16 @@ impl Chaos {
         let wrong = check::differences(&users, &listed, &users_now);
         say(&run.shown(&users, took, counts, &report));
         say(&format!("failed users       {}, as listed", listed.len()));
-        if wrong.is_empty() {
-            return Ok(());
+        if !wrong.is_empty() {
+            let (count, first) = (wrong.len(), wrong.into_iter().take(SHOWN));
+            let first = first.collect::<Vec<_>>().join("\n");
+            return Err(format!("{count} differences, the first of them:\n{first}").into());
         }
-        let (count, first) = (wrong.len(), wrong.into_iter().take(SHOWN));
-        let first = first.collect::<Vec<_>>().join("\n");
-        Err(format!("{count} differences, the first of them:\n{first}").into())
+        let left = run.kills.len();
+        if left > 0 {
+            return Err(format!("all was done before {left} kills: use more users").into());
+        }
+        Ok(())
     }
 }
 
