@@ -1,7 +1,8 @@
 //! What Cargo builds, and where it put it, which it says as JSON, also where nothing had to be built; and the installed
 //! tree of what the checks use.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::cargo::cargo;
 use crate::error::Error;
 use crate::metadata::Metadata;
+use crate::parallel::once;
 use crate::program::output;
 
 /// What the checks use of the workspace, in the profile of every day: the libraries, the command line and the examples,
@@ -17,35 +19,40 @@ use crate::program::output;
 /// ask.
 pub fn for_tests() -> Result<&'static Built, Error> {
     static BUILT: OnceLock<Result<Built, String>> = OnceLock::new();
-    let build = || {
-        let build = [
-            "build",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--examples",
-            "--quiet",
-        ];
-        Built::new(cargo(build)).map_err(|why| why.to_string())
-    };
-    let built = BUILT.get_or_init(build);
-    built.as_ref().map_err(|why| why.clone().into())
+    let mut build = cargo(["build", "--workspace", "--quiet"]);
+    build.args(["--lib", "--bins", "--examples"]);
+    once(&BUILT, || Built::new(build))
 }
 
 /// The libraries and headers of the working copy, quickly built and installed as others have them: the prefix. Installed
 /// once, however many checks ask.
 pub fn tree() -> Result<PathBuf, Error> {
     static TREE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let install = || -> Result<PathBuf, Error> {
+    let install = || {
         let library = for_tests()?.file("libimtag.so")?;
         let prefix = target()?.join("prefix");
         let mut install = cargo(["xtask", "install"]);
         install.arg("--built").arg(library.with_file_name(""));
-        output(install.arg("--prefix").arg(&prefix))?;
+        let installed = output(install.arg("--prefix").arg(&prefix))?;
+        remove_others(&prefix, &installed)?;
         Ok(prefix)
     };
-    let tree = TREE.get_or_init(|| install().map_err(|why| why.to_string()));
-    tree.clone().map_err(Error::from)
+    once(&TREE, install).cloned()
+}
+
+/// Removes what an earlier version has installed, and this one does not name. The others stay as they are, with their
+/// times, by which CMake knows what to build anew.
+fn remove_others(folder: &Path, installed: &str) -> Result<(), Error> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_named = |line: &str| line.ends_with(&format!(" {}", path.display()));
+        if path.is_dir() {
+            remove_others(&path, installed)?;
+        } else if !installed.lines().any(is_named) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The command line, whose emulator tests start.
@@ -55,15 +62,9 @@ pub fn imtag() -> Result<PathBuf, Error> {
 
 /// The command line in a profile.
 pub fn command_line(profile: &str) -> Result<PathBuf, Error> {
-    let build = [
-        "build",
-        "--quiet",
-        "--package",
-        "imtag-cli",
-        "--profile",
-        profile,
-    ];
-    Built::new(cargo(build))?.file("imtag")
+    let mut build = cargo(["build", "--quiet", "--package", "imtag-cli", "--profile"]);
+    build.arg(profile);
+    Built::new(build)?.file("imtag")
 }
 
 /// What a build made: its files.
@@ -98,10 +99,19 @@ impl Built {
 
 /// Cargo's target folder.
 pub fn target() -> Result<PathBuf, Error> {
-    static TARGET: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(target) = TARGET.get() {
-        return Ok(target.clone());
-    }
-    let target = Metadata::read(&["--no-deps"])?.target_directory;
-    Ok(TARGET.get_or_init(|| target).clone())
+    static TARGET: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let read = || Ok(Metadata::read(&["--no-deps"])?.target_directory);
+    once(&TARGET, read).cloned()
+}
+
+#[test]
+fn what_is_no_longer_installed_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let lib = folder.path().join("lib");
+    fs::create_dir(&lib).unwrap();
+    let [new, old] = ["new", "old"].map(|name| lib.join(name));
+    fs::write(&new, "").unwrap();
+    fs::write(&old, "").unwrap();
+    remove_others(folder.path(), &format!("fresh {}\n", new.display())).unwrap();
+    assert!(new.exists() && !old.exists());
 }

@@ -12,12 +12,12 @@ use std::time::Instant;
 use crate::cargo::root;
 use crate::error::Error;
 use crate::log::Log;
-use crate::parallel::in_parallel;
+use crate::parallel::{in_parallel, once};
 use crate::program::output;
 use crate::{abi, build, elf, tools};
 
 /// What a compiler of ours has to say nothing of.
-pub const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
@@ -114,11 +114,7 @@ impl Programs {
     /// As they are: built once, however many checks run them.
     fn plain() -> Result<&'static Programs, Error> {
         static PLAIN: OnceLock<Result<Programs, String>> = OnceLock::new();
-        let build = || Programs::build("plain", &[]).map_err(|why| why.to_string());
-        PLAIN
-            .get_or_init(build)
-            .as_ref()
-            .map_err(|why| why.clone().into())
+        once(&PLAIN, || Programs::build("plain", &[]))
     }
 
     fn build(name: &str, flags: &[&str]) -> Result<Programs, Error> {
@@ -194,24 +190,18 @@ fn headers(log: &Log) -> Result<Vec<String>, Error> {
     let each = compilers.flat_map(|(compiler, language, sources)| {
         sources.map(|(standard, source)| {
             let name = format!("{source}-{compiler}-{standard}");
-            (
-                name.clone(),
-                [compiler, language, standard, source, &name].map(str::to_owned),
-            )
+            let program = prefix.with_file_name("c").join(&name);
+            (name, (compiler, language, standard, source, program))
         })
     });
-    Ok(judged(
-        each.collect(),
-        log,
-        |[compiled_by, language, standard, source, name]| {
-            let program = prefix.with_file_name("c").join(name);
-            let mut compiler = compiler(compiled_by, &prefix);
-            compiler.args([&format!("-std={standard}"), "-x", language]);
-            compiler.args([&format!("{source}.c"), "-x", "none", "-o"]);
-            output(compiler.arg(&program).args(link_flags(&prefix)))?;
-            output(&mut Command::new(program)).map(drop)
-        },
-    ))
+    let work = |(by, language, standard, source, program): &(&str, &str, &str, &str, PathBuf)| {
+        let mut compiler = compiler(by, &prefix);
+        compiler.args([&format!("-std={standard}"), "-x", language]);
+        compiler.args([&format!("{source}.c"), "-x", "none", "-o"]);
+        output(compiler.arg(program).args(link_flags(&prefix)))?;
+        output(&mut Command::new(program)).map(drop)
+    };
+    Ok(judged(each.collect(), log, work))
 }
 
 /// Does something for each of them side by side, with a line a name in the log: what went wrong.
@@ -234,7 +224,7 @@ fn judged<T: Send>(
 }
 
 /// A compiler with what all programs are compiled with.
-fn compiler(name: &str, prefix: &Path) -> Command {
+pub fn compiler(name: &str, prefix: &Path) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root().join("tests/c"));
     command.args(WARNINGS).args(["-g", "-I"]);
@@ -242,7 +232,8 @@ fn compiler(name: &str, prefix: &Path) -> Command {
     command
 }
 
-fn link_flags(prefix: &Path) -> Vec<String> {
+/// What links a program with the installed library, which it finds by itself.
+pub fn link_flags(prefix: &Path) -> Vec<String> {
     let lib = prefix.join("lib").display().to_string();
     let flags = [
         &format!("-L{lib}"),

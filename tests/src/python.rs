@@ -10,7 +10,8 @@ use std::sync::OnceLock;
 use crate::cargo::root;
 use crate::error::Error;
 use crate::log::Log;
-use crate::program::{Missing, output};
+use crate::parallel::once;
+use crate::program::Missing;
 use crate::pypi::{VirtualEnv, lock, only_wheel};
 use crate::{build, tools};
 
@@ -53,28 +54,14 @@ pub fn tested(log: &Log) -> Result<(), Error> {
     log.run(pytest.arg(project().join("tests")))
 }
 
-/// What bench/marshal.py prints.
-pub fn marshalling() -> Result<String, Error> {
-    let mut python = Venv::with_package()?.python();
-    output(python.arg(project().join("bench/marshal.py")))
-}
-
-/// bench/batcher.py, with the library in a folder.
-pub fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
-    let mut command = Venv::with_package()?.python();
-    command.env("IMTAG_LIBRARY", lib.join("libimtag.so"));
-    command.arg(project().join("bench/batcher.py"));
-    Ok(command)
-}
-
-/// bench/call.py, with the library in a folder.
-pub fn call_benchmark(lib: &Path) -> Result<Command, Error> {
+/// A program of bench/, with the library in a folder.
+pub fn benchmark(name: &str, lib: &Path) -> Result<Command, Error> {
     let venv = Venv::ready()?;
     let library = lib.join("libimtag.so");
     venv.install_wheel(&library)?;
     let mut command = venv.python();
     command.env("IMTAG_LIBRARY", library);
-    command.arg(project().join("bench/call.py"));
+    command.arg(project().join("bench").join(name));
     Ok(command)
 }
 
@@ -113,12 +100,10 @@ impl Venv {
     fn with_package() -> Result<Venv, Error> {
         static DONE: OnceLock<Result<(), String>> = OnceLock::new();
         let venv = Venv::ready()?;
-        let install = || {
+        once(&DONE, || {
             let library = build::tree()?.join("lib");
             venv.install_wheel(&library.join("libimtag.so"))
-        };
-        DONE.get_or_init(|| install().map_err(|why| why.to_string()))
-            .clone()?;
+        })?;
         Ok(venv)
     }
 

@@ -25,36 +25,26 @@ pub(super) fn runner(language: &str) -> Result<Command, Error> {
 fn c() -> Result<Command, Error> {
     tools::program("gcc", "gcc")?;
     tools::c_header("cjson/cJSON.h", "libcjson-dev")?;
-    let flags = [&["-std=gnu11", "-g"], c::WARNINGS.as_slice()].concat();
-    compiled("c", "gcc", &flags, &["-lcjson"])
+    compiled("c", &["gcc", "-std=gnu11"], &["-lcjson"])
 }
 
 fn cpp() -> Result<Command, Error> {
     tools::cpp()?;
-    compiled("cpp", "g++", &["-std=c++17", "-g"], &[])
+    compiled("cpp", &["g++", "-std=c++17"], &[])
 }
 
 /// The runner of all sources of a language, which have its name at their end, built against the installed library and
 /// `others`.
-fn compiled(
-    language: &str,
-    compiler: &str,
-    flags: &[&str],
-    others: &[&str],
-) -> Result<Command, Error> {
+fn compiled(language: &str, compiler: &[&str; 2], others: &[&str]) -> Result<Command, Error> {
     let prefix = build::tree()?;
     let folder = prefix.with_file_name("conformance");
     std::fs::create_dir_all(&folder)?;
-    let (program, lib) = (folder.join(language), prefix.join("lib"));
-    let mut compiler = Command::new(compiler);
-    compiler.args(flags).arg("-I").arg(prefix.join("include"));
-    compiler.args(c::sources(
-        &root().join("tests/conformance/runners").join(language),
-        language,
-    )?);
-    compiler.arg("-L").arg(&lib).arg("-limtag").args(others);
-    program::output(compiler.args(["-pthread", "-o"]).arg(&program))?;
-    let mut command = Command::new(program);
-    command.env("LD_LIBRARY_PATH", lib);
-    Ok(command)
+    let program = folder.join(language);
+    let sources = root().join("tests/conformance/runners").join(language);
+    let [name, standard] = compiler;
+    let mut compiler = c::compiler(name, &prefix);
+    compiler.arg(standard).args(c::sources(&sources, language)?);
+    compiler.args(c::link_flags(&prefix)).args(others);
+    program::output(compiler.arg("-o").arg(&program))?;
+    Ok(Command::new(program))
 }

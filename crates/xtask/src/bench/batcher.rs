@@ -11,7 +11,7 @@ use imtag_emulator::Window;
 use imtag_transport::{AddTags, CallOptions, CancelToken};
 use serde::Deserialize;
 
-use super::languages::{compiled, missing};
+use super::languages::{missing, program};
 use super::options::Options;
 use super::process;
 use super::report::{Report, Table, micros_each, per_second};
@@ -19,7 +19,6 @@ use crate::Error;
 use crate::install;
 use crate::program::output;
 use crate::scene::{self, CALLS_PER_SECOND, LATENCY, Scene};
-use imtag_checks::{go, python};
 
 const THREADS: u64 = 2_000;
 const STACK_BYTES: usize = 256 * 1024;
@@ -64,21 +63,14 @@ pub(super) fn run(options: &Options) -> Result<Report, Error> {
     with_a_batcher(options.time(), &mut table)?;
     let without = without_it(options.time().min(Duration::from_secs(10)))?;
     table.row("Rust, a call each", &without.figures());
-    let lib = install::optimised_tree("release")?.join("lib");
-    for (language, program) in [
-        (
-            "C",
-            &(|| compiled("batcher.c", &lib)) as &dyn Fn() -> Result<Command, Error>,
-        ),
-        ("Python", &|| python::batcher_benchmark(&lib)),
-        ("Go", &|| go::batcher_benchmark(&lib)),
-    ] {
+    let prefix = install::optimised_tree("release")?;
+    for language in options.bench.languages {
         if let Some(why) = missing(language) {
             report.missing.push(why);
             continue;
         }
         eprintln!("{language}");
-        for calls in calls_of(program()?, options)? {
+        for calls in calls_of(program(language, "batcher", &prefix)?, options)? {
             table.row(&calls.who, &calls.figures());
         }
     }

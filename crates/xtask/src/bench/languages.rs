@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::Error;
 use crate::cargo::root;
 use crate::program::output;
-use imtag_checks::tools;
+use imtag_checks::{c, go, python, tools};
 
 /// What this machine lacks for a language, or for libcurl, in a sentence.
 pub(super) fn missing(language: &str) -> Option<String> {
@@ -33,29 +33,36 @@ fn libcurl() -> Result<(), Error> {
 
 const LIBCURL: &str = "libcurl.so.4";
 
-/// A program of tests/bench in C or C++, linked with the library in a folder, or with libcurl.
-pub(super) fn compiled(source: &str, lib: &Path) -> Result<Command, Error> {
-    let (compiler, standard) = if source.ends_with(".cpp") {
+/// The program of a language for a benchmark, with the library that is installed in a folder.
+pub(super) fn program(language: &str, bench: &str, prefix: &Path) -> Result<Command, Error> {
+    let lib = &prefix.join("lib");
+    match (language, bench) {
+        ("C", _) => compiled(&format!("{bench}.c"), prefix),
+        ("C++", _) => compiled(&format!("{bench}.cpp"), prefix),
+        ("Python", _) => python::benchmark(&format!("{bench}.py"), lib),
+        ("Go", "batcher") => go::benchmark("BatcherAtQuota", "1x", lib),
+        ("Go", "marshal") => go::benchmark("Marshal", "2000x", lib),
+        ("Go", _) => go::call_benchmark(prefix),
+        _ => compiled(&format!("{bench}_curl.c"), prefix),
+    }
+}
+
+/// A program of tests/bench in C or C++, linked with the library that is installed in a folder, or with libcurl.
+fn compiled(source: &str, prefix: &Path) -> Result<Command, Error> {
+    let (name, standard) = if source.ends_with(".cpp") {
         ("g++", "-std=c++17")
     } else {
         ("gcc", "-std=gnu11")
     };
-    let library = if source.contains("curl") {
-        format!("-l:{LIBCURL}")
+    let program = prefix.join(format!("bench-{source}.out"));
+    let mut compiler = c::compiler(name, prefix);
+    compiler.args([standard, "-O2"]);
+    compiler.arg(root().join("tests/bench").join(source));
+    if source.contains("curl") {
+        compiler.args([&format!("-l:{LIBCURL}"), "-pthread"]);
     } else {
-        "-limtag".to_owned()
-    };
-    let program = lib.with_file_name(format!("bench-{source}.out"));
-    let mut compile = Command::new(compiler);
-    compile.args([standard, "-O2", "-I"]);
-    compile.arg(lib.with_file_name("include"));
-    compile.arg(root().join("tests/bench").join(source));
-    compile
-        .arg("-L")
-        .arg(lib)
-        .args([&library, "-pthread", "-o"]);
-    output(compile.arg(&program))?;
-    let mut command = Command::new(program);
-    command.env("LD_LIBRARY_PATH", lib);
-    Ok(command)
+        compiler.args(c::link_flags(prefix));
+    }
+    output(compiler.arg("-o").arg(&program))?;
+    Ok(Command::new(program))
 }

@@ -4,28 +4,32 @@
 
 use std::collections::BTreeMap;
 
-use super::languages;
+use super::languages::{missing, program};
 use super::options::Options;
 use super::report::{Report, Table};
 use crate::Error;
-use imtag_checks::{go, python};
+use crate::program::output;
+use imtag_checks::build;
+
+/// Each with the two figures.
+type Batches = BTreeMap<String, [f64; 2]>;
 
 pub(super) fn run(options: &Options) -> Result<Report, Error> {
     let mut report = options.report();
     let columns = [("libimtag", "us"), ("JSON", "us"), ("ratio", "")];
     let mut table = Table::new("a full batch", &columns);
-    for (language, measure) in [
-        (
-            "Python",
-            of_python as fn() -> Result<BTreeMap<String, [f64; 2]>, Error>,
-        ),
-        ("Go", of_go),
-    ] {
-        if let Some(why) = languages::missing(language) {
+    let prefix = build::tree()?;
+    for language in options.bench.languages {
+        if let Some(why) = missing(language) {
             report.missing.push(why);
             continue;
         }
-        for (batch, [ours, peer]) in measure()? {
+        let printed = output(&mut program(language, "marshal", &prefix)?)?;
+        let batches: Batches = match *language {
+            "Go" => of_go(&printed)?,
+            _ => serde_json::from_str(&printed)?,
+        };
+        for (batch, [ours, peer]) in batches {
             table.row(&format!("{language}, {batch}"), &[ours, peer, ours / peer]);
         }
     }
@@ -33,14 +37,8 @@ pub(super) fn run(options: &Options) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// An object of batches, each with the two figures.
-fn of_python() -> Result<BTreeMap<String, [f64; 2]>, Error> {
-    Ok(serde_json::from_str(&python::marshalling()?)?)
-}
-
 /// The line of Go's benchmark, where each figure stands before its unit.
-fn of_go() -> Result<BTreeMap<String, [f64; 2]>, Error> {
-    let printed = go::marshalling()?;
+fn of_go(printed: &str) -> Result<Batches, Error> {
     let words: Vec<&str> = printed.split_whitespace().collect();
     let figure = |unit: &str| -> Result<f64, Error> {
         let at = words.iter().position(|word| *word == unit);
@@ -48,5 +46,5 @@ fn of_go() -> Result<BTreeMap<String, [f64; 2]>, Error> {
         Ok(before.ok_or(format!("Go printed no {unit}"))?.parse()?)
     };
     let figures = [figure("flat-us")?, figure("json-us")?];
-    Ok(BTreeMap::from([("add, ASCII".to_owned(), figures)]))
+    Ok(Batches::from([("add, ASCII".to_owned(), figures)]))
 }

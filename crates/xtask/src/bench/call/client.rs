@@ -10,12 +10,11 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::bench::against::{OTHER, OtherCommit};
-use crate::bench::languages::{compiled, missing};
+use crate::bench::languages::{missing, program};
 use crate::cargo::cargo;
 use crate::install::build::Built;
 use crate::install::{self, tree};
 use crate::program::Running;
-use imtag_checks::{go, python};
 
 /// Calls whose allocations and system calls are counted.
 pub(super) const COUNTED: u64 = 100;
@@ -80,41 +79,20 @@ pub(super) fn built(
         clients.push(Client::in_rust(&there, OTHER, "imtag", None)?);
     }
     let prefix = install::optimised_tree(profile)?;
-    let lib = prefix.join("lib");
-    let library = lib.join(tree::file_name()).canonicalize()?;
+    let library = prefix.join("lib").join(tree::file_name()).canonicalize()?;
     let mut lacks = Vec::new();
-    for (language, peer, ours, program) in [
-        (
-            "libcurl",
-            Some("libcurl"),
-            None,
-            &(|| compiled("call_curl.c", &lib)) as &dyn Fn() -> _,
-        ),
-        ("C", None, Some(("imtag, C", "libcurl")), &|| {
-            compiled("call.c", &lib)
-        }),
-        ("C++", None, Some(("imtag, C++", "libcurl")), &|| {
-            compiled("call.cpp", &lib)
-        }),
-        (
-            "Go",
-            Some("net/http"),
-            Some(("imtag, Go", "net/http")),
-            &|| go::call_benchmark(&prefix),
-        ),
-        (
-            "Python",
-            Some("urllib3"),
-            Some(("imtag, Py", "urllib3")),
-            &|| python::call_benchmark(&lib),
-        ),
+    for (language, peer, ours) in [
+        ("libcurl", Some("libcurl"), None),
+        ("C", None, Some(("imtag, C", "libcurl"))),
+        ("C++", None, Some(("imtag, C++", "libcurl"))),
+        ("Go", Some("net/http"), Some(("imtag, Go", "net/http"))),
+        ("Python", Some("urllib3"), Some(("imtag, Py", "urllib3"))),
     ] {
         if let Some(why) = missing(language) {
             lacks.push(why);
             continue;
         }
-        let program: Command = program()?;
-        let program = Program(program);
+        let program = Program(program(language, "call", &prefix)?);
         clients.extend(peer.map(|peer| Client::new(peer, program.with(peer))));
         clients.extend(ours.map(|(name, peer)| Client {
             over: vec!["floor", peer],
