@@ -3,18 +3,21 @@
 
 use crate::files::{File, assert_none, files_of, read};
 
-/// A word as the code has it where it starts an installer, and the only file that does.
-const PLACES: [(&str, &str); 5] = [
+/// A word as the code has it where it starts an installer, and the only files that do.
+const PLACES: [(&str, &[&str]); 5] = [
     // hashes
-    ("\"pip\"", "tests/src/pypi/"),
+    ("\"pip\"", &["tests/src/pypi/mod.rs"]),
     // writes the locks, and is locked
-    ("program(\"uv\")", "crates/xtask/src/lock.rs"),
-    // told to fetch nothing
-    ("Command::new(\"go\")", "tests/src/"),
+    ("program(\"uv\")", &["crates/xtask/src/lock.rs"]),
+    // told to fetch nothing, and asked for its version alone
+    (
+        "Command::new(\"go\")",
+        &["tests/src/go.rs", "tests/src/tools.rs"],
+    ),
     // a component is of the toolchain's own version
-    ("\"rustup\"", "tests/src/tools.rs"),
+    ("\"rustup\"", &["tests/src/tools.rs"]),
     // no version is locked: a mirror has only the newest, which the system's release chooses
-    ("\"apt-get\"", "tests/src/tools.rs"),
+    ("\"apt-get\"", &["tests/src/tools.rs"]),
 ];
 
 /// How a command that a page prints begins if it installs something.
@@ -91,13 +94,12 @@ fn cmake_fetches_nothing() {
 
 fn misplaced(file: &str, text: &str) -> Vec<String> {
     let is_this_list = file.ends_with("tidy/installers.rs");
-    let is_misplaced = |(word, place): &&(&str, &str)| {
-        text.contains(word) && !file.starts_with(place) && !is_this_list
-    };
-    let words = PLACES.iter().filter(is_misplaced);
-    words
-        .map(|(word, place)| format!("{file} has {word}, which is of {place}"))
-        .collect()
+    let misplaced = PLACES
+        .iter()
+        .filter(|(word, places)| text.contains(word) && !places.contains(&file) && !is_this_list);
+    let say =
+        |(word, places): &(&str, &[&str])| format!("{file} has {word}, which is of {places:?}");
+    misplaced.map(say).collect()
 }
 
 #[cfg(test)]
@@ -116,8 +118,11 @@ mod tests {
         let text = "let mut pip = python([\"-m\", \"pip\"]);";
         assert_eq!(
             misplaced("crates/xtask/src/bench.rs", text),
-            ["crates/xtask/src/bench.rs has \"pip\", which is of tests/src/pypi/"]
+            ["crates/xtask/src/bench.rs has \"pip\", which is of [\"tests/src/pypi/mod.rs\"]"]
         );
         assert_eq!(misplaced("tests/src/pypi/mod.rs", text), [""; 0]);
+        let text = "Command::new(\"go\")";
+        assert_eq!(misplaced("tests/src/go.rs", text), [""; 0]);
+        assert_eq!(misplaced("tests/src/page.rs", text).len(), 1);
     }
 }

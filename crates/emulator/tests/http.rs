@@ -96,6 +96,11 @@ fn what_is_on_no_route_gets_60009_and_is_told_what_there_is() {
             "there is no /v4/timpush/ADD_TAG: the path is",
         ),
         (
+            "POST",
+            "/v4/timpush/add_tag/",
+            "there is no /v4/timpush/add_tag/: the path is",
+        ),
+        (
             "GET",
             "/v4/timpush/add_tag",
             "/v4/timpush/add_tag takes POST, and not GET",
@@ -107,7 +112,7 @@ fn what_is_on_no_route_gets_60009_and_is_told_what_there_is() {
         assert!(text.starts_with(&format!("\"{says}")), "{text}");
     }
     let stats = emulator.stats();
-    assert_eq!((stats.elsewhere, stats.arrivals()), (5, 0));
+    assert_eq!((stats.elsewhere, stats.arrivals()), (6, 0));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod support;
 
-use imtag_core::counted;
+use imtag_core::{ChangeOperation, counted};
 use imtag_transport::{AddTags, CallOptions, ChangeRequest, ClearTags, GetTags, RemoveTags};
 use support::*;
 
@@ -18,7 +18,12 @@ const ONE_CHECK: usize = 4;
 fn changes() -> [ChangeRequest; 3] {
     [
         ChangeRequest::add(ACCOUNT, TAGS),
-        ChangeRequest::remove(ACCOUNT, TAGS),
+        // as bindings give it
+        ChangeRequest::from_bytes(
+            ChangeOperation::Remove,
+            ACCOUNT.as_bytes(),
+            TAGS.map(str::as_bytes),
+        ),
         ChangeRequest::clear(ACCOUNT),
     ]
 }
@@ -34,7 +39,7 @@ fn a_change_is_checked_once_whichever_way_it_goes_in() {
         .unwrap();
     assert_eq!(counted::take(), ONE_CHECK, "add");
     client
-        .remove_tag(&RemoveTags::new([(ACCOUNT, TAGS)]).unwrap())
+        .remove_tag(&RemoveTags::new([(ACCOUNT.as_bytes(), TAGS.map(str::as_bytes))]).unwrap())
         .unwrap();
     assert_eq!(counted::take(), ONE_CHECK, "remove");
     client.get_tag(&GetTags::new([ACCOUNT]).unwrap()).unwrap();
