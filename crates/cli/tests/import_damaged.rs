@@ -16,7 +16,7 @@ use imtag_emulator::Fault;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use stage::{
-    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, arrivals, limited, recorded, run, signal,
+    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, arrivals, kill, limited, recorded, run, signal,
     users_with_tags,
 };
 use twox_hash::XxHash3_64;
@@ -61,11 +61,11 @@ impl Begun {
         arrivals(&stage, 1);
         recorded(&stage);
         if is_killed {
-            child.kill().unwrap();
+            kill(child);
         } else {
             signal(&child);
+            child.wait().unwrap();
         }
-        child.wait().unwrap();
         fs::remove_file(stage.home.path().join(LIST)).ok();
         let read = |name: &str| fs::read(stage.home.path().join(name)).ok();
         let (journal, log) = (read(JOURNAL).unwrap(), read(LOG));
@@ -385,10 +385,9 @@ fn an_import_killed_at_any_moment_loses_no_user_and_lists_each_who_failed_once()
         let mut import = begun
             .stage
             .imtag(&["import", FILE, "--calls-per-second", "3"]);
-        let mut child = import.spawn().unwrap();
+        let child = import.spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait)); // the moment itself
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(child);
     }
     let (_, report) = begun.stage.json(&["import", FILE]);
     begun.ended_well(&report, "killed");
@@ -454,18 +453,13 @@ fn the_list_of_an_import_that_was_killed_is_written_without_settings_and_sends_n
     let says = "none is not there: no import is to be resumed, so there are no users to list";
     list(&["--journal", "none"]).refuses(2, says);
 
-    let unheard = Fault::delay(Duration::from_secs(600));
-    begun.stage.emulator.fault(ADD, unheard);
-    let sent = begun.stage.emulator.stats().arrivals();
-    let mut import = begun.stage.imtag(&["import", FILE]).spawn().unwrap();
-    arrivals(&begun.stage, sent + 1);
+    let import = begun.stage.at_work(&["import", FILE]);
     let says = format!(
         "another import (process {}) is at work with users.csv.journal",
         import.id()
     );
     list(&[]).refuses(2, &says);
-    import.kill().unwrap();
-    import.wait().unwrap();
+    kill(import);
     assert_eq!(
         begun.stage.listed(),
         listed,

@@ -8,12 +8,10 @@ mod stage;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use imtag_emulator::Fault;
-use stage::{ADD, KEY, Stage, arrivals, run, run_with_input, wait_until};
+use stage::{ADD, KEY, Stage, run, run_with_input};
 
 const FILE: &str = "users.csv";
 const ROWS: &str = "account,tag\nalice,vip\n";
@@ -283,27 +281,14 @@ fn an_empty_file_that_was_there_is_written_and_never_removed() {
 fn what_is_put_in_the_list_s_place_meanwhile_stays() {
     let (stage, _) = with_list();
     let path = stage.home.path().join(LIST);
-    let import = |put: &dyn Fn(&Path)| {
-        let unheard = Fault::delay(Duration::from_secs(600));
-        stage.emulator.fault(ADD, unheard);
-        let arrived = stage.emulator.stats().arrivals();
-        let child = stage.imtag(&["import", FILE]).spawn().unwrap();
-        wait_until("nothing is sent", || {
-            stage.emulator.stats().arrivals() > arrived
-        });
-        put(&path);
-        // it sends again, and is heard
-        stage.emulator.disconnect();
-        stage::Ran::from_output(child.wait_with_output().unwrap())
-    };
     // written by an editor in place, and then by one that renames
-    let ran = import(&|path| fs::write(path, "mine").unwrap());
+    let ran = stage.run_while(&["import", FILE], || fs::write(&path, "mine").unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     fs::remove_file(&path).unwrap();
     let journal = stage.home.path().join(JOURNAL);
-    let ran = import(&|path| {
-        for path in [path, &journal] {
+    let ran = stage.run_while(&["import", FILE], || {
+        for path in [&path, &journal] {
             let beside = path.with_extension("new");
             fs::write(&beside, "mine").unwrap();
             fs::rename(beside, path).unwrap();
@@ -341,16 +326,11 @@ fn a_journal_that_others_could_read_is_private_before_it_holds_an_account() {
     let files = ["users.csv.journal", "users.csv.journal-wal"].map(|it| stage.home.path().join(it));
     stage.file("users.csv.journal", "");
     // an empty file, and then the journal of an import that was killed
-    for requests in 1..=2 {
+    for _ in 0..2 {
         for file in files.iter().filter(|it| it.exists()) {
             fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
         }
-        let unheard = Fault::delay(Duration::from_secs(600));
-        stage.emulator.fault(ADD, unheard);
-        let mut import = stage.imtag(&["import", FILE]).spawn().unwrap();
-        arrivals(&stage, requests);
-        import.kill().unwrap();
-        import.wait().unwrap();
+        stage.killed(&["import", FILE]);
         for file in &files {
             let mode = fs::metadata(file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", file.display());

@@ -324,22 +324,3 @@ fn very_many_tags_that_are_not_removed_are_held_back_and_listed() {
     assert_eq!(listed.exit, Some(0), "{listed:?}");
     assert!(fs::read(stage.home.path().join(LIST)).unwrap() == list);
 }
-
-#[test]
-fn a_resumed_import_that_is_refused_costs_no_list() {
-    let stage = Stage::new();
-    stage.file(FILE, users_with_tags(10_000, 1));
-    let answers = [Fault::delay(Duration::ZERO), Fault::delay(Duration::ZERO)];
-    let outage = vec![Fault::cut_after(); 2_000];
-    let answers = answers.into_iter().chain(outage);
-    stage.emulator.faults(ADD, answers.collect::<Vec<_>>());
-    let (exit, report) = stage.json(&["import", FILE, "--timeout", "1"]);
-    assert_eq!(exit, Some(4), "{report}");
-    assert!(report["users_tagged"].as_u64().unwrap() > 0, "{report}");
-    let before = fs::read(stage.home.path().join(LIST)).unwrap();
-    stage.emulator.remove_faults();
-    stage.emulator.fault(ADD, Fault::code(60026));
-    let (exit, report) = stage.json(&["import", FILE]);
-    assert_eq!((exit, &report["failed_list"]), (Some(3), &Value::Null));
-    assert!(fs::read(stage.home.path().join(LIST)).unwrap() == before);
-}

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::{Value, json};
 use stage::{
-    ADD, Ran, Stage, arrivals, heard, recorded, run_with_input, signal, users_with_tags, wait_until,
+    ADD, Ran, Stage, arrivals, heard, kill, recorded, run_with_input, signal, users_with_tags,
+    wait_until,
 };
 
 const FILE: &str = "users.csv";
@@ -32,11 +33,10 @@ fn list(stage: &Stage) -> PathBuf {
 /// Begins an import, and kills it some time after the journal has recorded a user.
 fn killed(stage: &Stage, arguments: &[&str]) {
     let before = stage.emulator.stats().arrivals();
-    let mut child = stage.imtag(arguments).spawn().unwrap();
+    let child = stage.imtag(arguments).spawn().unwrap();
     arrivals(stage, before + 1);
     recorded(stage);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill(child);
 }
 
 /// Kills an import whose journal has users in it.
@@ -107,11 +107,7 @@ fn a_changed_file_and_another_app_are_refused_as_another_import() {
 fn a_second_import_of_one_journal_is_refused_and_told_whose_it_is() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(1, 1));
-    stage
-        .emulator
-        .fault(ADD, Fault::delay(Duration::from_secs(600)));
-    let mut first = stage.imtag(&["import", FILE]).spawn().unwrap();
-    arrivals(&stage, 1);
+    let first = stage.at_work(&["import", FILE]);
     let second = stage.run(&["import", FILE]);
     let says = format!(
         "another import (process {}) is at work with users.csv.journal",
@@ -119,8 +115,7 @@ fn a_second_import_of_one_journal_is_refused_and_told_whose_it_is() {
     );
     second.refuses(2, &says);
     assert_eq!(stage.emulator.stats().arrivals(), 1);
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill(first);
 }
 
 /// How many users were not sent, by effect.
@@ -221,8 +216,7 @@ fn standard_input_is_resumed_when_it_brings_the_same_again() {
     let mut child = stage.imtag(&import).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&content).unwrap();
     arrivals(&stage, 12);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill(child);
     let import = ["import", "-", "--journal", "users.csv.journal", "--json"];
     let ran = run_with_input(stage.imtag(&import), &content);
     assert_eq!(ran.exit, Some(0), "{ran:?}");
@@ -236,12 +230,11 @@ fn what_a_killed_run_may_have_done_is_not_listed_as_not_applied() {
     stage.file(FILE, users_with_tags(1, 1));
     let unheard = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_secs(600));
     stage.emulator.fault(ADD, unheard);
-    let mut first = stage.imtag(&["import", FILE]).spawn().unwrap();
+    let first = stage.imtag(&["import", FILE]).spawn().unwrap();
     wait_until("no user is tagged", || {
         !stage.tags_of("user0000").is_empty()
     });
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill(first);
     let left_out = Fault::leave_out(["user0000"], 70107);
     stage.emulator.fault(ADD, left_out);
     let (exit, report) = stage.json(&["import", FILE]);
@@ -262,12 +255,11 @@ fn a_journal_that_lost_its_log_says_no_less_of_what_may_be_applied() {
         let unheard = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_secs(600));
         stage.emulator.fault(ADD, unheard);
         let tagged = stage.emulator.users().len();
-        let mut import = stage.imtag(&["import", FILE]).spawn().unwrap();
+        let import = stage.imtag(&["import", FILE]).spawn().unwrap();
         wait_until("no user is tagged", || {
             stage.emulator.users().len() > tagged
         });
-        import.kill().unwrap();
-        import.wait().unwrap();
+        kill(import);
         std::fs::remove_file(stage.home.path().join("users.csv.journal-wal")).unwrap();
         stage.emulator.remove_faults();
         stage.emulator.fault(ADD, Fault::code(60026)); // the app is refused
@@ -290,10 +282,9 @@ fn killed_and_begun_again(stage: &Stage) -> Child {
     for route in [ADD, CLEAR] {
         stage.emulator.fault(route, Fault::delay(LATE));
     }
-    let mut first = import();
+    let first = import();
     arrivals(stage, 1);
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill(first);
     stage.emulator.remove_faults();
     import()
 }

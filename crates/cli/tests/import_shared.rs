@@ -11,26 +11,9 @@ use std::time::Duration;
 
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
-use stage::{
-    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, limited, run, users_with_tags, wait_until,
-};
+use stage::{ADD, EARLIER, FAILED_LIST as LIST, Stage, limited, run, users_with_tags};
 
 const FILE: &str = "users.csv";
-
-/// Runs an import, and does something while its first request is under way.
-fn import_while(stage: &Stage, arguments: &[&str], meanwhile: impl FnOnce()) -> Ran {
-    let unheard = Fault::delay(Duration::from_secs(600));
-    stage.emulator.fault(ADD, unheard);
-    let arrived = stage.emulator.stats().arrivals();
-    let child = stage.imtag(arguments).spawn().unwrap();
-    wait_until("nothing is sent", || {
-        stage.emulator.stats().arrivals() > arrived
-    });
-    meanwhile();
-    // it sends again, and is heard
-    stage.emulator.disconnect();
-    Ran::from_output(child.wait_with_output().unwrap())
-}
 
 fn accounts(stage: &Stage, list: &str) -> Vec<String> {
     let list = fs::read_to_string(stage.home.path().join(list)).unwrap();
@@ -64,7 +47,7 @@ fn a_second_import_with_one_of_the_lists_is_refused_before_it_sends_anything() {
             stage.file("all", earlier);
         }
         let b = ["import", "b.csv", "--failed", "all", "--bad-rows", "bad"];
-        let ran = import_while(&stage, &[&b[..], &["--json"]].concat(), || {
+        let ran = stage.run_while(&[&b[..], &["--json"]].concat(), || {
             let sent = stage.emulator.stats().arrivals();
             let failed = ["import", "a.csv", "--failed", "./all"];
             let bad_rows = ["import", "bad.csv", "--bad-rows", "bad"];
@@ -144,7 +127,7 @@ fn a_list_that_is_put_there_or_edited_during_an_import_stays_however_often_the_i
             }
         };
         let well = ["import", "well.csv", "--failed", "all"];
-        let ran = import_while(&stage, &well, put);
+        let ran = stage.run_while(&well, put);
         assert_eq!(ran.exit, Some(0), "{ran:?}");
         assert_eq!(fs::read_to_string(&all).unwrap(), others);
         fs::remove_file(&all).unwrap();
@@ -153,7 +136,7 @@ fn a_list_that_is_put_there_or_edited_during_an_import_stays_however_often_the_i
             stage.file("all", earlier);
         }
         let b = ["import", "b.csv", "--failed", "all", "--json"];
-        let ran = import_while(&stage, &b, put);
+        let ran = stage.run_while(&b, put);
         let report = ran.json();
         assert_eq!(
             (ran.exit, &report["users_failed"], &report["failed_list"]),
@@ -174,13 +157,7 @@ fn a_list_that_another_import_wrote_after_this_one_was_killed_stays() {
         if let Some(earlier) = earlier {
             stage.file("all", earlier);
         }
-        let unheard = Fault::delay(Duration::from_secs(600));
-        stage.emulator.fault(ADD, unheard);
-        let mut b = stage.imtag(&["import", "b.csv", "--failed", "all"]);
-        let mut b = b.spawn().unwrap();
-        wait_until("nothing is sent", || stage.emulator.stats().arrivals() > 0);
-        b.kill().unwrap();
-        b.wait().unwrap();
+        stage.killed(&["import", "b.csv", "--failed", "all"]);
         let a = stage.run(&["import", "a.csv", "--failed", "all"]);
         assert_eq!(a.exit, Some(1), "{a:?}");
         assert_eq!(accounts(&stage, "all"), ["nobody"]);
@@ -193,13 +170,7 @@ fn a_list_that_another_import_wrote_after_this_one_was_killed_stays() {
 fn an_empty_list_that_a_killed_import_made_goes_and_one_of_a_person_stays() {
     for list in ["all", "mine"] {
         let stage = two_files();
-        let unheard = Fault::delay(Duration::from_secs(600));
-        stage.emulator.fault(ADD, unheard);
-        let mut import = stage.imtag(&["import", "well.csv", "--failed", "all"]);
-        let mut killed = import.spawn().unwrap();
-        wait_until("nothing is sent", || stage.emulator.stats().arrivals() > 0);
-        killed.kill().unwrap();
-        killed.wait().unwrap();
+        stage.killed(&["import", "well.csv", "--failed", "all"]);
         let mine = stage.file("mine", "");
         let ran = stage.run(&["import", "well.csv", "--failed", list]);
         assert_eq!(ran.exit, Some(0), "{ran:?}");
@@ -216,7 +187,7 @@ fn a_list_of_bad_rows_that_another_program_replaced_is_not_named_as_this_ones() 
     let others = "{\"line\":4,\"reason\":\"no\"}\n";
     for others in [Some(others), None] {
         let bad = stage.home.path().join("bad");
-        let ran = import_while(&stage, &a, || {
+        let ran = stage.run_while(&a, || {
             match others {
                 Some(others) => fs::rename(stage.file("new", others), &bad),
                 None => fs::remove_file(&bad),
@@ -281,17 +252,8 @@ fn a_resumed_import_that_is_refused_or_killed_before_it_settles_a_user_costs_no_
         );
         nothing_is_lost(&stage, &list);
     }
-    let unheard = Fault::delay(Duration::from_secs(600));
-    stage.emulator.fault(ADD, unheard);
-    let arrived = stage.emulator.stats().arrivals();
-    let mut child = stage.imtag(&["import", FILE]).spawn().unwrap();
-    wait_until("nothing is sent", || {
-        stage.emulator.stats().arrivals() > arrived
-    });
-    child.kill().unwrap();
-    child.wait().unwrap();
+    stage.killed(&["import", FILE]);
     nothing_is_lost(&stage, &list);
-    stage.emulator.remove_faults();
     // a crash comes between the list and the journal, which then does not know the list, or while the list is written
     for length in [list.len(), list.len() / 2] {
         let written = stage.file("new", &list[..length]);

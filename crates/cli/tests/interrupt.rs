@@ -89,14 +89,7 @@ fn what_waits_for_its_turn_in_the_quota_is_not_sent_any_more() {
 fn the_second_cancels_what_is_under_way_and_says_its_effect() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(200, 1));
-    stage
-        .emulator
-        .fault(ADD, Fault::delay(Duration::from_secs(600)));
-    let mut child = stage
-        .imtag(&["import", "users.csv", "--json"])
-        .spawn()
-        .unwrap();
-    arrivals(&stage, 1);
+    let mut child = stage.at_work(&["import", "users.csv", "--json"]);
     signal(&child);
     let stderr = heard(&mut child);
     signal(&child);

@@ -79,22 +79,6 @@ fn an_import_ends_well_with_the_files_that_it_may_have_open_or_sends_nothing() {
     }
 }
 
-/// Kills an import after its first request: its journal says that any user may be in doubt.
-fn in_doubt(stage: &Stage) {
-    let before = stage.emulator.stats().arrivals();
-    stage
-        .emulator
-        .fault(ADD, Fault::delay(Duration::from_secs(600)));
-    let mut child = stage
-        .imtag(&["import", FILE, "--calls-per-second", "1"])
-        .spawn()
-        .unwrap();
-    arrivals(stage, before + 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    stage.emulator.remove_faults();
-}
-
 #[test]
 fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     let stage = Stage::new();
@@ -143,7 +127,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     );
     // an earlier run's doubt, which the next run must not lose
     assert_eq!(stage.emulator.stats().arrivals(), 0);
-    in_doubt(&stage);
+    stage.killed(&["import", FILE, "--calls-per-second", "1"]);
     for name in ["users.csv.journal", "users.csv.journal-wal", LIST] {
         let file = stage.home.path().join(name);
         std::os::unix::fs::chown(&file, user.parse().ok(), None).unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::state::failed_list::FailedList;
+use super::state::failed_list;
 use super::state::files::Files;
 use super::state::store::Store;
 use crate::exit::{CommandError, Exit};
@@ -25,9 +25,8 @@ pub(crate) fn list_failed(files: Files, output: Output) -> Result<Exit, CommandE
     let users_failed = store.users_listed();
     let written = match users_failed {
         0 => Ok(()),
-        _ => {
-            FailedList::hold(&files.failed, &mut store).and_then(|mut list| list.write(&mut store))
-        }
+        _ => failed_list::hold(&files.failed, &mut store)
+            .and_then(|mut list| failed_list::write(&mut list, &mut store)),
     };
     store.leave();
     written?;

@@ -43,7 +43,7 @@ use report::read_back::{ReadBack, read_back};
 use report::totals::Totals;
 use report::{Ended, Report, Undone};
 use send::Sender;
-use state::failed_list::FailedList;
+use state::failed_list;
 use state::identity::Identity;
 use state::store::Store;
 use state::tracker::Tracker;
@@ -51,7 +51,7 @@ use state::tracker::Tracker;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
-use crate::ownership::whole::is_filled_file;
+use crate::ownership::whole::{OwnFile, is_filled_file};
 use crate::settings::client::Connection;
 
 /// How much of this machine the reading may use.
@@ -232,7 +232,7 @@ impl Run<'_> {
         let is_due = users_failed > 0 && (replaces || !is_filled_file(path));
         // a list that says more than the journal would be another's to the next run, which lists all of them
         if is_due && !store.is_broken {
-            let written = list.write(&mut store);
+            let written = failed_list::write(&mut list, &mut store);
             undone.list = written.is_ok().then(|| path.clone());
             ended.or_denied(written);
         } else if replaces && users_failed == 0 {
@@ -298,13 +298,13 @@ impl Run<'_> {
     }
 
     /// Opens the journal, and says it where an import is resumed. Nothing that was there is changed before all is checked.
-    fn open_store(&self, identity: Identity) -> Result<(Store, FailedList), CommandError> {
+    fn open_store(&self, identity: Identity) -> Result<(Store, OwnFile), CommandError> {
         let journal = &self.files.journal;
         let mut store = Store::open(journal, identity)?;
-        let held = FailedList::hold(&self.files.failed, &mut store).and_then(|mut list| {
+        let held = failed_list::hold(&self.files.failed, &mut store).and_then(|mut list| {
             let is_gone = store.users_listed() > 0 && list.is_empty();
             if is_gone || store.users.failed() > 0 {
-                list.write(&mut store)?;
+                failed_list::write(&mut list, &mut store)?;
             }
             Ok(list)
         });

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
-use imtag_emulator::{Emulator, Generation, Operation};
+use imtag_emulator::{Emulator, Fault, Generation, Operation};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -99,6 +99,31 @@ impl Stage {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    /// Starts a command, whose first request does not arrive at the service, and waits until it is under way.
+    pub(crate) fn at_work(&self, arguments: &[&str]) -> Child {
+        let unheard = Fault::delay(Duration::from_secs(600));
+        self.emulator.fault(ADD, unheard);
+        let sent = self.emulator.stats().arrivals();
+        let child = self.imtag(arguments).spawn().unwrap();
+        arrivals(self, sent + 1);
+        child
+    }
+
+    /// Runs a command, and does something while its first request is under way.
+    pub(crate) fn run_while(&self, arguments: &[&str], meanwhile: impl FnOnce()) -> Ran {
+        let child = self.at_work(arguments);
+        meanwhile();
+        // it sends again, and is heard
+        self.emulator.disconnect();
+        Ran::from_output(child.wait_with_output().unwrap())
+    }
+
+    /// Kills a command while its first request is under way.
+    pub(crate) fn killed(&self, arguments: &[&str]) {
+        kill(self.at_work(arguments));
+        self.emulator.remove_faults();
     }
 
     /// What the list `users.csv.failed.ndjson` holds.
@@ -217,6 +242,11 @@ pub(crate) fn limited(command: &Command, limits: &str) -> Command {
     shell.envs(envs.filter_map(|(name, value)| Some((name, value?))));
     shell.current_dir(command.get_current_dir().unwrap());
     shell
+}
+
+pub(crate) fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 pub(crate) fn signal(child: &Child) {

@@ -36,56 +36,36 @@ impl ListPath {
     }
 }
 
-/// The list of this import, which no other one writes meanwhile.
-pub(crate) struct FailedList(OwnFile);
-
-impl FailedList {
-    /// Takes what is at the path for the list of this import. Refused is what neither stood there when the import began nor
-    /// is known to its journal.
-    pub(crate) fn hold(at: &ListPath, store: &mut Store) -> Result<FailedList, UnusableFile> {
-        let mut list = LIST.hold(&at.path)?;
-        let stamp = list.known.stamp;
-        let is_own = match store.list() {
-            _ if list.is_empty() => true,
-            None => Some(stamp) == at.seen,
-            // a crash comes between the list and the journal: then it holds nothing else than the journal does
-            Some(known) if known.stamp != stamp => {
-                let lists = list
-                    .content()
-                    .and_then(|content| store.lists_all_of(content));
-                lists.map_err(UnusableFile::denied(&at.path, "read"))?
-            }
-            Some(_) => true,
-        };
-        if !is_own {
-            return Err(list.changed());
+/// Takes what is at the path for the list of this import, which no other one writes meanwhile. Refused is what neither
+/// stood there when the import began nor is known to its journal.
+pub(crate) fn hold(at: &ListPath, store: &mut Store) -> Result<OwnFile, UnusableFile> {
+    let mut list = LIST.hold(&at.path)?;
+    let stamp = list.known.stamp;
+    let is_own = match store.list() {
+        _ if list.is_empty() => true,
+        None => Some(stamp) == at.seen,
+        // a crash comes between the list and the journal: then it holds nothing else than the journal does
+        Some(known) if known.stamp != stamp => {
+            let lists = list
+                .content()
+                .and_then(|content| store.lists_all_of(content));
+            lists.map_err(UnusableFile::denied(&at.path, "read"))?
         }
-        if let Some(known) = store.list().filter(|it| it.stamp.is_same_file(stamp)) {
-            list.known.was_empty = known.was_empty;
-        }
-        store.list_is(list.known);
-        Ok(FailedList(list))
+        Some(_) => true,
+    };
+    if !is_own {
+        return Err(list.changed());
     }
+    if let Some(known) = store.list().filter(|it| it.stamp.is_same_file(stamp)) {
+        list.known.was_empty = known.was_empty;
+    }
+    store.list_is(list.known);
+    Ok(list)
+}
 
-    /// Writes the list of all users who failed.
-    pub(crate) fn write(&mut self, store: &mut Store) -> Result<(), UnusableFile> {
-        let FailedList(list) = self;
-        list.write(&mut |file| store.for_lines(&mut |lines| file.write_all(lines)))?;
-        store.list_is(list.known);
-        Ok(())
-    }
-
-    /// Removes the list, unless another program has changed it.
-    pub(crate) fn remove(&self) -> Result<(), UnusableFile> {
-        self.0.remove()
-    }
-
-    /// Leaves what was found.
-    pub(crate) fn leave(&self) {
-        self.0.leave();
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// Writes the list of all users who failed.
+pub(crate) fn write(list: &mut OwnFile, store: &mut Store) -> Result<(), UnusableFile> {
+    list.write(&mut |file| store.for_lines(&mut |lines| file.write_all(lines)))?;
+    store.list_is(list.known);
+    Ok(())
 }

@@ -34,7 +34,7 @@ impl Counters {
 /// The most bytes of facts. The host is the longest of them, and messages name what differs.
 const BYTES_AT_MOST: usize = 4096;
 
-/// What a store says of its import, and of its own rows.
+/// The content of that row.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Facts {
