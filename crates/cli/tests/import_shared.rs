@@ -56,7 +56,7 @@ fn a_second_import_with_one_of_the_lists_is_refused_before_it_sends_anything() {
                 (bad_rows, "bad", "--bad-rows"),
             ] {
                 let says = format!(
-                    "imtag: {file} is held by another imtag: wait for its end, or give another path ({flag})\n"
+                    "imtag: {file} is held by another imtag: give another path ({flag}), or wait for its end and move it away\n"
                 );
                 for _ in 0..2 {
                     stage.run(&import).refuses(2, &says);
@@ -163,6 +163,27 @@ fn a_list_that_another_import_wrote_after_this_one_was_killed_stays() {
         assert_eq!(accounts(&stage, "all"), ["nobody"]);
         let of_a = fs::read_to_string(stage.home.path().join("all")).unwrap();
         stays_each_time(&stage, &of_a);
+    }
+}
+
+#[test]
+fn a_killed_import_that_was_copied_with_its_times_goes_on() {
+    for earlier in [Some(EARLIER), None] {
+        let stage = two_files();
+        if let Some(earlier) = earlier {
+            stage.file("all", earlier);
+        }
+        let import = ["import", "b.csv", "--failed", "all"];
+        stage.killed(&import);
+        let all = stage.home.path().join("all");
+        let made = fs::metadata(&all).unwrap();
+        let copy = stage.file("copy", earlier.unwrap_or_default());
+        let copied = fs::File::options().write(true).open(&copy).unwrap();
+        copied.set_modified(made.modified().unwrap()).unwrap();
+        fs::rename(&copy, &all).unwrap();
+        let (exit, report) = stage.json(&import);
+        assert_eq!((exit, &report["failed_list"]), (Some(1), &json!("all")));
+        assert_eq!(accounts(&stage, "all"), ["nowhere"]);
     }
 }
 

@@ -181,7 +181,9 @@ impl FileKind {
                  ({flag}), and run the same command again"
             ),
             Problem::Busy => {
-                format!("is held by another imtag: wait for its end, or give another path ({flag})")
+                format!(
+                    "is held by another imtag: give another path ({flag}), or wait for its end and move it away"
+                )
             }
             Problem::Content => format!(
                 "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"

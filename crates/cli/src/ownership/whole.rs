@@ -201,18 +201,18 @@ impl OwnFile {
     }
 
     /// Its content, from the start.
-    pub(crate) fn content(&mut self) -> io::Result<&mut File> {
-        self.file.rewind()?;
-        Ok(&mut self.file)
+    pub(crate) fn content(&self) -> io::Result<&File> {
+        let mut file = &self.file;
+        file.rewind()?;
+        Ok(file)
     }
 }
 
-/// Which file it is, its size and its time of change: they tell whether another program has written to it, or has put
-/// another in its place.
+/// The size and the time of change of a file: they tell whether another program has written to it, or has put another in
+/// its place. Its number is none of them, as some file systems give others after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stamp {
-    file: (u64, u64),
     bytes: u64,
     modified: (i64, i64),
 }
@@ -230,15 +230,9 @@ impl Stamp {
 
     fn from_metadata(now: &Metadata) -> Stamp {
         Stamp {
-            file: (now.dev(), now.ino()),
             bytes: now.len(),
             modified: (now.mtime(), now.mtime_nsec()),
         }
-    }
-
-    /// True if both are of one file, whatever was written to it.
-    pub(crate) fn is_same_file(self, other: Stamp) -> bool {
-        self.file == other.file
     }
 }
 
@@ -307,7 +301,7 @@ mod tests {
         assert_eq!(text(), "dear diary, 2");
         // the lock is that of the new file too
         let refused = KIND.hold(&path).unwrap_err().to_string();
-        let says = "f is held by another imtag: wait for its end, or give another path (--diary)";
+        let says = "f is held by another imtag: give another path (--diary), or wait for its end and move it away";
         assert!(refused.ends_with(says), "{refused}");
         held.remove().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -42,25 +42,30 @@ pub(crate) fn hold(at: &ListPath, store: &mut Store) -> Result<OwnFile, Unusable
     let mut list = LIST.hold(&at.path)?;
     let stamp = list.known.stamp;
     let is_own = match store.list() {
-        _ if list.is_empty() => true,
-        None => Some(stamp) == at.seen,
-        // a crash comes between the list and the journal: then it holds nothing else than the journal does
-        Some(known) if known.stamp != stamp => {
-            let lists = list
-                .content()
-                .and_then(|content| store.lists_all_of(content));
-            lists.map_err(UnusableFile::denied(&at.path, "read"))?
+        None => list.is_empty() || Some(stamp) == at.seen,
+        Some(known) => {
+            // a crash comes between the list and the journal: then it holds nothing else than the journal does
+            let is_known =
+                known.stamp == stamp || !list.is_empty() && lists_nothing_else(&list, store)?;
+            if is_known {
+                list.known.was_empty = known.was_empty;
+            }
+            is_known || list.is_empty()
         }
-        Some(_) => true,
     };
     if !is_own {
         return Err(list.changed());
     }
-    if let Some(known) = store.list().filter(|it| it.stamp.is_same_file(stamp)) {
-        list.known.was_empty = known.was_empty;
-    }
     store.list_is(list.known);
     Ok(list)
+}
+
+fn lists_nothing_else(list: &OwnFile, store: &Store) -> Result<bool, UnusableFile> {
+    let denied = UnusableFile::denied(&list.path, "read");
+    let content = list.content();
+    content
+        .and_then(|it| store.lists_all_of(it))
+        .map_err(denied)
 }
 
 /// Writes the list of all users who failed.

@@ -421,11 +421,13 @@ impl Store {
     }
 
     /// True if a list holds these lines, or the start of them, and nothing else.
-    pub(crate) fn lists_all_of(&self, list: &mut File) -> io::Result<bool> {
+    pub(crate) fn lists_all_of(&self, mut list: &File) -> io::Result<bool> {
         let mut is_start = true;
         self.for_lines(&mut |lines| {
             let mut listed = Vec::with_capacity(lines.len());
-            list.take(lines.len() as u64).read_to_end(&mut listed)?;
+            list.by_ref()
+                .take(lines.len() as u64)
+                .read_to_end(&mut listed)?;
             is_start &= lines.starts_with(&listed);
             Ok(())
         })?;
