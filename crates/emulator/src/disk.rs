@@ -21,9 +21,10 @@
 //! [`Disk::begin`].
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::mem;
+use std::num::ParseIntError;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -55,19 +56,16 @@ const ROLLBACK: &str = "users.db-journal";
 /// Of a block's JSON, about.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// Of a row's JSON. More than any request's users take: a file that is not right cannot ask for more memory.
-const ROW_BYTES_AT_MOST: usize = 32 << 20;
-/// The same, as SQLite takes it.
-const LENGTH_AT_MOST: i32 = 32 << 20;
+const ROW_BYTES_AT_MOST: u32 = 32 << 20;
 /// The fastest that makes JSON much smaller.
 const LEVEL: i32 = 1;
 
 /// The database, which no other process can open meanwhile.
 pub(crate) struct Disk {
-    /// None until it is used, and after a reset until it is used again.
+    /// None from a reset on, until the empty database is there.
     db: Option<Connection>,
     pub(crate) folder: Folder,
     counter: Counter,
-    is_being_reset: bool,
     log: Log,
     packer: Compressor<'static>,
     /// The last account of the last block; none at the beginning of a round.
@@ -108,8 +106,11 @@ impl Disk {
             says = Some(RESET.to_owned());
         }
         let is_being_reset = says.as_deref() == Some(RESET);
-        let start = start_of(users.as_ref());
-        let start = start.map_err(|error| DataError::cannot("read", &path, error))?;
+        let mut start = [0; 72];
+        let read = users
+            .as_ref()
+            .map_or(Ok(0), |users| users.read_at(&mut start, 0));
+        read.map_err(|error| DataError::cannot("read", &path, error))?;
         let is_ours = start.starts_with(SQLITE) && start.ends_with(APPLICATION_ID);
         if users.is_some() && !is_ours {
             return Err(not_ours(USERS, "it is no database of an emulator's users"));
@@ -133,21 +134,27 @@ impl Disk {
             db: None,
             folder,
             counter,
-            is_being_reset,
             log: if has_log { Log::Found } else { Log::New },
             packer: packer().map_err(|error| DataError::cannot("use", &path, error))?,
             block_end: None,
             before_round: 0,
             due: 0,
         };
-        let read = disk.check().and_then(|()| disk.rows());
-        let store = read.map_err(|error| refusal(&path, error))?;
-        let Some(says) = says.filter(|_| !is_being_reset) else {
-            return Ok((disk, store));
+        let mut read = || {
+            if !is_being_reset {
+                disk.db = Some(connect(&path)?);
+            }
+            disk.check()?;
+            disk.rows()
         };
+        let store = read().map_err(|error| refusal(&path, error))?;
         let counter = disk.folder.file(USERS_LAST);
-        let number = says.parse::<i64>();
-        let counted = number.map_err(|error| DataError::damaged(&counter, error))?;
+        let counted: i64 = match says.as_deref() {
+            None | Some(RESET) => 0,
+            Some(number) => number
+                .parse()
+                .map_err(|error: ParseIntError| DataError::damaged(&counter, error))?,
+        };
         let lost = counted.saturating_sub(disk.before_round);
         if let Ok(lost @ 1..) = u64::try_from(lost) {
             return Err(DataError::Lost {
@@ -165,15 +172,10 @@ impl Disk {
         self.counter.make(&self.folder, self.before_round)
     }
 
-    /// The open database; the one that a reset is to put in its place.
     fn db(&mut self) -> Result<&Connection, Failure> {
-        if self.is_being_reset {
-            self.put_empty()?;
-            self.is_being_reset = false;
-        }
         let db = match self.db.take() {
             Some(db) => db,
-            None => connect(&self.folder.file(USERS))?,
+            None => self.put_empty()?,
         };
         Ok(self.db.insert(db))
     }
@@ -207,7 +209,7 @@ impl Disk {
             let packed = row.get_ref(1)?.as_blob()?;
             text.clear();
             let unpacked = Decoder::with_buffer(packed)?;
-            let most = ROW_BYTES_AT_MOST as u64;
+            let most = u64::from(ROW_BYTES_AT_MOST);
             unpacked.take(most + 1).read_to_end(&mut text)?;
             if text.len() as u64 > most {
                 return Err("a row is longer than any request".into());
@@ -246,14 +248,14 @@ impl Disk {
     /// Appends users as they are, in one row; those of many changes that a full disk kept back may take several. Answers
     /// the last one's id.
     fn append_users(&mut self, accounts: &[String], store: &mut Store) -> Result<i64, Failure> {
-        let mut row = Row::default();
+        let mut row = Vec::new();
         for account in accounts {
-            row.push(account, store.tags(account).map(|tag| &**tag));
-            if row.0.len() >= ROW_BYTES_AT_MOST / 2 {
+            push_user(&mut row, account, store.tags(account).map(|tag| &**tag));
+            if row.len() >= ROW_BYTES_AT_MOST as usize / 2 {
                 self.due += self.append(mem::take(&mut row))?;
             }
         }
-        if !row.0.is_empty() {
+        if !row.is_empty() {
             self.due += self.append(row)?;
         }
         Ok(self.db()?.last_insert_rowid())
@@ -261,13 +263,13 @@ impl Disk {
 
     /// Writes the next users again, or ends the round.
     fn write_block(&mut self, store: &Store) -> Result<(), Failure> {
-        let mut row = Row::default();
+        let mut row = Vec::new();
         let mut end = None;
         for (account, tags) in store.users_after(self.block_end.as_deref()) {
-            if row.0.len() >= BLOCK_BYTES {
+            if row.len() >= BLOCK_BYTES {
                 break;
             }
-            row.push(account, tags);
+            push_user(&mut row, account, tags);
             end = Some(account.to_owned());
         }
         if end.is_some() {
@@ -286,15 +288,15 @@ impl Disk {
     }
 
     /// Appends a row; answers the bytes of its JSON.
-    fn append(&mut self, row: Row) -> Result<usize, Failure> {
-        let text = row.finish();
-        if text.len() > ROW_BYTES_AT_MOST {
+    fn append(&mut self, mut row: Vec<u8>) -> Result<usize, Failure> {
+        row.push(b'}');
+        if row.len() > ROW_BYTES_AT_MOST as usize {
             return Err("too many tags in one change".into());
         }
-        let packed = self.packer.compress(&text)?;
+        let packed = self.packer.compress(&row)?;
         let insert = "INSERT INTO users(users) VALUES (?1)";
         self.db()?.execute(insert, [packed])?;
-        Ok(text.len())
+        Ok(row.len())
     }
 
     /// Forgets all users. Once that is marked it is done: what fails then is done before the disk is next used.
@@ -306,28 +308,28 @@ impl Disk {
                 return Err(error);
             }
         }
-        (self.db, self.is_being_reset) = (None, true);
+        self.db = None;
         (self.block_end, self.before_round, self.due) = (None, 0, 0);
         let _ = self.db();
         Ok(())
     }
 
     /// Puts an empty database in place of what is there. That is removed first, so a full disk takes it.
-    fn put_empty(&mut self) -> Result<(), DataError> {
+    fn put_empty(&self) -> Result<Connection, Failure> {
         for name in [USERS_LOG, USERS] {
             let path = self.folder.file(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(DataError::cannot("remove", &path, error));
+                    return Err(DataError::cannot("remove", &path, error).into());
                 }
                 _ => {}
             }
         }
-        let image = image().map_err(io::Error::other);
-        let image = image.map_err(|error| DataError::cannot("make", self.folder.path(), error))?;
-        self.folder.write_new(USERS, &image)?;
+        self.folder.write_new(USERS, &image()?)?;
+        let db = connect(&self.folder.file(USERS))?;
         self.counter.write(0)?;
-        self.counter.sync()
+        self.counter.sync()?;
+        Ok(db)
     }
 }
 
@@ -353,21 +355,12 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
     // Links above the file are the caller's own.
     let db = Connection::open_with_flags(path.canonicalize()?, flags)?;
     db.busy_timeout(Duration::ZERO)?;
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, LENGTH_AT_MOST)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_AT_MOST as i32)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // A file that is refused stays as it is, and one that is reset is not written by what it was.
+    // A file that is refused stays as it is, and what is reset need not be brought into it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.execute_batch(SETTINGS)?;
     Ok(db)
-}
-
-/// The header of a database, and zeros where the file is shorter.
-fn start_of(file: Option<&File>) -> io::Result<[u8; 72]> {
-    let mut start = [0; 72];
-    if let Some(file) = file {
-        file.read_at(&mut start, 0)?;
-    }
-    Ok(start)
 }
 
 /// Gives each user of a row the tags that it has there.
@@ -429,33 +422,14 @@ fn image() -> rusqlite::Result<Vec<u8>> {
     Ok(image)
 }
 
-/// Users with their tags, as JSON.
-#[derive(Default)]
-struct Row(Vec<u8>);
-
-impl Row {
-    fn push<'a>(&mut self, account: &str, tags: impl Iterator<Item = &'a str>) {
-        let text = &mut self.0;
-        text.push(if text.is_empty() { b'{' } else { b',' });
-        push_json(text, account);
-        text.extend(b":[");
-        for (at, tag) in tags.enumerate() {
-            if at > 0 {
-                text.push(b',');
-            }
-            push_json(text, tag);
-        }
-        text.push(b']');
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        self.0.push(b'}');
-        self.0
-    }
-}
-
-fn push_json(text: &mut Vec<u8>, string: &str) {
-    serde_json::to_writer(text, string).expect("strings are JSON");
+/// Puts a user with its tags at the end of a row, which is JSON without the last brace.
+fn push_user<'a>(row: &mut Vec<u8>, account: &str, tags: impl Iterator<Item = &'a str>) {
+    row.push(if row.is_empty() { b'{' } else { b',' });
+    let written = serde_json::to_writer(&mut *row, account).and_then(|()| {
+        row.push(b':');
+        serde_json::to_writer(row, &tags.collect::<Vec<_>>())
+    });
+    written.expect("strings are JSON");
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Users on the disk: rounds, full disks, resets, and files that are not as they were written.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
@@ -163,6 +163,18 @@ fn what_a_full_disk_keeps_back_is_saved_once_there_is_room() {
 }
 
 #[test]
+fn more_than_a_row_holds_is_kept_in_several() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    for account in ["a", "b", "c"] {
+        store.add_texts(account, &[account.repeat(11 << 20)]);
+    }
+    disk.save(&mut store).unwrap();
+    drop(disk);
+    assert_eq!(open(home.path()).1.users(), 3);
+}
+
+#[test]
 fn a_reset_that_the_disk_does_not_take_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let (mut disk, mut store) = open(home.path());
@@ -217,6 +229,7 @@ fn a_reset_is_done_once_it_is_answered_also_on_a_full_disk() {
     disk.save(&mut store).unwrap_err();
     let begun = killed(home.path());
     disk.reset().unwrap();
+    assert_eq!(fs::metadata(home.path().join(USERS)).unwrap().len(), 8192);
     assert!(plain(&open(killed(home.path()).path()).1).is_empty());
     let mut store = Store::default();
     store.unsaved = Some(Vec::new());
@@ -234,21 +247,6 @@ fn a_reset_is_done_once_it_is_answered_also_on_a_full_disk() {
         assert!(plain(&open(step.path()).1).is_empty(), "{gone:?}");
         assert!(plain(&open(step.path()).1).is_empty(), "{gone:?}");
     }
-}
-
-#[test]
-fn a_reset_gives_its_space_back() {
-    let home = tempfile::tempdir().unwrap();
-    let (mut disk, mut store) = open(home.path());
-    for user in 0..100 {
-        store.add_texts(&format!("user{user}"), &numbered(500));
-        disk.save(&mut store).unwrap();
-    }
-    disk.reset().unwrap();
-    drop(disk);
-    let bytes = fs::metadata(home.path().join(USERS)).unwrap().len();
-    assert_eq!(bytes, 2 * 4096);
-    assert!(plain(&open(home.path()).1).is_empty());
 }
 
 /// A database with some users, closed; and what they have.
@@ -355,18 +353,13 @@ fn a_database_of_another_program_is_left_as_it_is() {
         let killed = killed(home.path());
         fs::remove_file(killed.path().join("users.db-shm")).unwrap();
         if with_owner {
-            fs::write(
-                killed.path().join("emulator.json"),
-                r#"{"format":2,"sdkappid":7,"identifier":"root"}"#,
-            )
-            .unwrap();
+            own(killed.path());
         }
         let error = refused_unchanged(killed.path());
-        if with_owner {
-            assert!(matches!(error, DataError::Damaged { .. }), "{error}");
-        } else {
-            assert!(matches!(error, DataError::Foreign { .. }), "{error}");
-        }
+        let of_emulator = matches!(error, DataError::Damaged { .. });
+        assert_eq!(of_emulator, with_owner, "{error}");
+        let of_another = matches!(error, DataError::Foreign { .. });
+        assert_eq!(of_another, !with_owner, "{error}");
     }
 }
 
@@ -386,9 +379,14 @@ fn own_data_that_are_refused_stay_as_they_are() {
         assert!(matches!(error, DataError::Damaged { .. }), "{error}");
     }
     let (home, _) = written();
-    for name in ["users.db-journal", "ca.pem"] {
-        fs::write(home.path().join(name), "theirs").unwrap();
-        refused_unchanged(home.path());
+    for (name, text) in [
+        ("users.db-journal", "theirs"),
+        ("ca.pem", "theirs"),
+        ("secret-key", ""),
+    ] {
+        fs::write(home.path().join(name), text).unwrap();
+        let error = refused_unchanged(home.path()).to_string();
+        assert!(error.contains(name.trim_end_matches("-journal")), "{error}");
         fs::remove_file(home.path().join(name)).unwrap();
     }
 }
@@ -474,16 +472,13 @@ fn rows_that_were_not_written_so_are_refused() {
 }
 
 #[test]
-fn a_second_one_is_refused_and_no_link_is_followed() {
+fn no_link_is_followed_out_of_the_folder() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
-    let (disk, _) = open(&data);
-    let again = Folder::open(&data);
-    assert!(matches!(again.err(), Some(DataError::InUse { .. })));
-    drop(disk);
     // A link to the folder itself is the caller's own.
     let link = home.path().join("link");
     symlink(&data, &link).unwrap();
+    open(&data);
     open(&link);
     let mine = home.path().join("mine");
     fs::rename(data.join(USERS), &mine).unwrap();
