@@ -6,16 +6,14 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context as Task, Poll};
+use std::iter;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use futures_util::stream;
 use hyper::StatusCode;
-use hyper::body::Frame;
 use serde_json::{Value, json};
 
 use crate::fault_json;
@@ -77,20 +75,23 @@ pub(crate) async fn stats(State(context): State<Context>) -> Response {
     ok(&stats.expect("counts and names are JSON"))
 }
 
+/// All users as JSON, in the order of the accounts' bytes: `{"users":{"ACCOUNT":["TAG",…],…}}`.
+///
+/// It comes a piece at a time: what it takes does not grow with the number of users, and requests are served between
+/// two pieces. So where requests are under way, more than 1,000 users may not be one moment's state.
 pub(crate) async fn users(State(context): State<Context>) -> Response {
-    let mut list = UserList {
-        service: context.service,
-        first: None,
-        last: None,
-        done: false,
-    };
-    let first = list.piece();
-    if list.done {
+    let (first, mut last) = piece(&context.service, None);
+    if last.is_none() {
         // At its length, as any other answer.
         return wire::ok(first);
     }
-    list.first = Some(first);
-    wire::ok(Body::new(list))
+    let rest = iter::from_fn(move || {
+        let (text, next) = piece(&context.service, Some(&last.take()?));
+        last = next;
+        Some(text)
+    });
+    let pieces = iter::once(first).chain(rest).map(Ok::<_, Infallible>);
+    wire::ok(Body::from_stream(stream::iter(pieces)))
 }
 
 pub(crate) async fn user(
@@ -157,59 +158,29 @@ fn request(arrived: &Arrived) -> Value {
 /// Users of one piece.
 const USERS: usize = 1000;
 
-/// All users as JSON, in the order of the accounts' bytes: `{"users":{"ACCOUNT":["TAG",…],…}}`.
-///
-/// It comes a piece at a time: what it takes does not grow with the number of users, and requests are served between
-/// two pieces. So where requests are under way, more than 1,000 users may not be one moment's state.
-struct UserList {
-    service: Arc<Service>,
-    /// The first piece, until it is sent.
-    first: Option<String>,
-    /// The last account of the pieces so far.
-    last: Option<String>,
-    done: bool,
-}
-
-impl UserList {
-    fn piece(&mut self) -> String {
-        let mut text = String::new();
-        if self.last.is_none() {
-            text.push_str(r#"{"users":{"#);
-        }
-        let state = self.service.state();
-        let after = self.last.take();
-        let mut users = state.store.users_after(after.as_deref());
-        for (account, tags) in users.by_ref().take(USERS) {
-            if after.is_some() || self.last.is_some() {
-                text.push(',');
-            }
-            let json = |json: Result<String, _>| json.expect("strings are JSON");
-            text.push_str(&json(serde_json::to_string(account)));
-            text.push(':');
-            let tags: BTreeSet<&str> = tags.collect();
-            text.push_str(&json(serde_json::to_string(&tags)));
-            self.last = Some(account.to_owned());
-        }
-        if users.next().is_none() {
-            self.done = true;
-            text.push_str("}}");
-        }
-        text
+/// The users after an account as JSON, or the first ones; and the last account, unless no user comes after it.
+fn piece(service: &Service, after: Option<&str>) -> (String, Option<String>) {
+    let mut text = String::new();
+    if after.is_none() {
+        text.push_str(r#"{"users":{"#);
     }
-}
-
-impl HttpBody for UserList {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Task<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let mut piece = self.first.take();
-        if piece.is_none() && !self.done {
-            piece = Some(self.piece());
+    let mut last = None;
+    let state = service.state();
+    let mut users = state.store.users_after(after);
+    for (account, tags) in users.by_ref().take(USERS) {
+        if after.is_some() || last.is_some() {
+            text.push(',');
         }
-        Poll::Ready(piece.map(|text| Ok(Frame::data(text.into()))))
+        let json = |json: Result<String, _>| json.expect("strings are JSON");
+        text.push_str(&json(serde_json::to_string(account)));
+        text.push(':');
+        let tags: BTreeSet<&str> = tags.collect();
+        text.push_str(&json(serde_json::to_string(&tags)));
+        last = Some(account.to_owned());
     }
+    if users.next().is_none() {
+        last = None;
+        text.push_str("}}");
+    }
+    (text, last)
 }

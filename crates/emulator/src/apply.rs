@@ -34,31 +34,15 @@ pub(crate) struct Rules {
 }
 
 /// Accounts that a fault leaves out, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftOut {
-    pub(crate) accounts: BTreeSet<String>,
-    pub(crate) refusal: Refusal,
-}
+pub(crate) type LeftOut<'a> = (&'a BTreeSet<String>, Refusal);
 
-/// Applies a job in one step: the caller holds the store's lock.
+/// Applies a job in one step: the caller holds the store's lock, and [sweeps](Store::sweep) afterwards.
 pub(crate) fn apply(
     store: &mut Store,
     rules: &Rules,
     route: Route,
     job: Job<'_>,
-    left_out: Option<&LeftOut>,
-) -> Result<Answer, Refusal> {
-    let applied = apply_unswept(store, rules, route, job, left_out);
-    store.sweep();
-    applied
-}
-
-fn apply_unswept(
-    store: &mut Store,
-    rules: &Rules,
-    route: Route,
-    job: Job<'_>,
-    left_out: Option<&LeftOut>,
+    left_out: Option<LeftOut<'_>>,
 ) -> Result<Answer, Refusal> {
     let partial = route.generation == Generation::Timpush;
     let all_or_nothing = !partial && !rules.fail_changes_some;
@@ -75,11 +59,12 @@ fn apply_unswept(
     let mut answer = Answer::ok(route.operation == Operation::Get);
     let mut users = Vec::with_capacity(job.users.len());
     for user in job.users {
-        match left_out.filter(|it| it.accounts.contains(&*user.account)) {
-            Some(out) => answer
-                .error_list
-                .push(Failed::new(user.account.into_owned(), out.refusal.clone())),
-            None => users.push(user),
+        match &left_out {
+            Some((accounts, why)) if accounts.contains(&*user.account) => {
+                let failed = Failed::new(user.account.into_owned(), why.clone());
+                answer.error_list.push(failed);
+            }
+            _ => users.push(user),
         }
     }
     if partial || all_or_nothing {
@@ -181,7 +166,7 @@ fn carry_out(
         Operation::Add if replace => store.replace(&account, tags),
         Operation::Add => store.add(&account, tags),
         Operation::Remove => store.remove(&account, tags),
-        Operation::Clear => store.clear(&account),
+        Operation::Clear => store.replace(&account, &[]),
         Operation::Get => answer.user_tags.get_or_insert_default().push(UserTags {
             tags: store.tags(&account).cloned().collect(),
             account: account.into_owned(),

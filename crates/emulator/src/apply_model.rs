@@ -99,12 +99,12 @@ fn plain(
     route: Route,
     replace: bool,
     asked: &[Asked],
-    left_out: Option<&LeftOut>,
+    left_out: Option<&LeftOut<'_>>,
 ) -> Result<Answer, Refusal> {
     let partial = route.generation == Timpush;
     let (out, asked): (Vec<_>, Vec<_>) = asked
         .iter()
-        .partition(|user| left_out.is_some_and(|out| out.accounts.contains(&user.account)));
+        .partition(|user| left_out.is_some_and(|out| out.0.contains(&user.account)));
     let mistake = asked.iter().find_map(|user| user.mistake.clone());
     let refused = asked
         .iter()
@@ -117,7 +117,7 @@ fn plain(
     }
     let mut answer = Answer::ok(route.operation == Get);
     for (user, cause) in out.into_iter().zip(left_out.into_iter().cycle()) {
-        let failed = Failed::new(user.account.clone(), cause.refusal.clone());
+        let failed = Failed::new(user.account.clone(), cause.1.clone());
         answer.error_list.push(failed);
     }
     let mut first = None;
@@ -149,6 +149,7 @@ fn plain(
 #[test]
 fn requests_do_what_they_do_to_sets_of_texts() {
     let mut draw = Draw(15);
+    let out = ["user1", "user2", UNKNOWN].map(str::to_owned).into();
     let mut refusals = 0;
     for seed in 0..20 {
         let mut rules = Rules::default();
@@ -163,10 +164,7 @@ fn requests_do_what_they_do_to_sets_of_texts() {
             let route = Route::new(operation, generation);
             let replace = operation == Add && generation == Timpush && draw.below(3) == 0;
             let asked = asked(&mut draw, matches!(operation, Add | Remove));
-            let left_out = (draw.below(10) == 0).then(|| LeftOut {
-                accounts: ["user1", "user2", UNKNOWN].map(str::to_owned).into(),
-                refusal: Refusal::new(90009, "a fault"),
-            });
+            let left_out = (draw.below(10) == 0).then(|| (&out, Refusal::new(90009, "a fault")));
             let mut job = Job {
                 users: Vec::new(),
                 tags: Vec::new(),
@@ -183,7 +181,8 @@ fn requests_do_what_they_do_to_sets_of_texts() {
             }
             store.unsaved = Some(Vec::new());
             let before = store.changed;
-            let mut applied = apply(&mut store, &rules, route, job, left_out.as_ref());
+            let mut applied = apply(&mut store, &rules, route, job, left_out.clone());
+            store.sweep();
             for user in applied
                 .iter_mut()
                 .flat_map(|it| &mut it.user_tags)

@@ -42,6 +42,7 @@ pub(crate) struct User<'a> {
 
 /// Reads the body of a request on `route`.
 pub(crate) fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
+    let not_json = |error| Refusal::new(60003, format!("the body is not JSON: {error}"));
     let json = Json::read(body).map_err(not_json)?;
     let Value::Object(fields) = json.value() else {
         return Err(shape("the body is not an object"));
@@ -51,10 +52,6 @@ pub(crate) fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<
         Operation::Add | Operation::Remove => reader.users_with_tags(fields),
         Operation::Get | Operation::Clear => reader.accounts(fields),
     }
-}
-
-fn not_json(error: serde_json::Error) -> Refusal {
-    Refusal::new(60003, format!("the body is not JSON: {error}"))
 }
 
 fn shape(text: impl Into<String>) -> Refusal {
@@ -98,7 +95,14 @@ impl Reader<'_> {
             let start = all.len();
             all.extend_from_within(user.tags.clone());
             let new = all.len();
-            add_tags(&mut all, item, place)?;
+            let tags = format_args!("{place}.Tags");
+            let tags = list(item, "Tags", tags, Some("To_Account"))?;
+            for (index, tag) in tags.enumerate() {
+                let Value::Text(tag) = tag else {
+                    return Err(shape(format!("{place}.Tags[{index}] is not a string")));
+                };
+                all.push(tag.clone());
+            }
             if user.mistake.is_none() {
                 let counted = all.len() - start;
                 user.mistake = self
@@ -222,7 +226,7 @@ fn list<'j, 'a>(
     beside: Option<&str>,
 ) -> Result<Items<'j, 'a>, Refusal> {
     match fields.get(name) {
-        Some(Value::List(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
+        Some(Value::List(items)) if items.count() == 0 => Err(shape(format!("{place} is empty"))),
         Some(Value::List(items)) => Ok(items),
         Some(_) => Err(shape(format!("{place} is not a list"))),
         None => Err(missing(place, fields, beside)),
@@ -261,27 +265,6 @@ fn account<'a>(value: Value<'_, 'a>, place: Place) -> Result<Cow<'a, str>, Refus
         return Err(Refusal::new(60015, text));
     };
     Ok(account.clone())
-}
-
-/// Puts the tags of a user at the end of all.
-fn add_tags<'a>(
-    all: &mut Vec<Cow<'a, str>>,
-    user: Fields<'_, 'a>,
-    place: Place,
-) -> Result<(), Refusal> {
-    let items = list(
-        user,
-        "Tags",
-        format_args!("{place}.Tags"),
-        Some("To_Account"),
-    )?;
-    for (index, item) in items.enumerate() {
-        let Value::Text(tag) = item else {
-            return Err(shape(format!("{place}.Tags[{index}] is not a string")));
-        };
-        all.push(tag.clone());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

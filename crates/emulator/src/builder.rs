@@ -12,7 +12,7 @@ use crate::emulator::Emulator;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::handler::Context;
-use crate::identity::{self, Given};
+use crate::identity;
 use crate::names::Names;
 use crate::service::{Service, Settings};
 use crate::traffic::Window;
@@ -20,7 +20,9 @@ use crate::traffic::Window;
 /// The settings of an emulator; made by [`Emulator::builder`].
 #[derive(Debug, Clone)]
 pub struct Builder {
-    given: Given,
+    sdkappid: Option<SdkAppId>,
+    identifier: Option<String>,
+    secret_key: Option<SecretKey>,
     data: Option<PathBuf>,
     tls: bool,
     address: String,
@@ -34,7 +36,9 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
-            given: Given::default(),
+            sdkappid: None,
+            identifier: None,
+            secret_key: None,
             data: None,
             tls: false,
             address: "127.0.0.1:0".to_owned(),
@@ -58,14 +62,14 @@ impl Builder {
     /// The one app that is served; 1400000000 if not given.
     #[must_use]
     pub fn app(mut self, sdkappid: SdkAppId) -> Builder {
-        self.given.sdkappid = Some(sdkappid);
+        self.sdkappid = Some(sdkappid);
         self
     }
 
     /// The app's one administrator; `administrator` if not given.
     #[must_use]
     pub fn identifier(mut self, identifier: impl Into<String>) -> Builder {
-        self.given.identifier = Some(identifier.into());
+        self.identifier = Some(identifier.into());
         self
     }
 
@@ -73,7 +77,7 @@ impl Builder {
     /// [`Emulator::secret_key`]. One that is given is never written down.
     #[must_use]
     pub fn secret_key(mut self, secret_key: SecretKey) -> Builder {
-        self.given.secret_key = Some(secret_key);
+        self.secret_key = Some(secret_key);
         self
     }
 
@@ -215,8 +219,12 @@ impl Builder {
         let folder = data.as_ref().map(|(disk, _)| &disk.folder);
         // Before anything is written: it may be refused.
         let kept_ca = folder.filter(|_| self.tls);
-        let kept_ca = kept_ca.map(identity::kept_ca).transpose()?.flatten();
-        let (app, secret_key_file) = identity::app(self.given, folder)?;
+        let kept_ca = kept_ca
+            .map(|folder| folder.certificate(identity::CA))
+            .transpose()?
+            .flatten();
+        let (app, secret_key_file) =
+            identity::app(self.sdkappid, self.identifier, self.secret_key, folder)?;
         let tls = self.tls.then(|| identity::tls(&names, folder, kept_ca));
         let (tls, ca) = tls.transpose()?.unzip();
         let mut settings = self.settings;

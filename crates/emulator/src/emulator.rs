@@ -269,7 +269,8 @@ impl Emulator {
             // The thread ends either way, and there is nothing to do about a panic of it.
             let _ = stop.send(());
             let _ = thread.join();
-            self.service.close();
+            let disk = self.service.state().disk.take();
+            drop(disk);
         }
     }
 }

@@ -231,16 +231,16 @@ impl Fault {
         self.after_effect || matches!(self.kind, Kind::LeaveOut { .. } | Kind::CutAfter {})
     }
 
-    pub(crate) fn left_out(&self) -> Option<LeftOut> {
-        match self.kind.clone() {
+    pub(crate) fn left_out(&self) -> Option<LeftOut<'_>> {
+        match &self.kind {
             Kind::LeaveOut {
                 accounts,
                 code,
                 text,
-            } => Some(LeftOut {
+            } => Some((
                 accounts,
-                refusal: Refusal::new(code, text.unwrap_or_default()),
-            }),
+                Refusal::new(*code, text.clone().unwrap_or_default()),
+            )),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::fault::Fault;
-use crate::rng::{Stream, uniform};
+use crate::rng::uniform;
 use crate::route::Target;
 
 /// A fault that hits requests with a probability. It is for all requests on the routes, unless [`on`] or [`account`]
@@ -151,7 +151,7 @@ impl FaultQueue {
             if !standing.fault.is_for(targets, &names) {
                 continue;
             }
-            let drawn = uniform(seed, Stream::Fault(standing.number), standing.considered);
+            let drawn = uniform(seed, standing.number, standing.considered);
             standing.considered += 1;
             if taken.is_none() && drawn < standing.fault.probability {
                 standing.met += 1;

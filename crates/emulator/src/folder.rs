@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 use imtag_core::{Identifier, SdkAppId};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 use tempfile::{NamedTempFile, PersistError};
 
 use crate::error::DataError;
@@ -44,7 +45,7 @@ const NEW: &str = ".new-";
 
 /// A folder that is an emulator's, or empty; locked.
 pub(crate) struct Folder {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The app that the data are of; `None` in a new folder.
     pub(crate) owner: Option<Owner>,
     /// Its lock, which ends with this handle.
@@ -59,7 +60,7 @@ pub(crate) struct Owner {
 }
 
 /// The same, as `emulator.json` has it.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct About {
     format: u32,
     sdkappid: u32,
@@ -109,10 +110,6 @@ impl Folder {
         )
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -127,13 +124,9 @@ impl Folder {
     }
 
     pub(crate) fn keep_owner(&self, owner: &Owner) -> Result<(), DataError> {
-        let about = About {
-            format: FORMAT,
-            sdkappid: owner.sdkappid.get(),
-            identifier: owner.identifier.as_str().to_owned(),
-        };
-        let text = serde_json::to_string(&about).expect("a number and strings are JSON") + "\n";
-        self.write_new(ABOUT, text.as_bytes())
+        let (sdkappid, identifier) = (owner.sdkappid.get(), owner.identifier.as_str());
+        let about = json!({"format": FORMAT, "sdkappid": sdkappid, "identifier": identifier});
+        self.write_new(ABOUT, format!("{about}\n").as_bytes())
     }
 
     /// The secret of this name; made and kept where there is none yet. Its file is for its owner alone, also where

@@ -24,7 +24,7 @@ const DEFAULT_IDENTIFIER: &str = "administrator";
 
 const SECRET_KEY: &str = "secret-key";
 const CA_KEY: &str = "ca-key.pem";
-const CA: &str = "ca.pem";
+pub(crate) const CA: &str = "ca.pem";
 
 /// The one app that the emulator serves. It has no Debug, as it holds the key.
 pub(crate) struct App {
@@ -67,23 +67,17 @@ fn code(unverified: Unverified) -> i32 {
     }
 }
 
-/// What the builder was given of the app.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Given {
-    pub(crate) sdkappid: Option<SdkAppId>,
-    pub(crate) identifier: Option<String>,
-    pub(crate) secret_key: Option<SecretKey>,
-}
-
-/// The app to serve, and the file of its key where that is kept.
+/// The app to serve, by what was given of it, and the file of its key where that is kept.
 pub(crate) fn app(
-    given: Given,
+    sdkappid: Option<SdkAppId>,
+    identifier: Option<String>,
+    secret_key: Option<SecretKey>,
     folder: Option<&Folder>,
 ) -> Result<(App, Option<PathBuf>), StartError> {
-    let identifier = given.identifier.map(Identifier::new).transpose();
+    let identifier = identifier.map(Identifier::new).transpose();
     let identifier = identifier.map_err(StartError::Identifier)?;
-    let owner = owner(given.sdkappid, identifier, folder)?;
-    let (secret_key, file) = match (given.secret_key, folder) {
+    let owner = owner(sdkappid, identifier, folder)?;
+    let (secret_key, file) = match (secret_key, folder) {
         (Some(key), _) => (key, None),
         (None, None) => {
             let key = SecretKey::new(random_key()?);
@@ -116,7 +110,7 @@ fn owner(
             || identifier.is_some_and(|given| given != kept.identifier);
         if other {
             return Err(DataError::OtherApp {
-                path: folder.path().to_owned(),
+                path: folder.path.clone(),
                 sdkappid: kept.sdkappid.get(),
                 identifier: kept.identifier.as_str().to_owned(),
             });
@@ -133,11 +127,6 @@ fn owner(
         folder.keep_owner(&owner)?;
     }
     Ok(owner)
-}
-
-/// The authority's certificate that the folder keeps, if it does.
-pub(crate) fn kept_ca(folder: &Folder) -> Result<Option<String>, DataError> {
-    folder.certificate(CA)
 }
 
 /// TLS for these names, with the authority whose key and certificate are kept, if they are; and the certificate's file.

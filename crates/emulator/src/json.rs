@@ -80,12 +80,6 @@ fn read<'a, R: serde_json::de::Read<'a>>(
     json.end()
 }
 
-impl Items<'_, '_> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 impl<'j, 'a> Iterator for Items<'j, 'a> {
     type Item = Value<'j, 'a>;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
@@ -15,8 +15,6 @@ use crate::route::Route;
 
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
 const BODY_BYTES_AT_MOST: usize = 4 * 1024 * 1024;
-/// What is set aside for a body before it has come: a caller may announce more than it sends.
-const RESERVED_AT_MOST: usize = 64 * 1024;
 /// What gzip begins with, and no JSON does.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
@@ -37,9 +35,10 @@ pub(crate) struct Request {
 impl Request {
     /// Reads the body; `None` where it does not come whole, be it that the caller hangs up or is too slow.
     pub(crate) async fn receive(parts: Parts, body: Body, timeout: Duration) -> Option<Request> {
-        let body = tokio::time::timeout(timeout, whole(Limited::new(body, BODY_BYTES_AT_MOST)));
-        let body = match body.await.ok()? {
-            Ok(body) => Some(body),
+        let body = Limited::new(body, BODY_BYTES_AT_MOST).collect();
+        let body = match tokio::time::timeout(timeout, body).await.ok()? {
+            // Into memory of its own: the log keeps it, and must not keep a connection's buffer with it.
+            Ok(body) => Some(Bytes::copy_from_slice(&body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => None,
             Err(_) => return None,
         };
@@ -80,18 +79,6 @@ impl Request {
         let elsewhere = || Refusal::new(60009, no_route(&self.method, &self.path));
         self.route.ok_or_else(elsewhere)
     }
-}
-
-/// Reads a body to its end, into memory of its own: the log keeps it, and must not keep a connection's buffer with it.
-async fn whole(mut body: Limited<Body>) -> Result<Bytes, axum::BoxError> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut whole = Vec::with_capacity(announced.min(RESERVED_AT_MOST));
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            whole.extend_from_slice(&data);
-        }
-    }
-    Ok(whole.into_boxed_slice().into())
 }
 
 /// Why no route takes a request.

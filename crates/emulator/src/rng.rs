@@ -7,31 +7,15 @@
 
 use std::time::Duration;
 
-/// A stream of random numbers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Stream {
-    /// The latencies of requests.
-    Latency,
-    /// The requests that a standing fault hits. The number is that of the fault.
-    Fault(u64),
-}
-
-impl Stream {
-    fn number(self) -> u64 {
-        match self {
-            Stream::Latency => 0,
-            // Numbers of standing faults start at 1.
-            Stream::Fault(number) => number,
-        }
-    }
-}
+/// The stream of requests' latencies. That of a standing fault is the fault's number, which is from 1.
+const LATENCY: u64 = 0;
 
 /// The step of SplitMix64: 2^64 divided by the golden ratio.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The n-th number of a stream: evenly distributed, from 0 up to but not including 1.
-pub(crate) fn uniform(seed: u64, stream: Stream, n: u64) -> f64 {
-    let start = mixed(seed.wrapping_add(mixed(stream.number().wrapping_add(STEP))));
+pub(crate) fn uniform(seed: u64, stream: u64, n: u64) -> f64 {
+    let start = mixed(seed.wrapping_add(mixed(stream.wrapping_add(STEP))));
     let bits = mixed(start.wrapping_add(n.wrapping_add(1).wrapping_mul(STEP)));
     // The upper 53 bits, which is what an f64 holds exactly.
     (bits >> 11) as f64 / (1_u64 << 53) as f64
@@ -57,7 +41,7 @@ pub(crate) struct Latency {
 impl Latency {
     /// Half of the latency of the n-th request, which is even from mean − jitter to mean + jitter, and never below 0.
     pub(crate) fn half(self, seed: u64, n: u64) -> Duration {
-        let drawn = 2.0 * uniform(seed, Stream::Latency, n) * self.jitter.as_secs_f64();
+        let drawn = 2.0 * uniform(seed, LATENCY, n) * self.jitter.as_secs_f64();
         let drawn = Duration::try_from_secs_f64(drawn).unwrap_or(Duration::MAX);
         self.mean.saturating_add(drawn).saturating_sub(self.jitter) / 2
     }
@@ -88,12 +72,12 @@ mod tests {
         assert_eq!(mixed(STEP.wrapping_mul(2)), 0x6e78_9e6a_a1b9_65f4);
         // The rest was computed by a second implementation, in Python.
         for (stream, expected) in [
-            (Stream::Latency, [0.838419518, 0.061296785, 0.98870058]),
-            (Stream::Fault(1), [0.633615721, 0.464925826, 0.595569058]),
+            (LATENCY, [0.838419518, 0.061296785, 0.98870058]),
+            (1, [0.633615721, 0.464925826, 0.595569058]),
         ] {
             for (n, expected) in (0..).zip(expected) {
                 let drawn = uniform(7, stream, n);
-                assert!((drawn - expected).abs() < 1e-9, "{stream:?} {n}: {drawn}");
+                assert!((drawn - expected).abs() < 1e-9, "{stream} {n}: {drawn}");
             }
         }
     }
@@ -105,9 +89,9 @@ mod tests {
             (0..DRAWS).filter(|&n| hit(n)).count() as f64 / DRAWS as f64
         };
         for seed in [0, 1, 2, u64::MAX] {
-            let one = |n| uniform(seed, Stream::Fault(1), n);
-            let other = |n| uniform(seed, Stream::Fault(2), n);
-            let next_seed = |n| uniform(seed.wrapping_add(1), Stream::Fault(1), n);
+            let one = |n| uniform(seed, 1, n);
+            let other = |n| uniform(seed, 2, n);
+            let next_seed = |n| uniform(seed.wrapping_add(1), 1, n);
             assert!((share(&|n| one(n) < 0.1) - 0.1).abs() < 0.005);
             for neighbour in [&other as &dyn Fn(u64) -> f64, &next_seed, &|n| one(n + 1)] {
                 let both = share(&|n| one(n) < 0.1 && neighbour(n) < 0.1);

@@ -121,21 +121,13 @@ mod tests {
             ("192.0.2.1:1", 403),
             ("[2001:db8::1]:1", 403),
         ] {
-            assert_eq!(
-                status(peer, "POST", "/emulator/reset").await,
-                admin,
-                "{peer}"
-            );
-            assert_eq!(
-                status(peer, "GET", "/emulator/requests").await,
-                admin,
-                "{peer}"
-            );
-            assert_eq!(
-                status(peer, "POST", "/v4/timpush/add_tag").await,
-                200,
-                "{peer}"
-            );
+            for (method, path, expected) in [
+                ("POST", "/emulator/reset", admin),
+                ("GET", "/emulator/requests", admin),
+                ("POST", "/v4/timpush/add_tag", 200),
+            ] {
+                assert_eq!(status(peer, method, path).await, expected, "{peer} {path}");
+            }
         }
     }
 }

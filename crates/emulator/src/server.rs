@@ -27,7 +27,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -131,7 +131,11 @@ impl Server {
     {
         let (line, tunnel) = (Line::new(peer), Arc::new(tunnel));
         let router = TowerToHyperService::new(self.router.clone());
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&line)));
+        let wire = TokioIo::new(Wire {
+            stream,
+            line: Arc::clone(&line),
+            pause: None,
+        });
         let (for_handlers, opener) = (Arc::clone(&line), Arc::clone(&tunnel));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let answered = opener.answer(&mut request);
@@ -152,9 +156,9 @@ impl Server {
             .with_upgrades();
         tokio::select! {
             served = connection => served.map_err(io::Error::other)?,
-            () = line.until_cut() => return Ok(None),
+            () = line.cut.notified() => return Ok(None),
         }
-        let opened = tunnel.opened().take();
+        let opened = tunnel.opened.lock().take();
         match opened {
             Some(opened) => Ok(Some(TokioIo::new(opened.await.map_err(io::Error::other)?))),
             None => Ok(None),
@@ -219,11 +223,7 @@ impl Tunnel {
                  other names when it starts (--name)"
             ));
         }
-        *self.opened() = Some(hyper::upgrade::on(request));
+        *self.opened.lock() = Some(hyper::upgrade::on(request));
         Response::default()
-    }
-
-    fn opened(&self) -> MutexGuard<'_, Option<OnUpgrade>> {
-        self.opened.lock()
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     pub(crate) store: Store,
     /// Where the users are kept, if they outlive the emulator.
-    disk: Option<Disk>,
+    pub(crate) disk: Option<Disk>,
     pub(crate) faults: FaultQueue,
     pub(crate) log: Log,
     traffic: [Traffic; Route::COUNT],
@@ -204,7 +204,8 @@ impl Service {
             let left_out = ticket.fault.as_ref().and_then(Fault::left_out);
             let rules = &self.settings.rules;
             let before = state.store.changed;
-            let applied = apply::apply(&mut state.store, rules, route, job, left_out.as_ref());
+            let applied = apply::apply(&mut state.store, rules, route, job, left_out);
+            state.store.sweep();
             state.counts.users_changed += state.store.changed - before;
             // Also after a failure, which may leave some users changed.
             state.save()?;
@@ -290,12 +291,6 @@ impl Service {
         state.store.add_texts(account, tags);
         // As above.
         let _ = state.save();
-    }
-
-    /// Closes the data on the disk.
-    pub(crate) fn close(&self) {
-        let disk = self.state().disk.take();
-        drop(disk);
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -123,10 +123,6 @@ impl Store {
         }
     }
 
-    pub(crate) fn clear(&mut self, account: &str) {
-        self.replace(account, &[]);
-    }
-
     /// Gives a user these tags in place of those that it had.
     pub(crate) fn replace(&mut self, account: &str, new: &[TagId]) {
         self.note(account);

@@ -144,19 +144,25 @@ struct KeyAndEnd<'a> {
 impl<'a> KeyAndEnd<'a> {
     /// `None` unless it is of an emulator's authority: what that has signed names it too, as the issuer only.
     fn new(der: &'a [u8]) -> Option<KeyAndEnd<'a>> {
-        let [_, _, _, issuer, validity, subject, key, extensions] =
-            parts(parts(der)?.first()?)?[..]
-        else {
-            return None;
-        };
-        let is_authority = extensions
-            .windows(OF_AUTHORITY.len())
-            .any(|it| it == OF_AUTHORITY);
-        let name = [NAME_OF_17_BYTES, CA_NAME.as_bytes()].concat();
-        if !is_authority || issuer != name || subject != name {
+        let length = u16::from_be_bytes(der.get(2..4)?.try_into().ok()?);
+        if der.len() != 4 + usize::from(length) {
             return None;
         }
-        let end = *parts(validity)?.get(1)?;
+        let name = [NAME_OF_17_BYTES, CA_NAME.as_bytes()].concat();
+        let at_name = |der: &'a [u8]| {
+            let at = der.windows(name.len()).position(|it| it == name)?;
+            Some((&der[..at], &der[at + name.len()..]))
+        };
+        // issuer, validity, subject, key, extensions; a length is one byte
+        let (validity, rest) = at_name(at_name(der)?.1)?;
+        let (key, extensions) = rest.split_at_checked(2 + usize::from(*rest.get(1)?))?;
+        if !extensions
+            .windows(OF_AUTHORITY.len())
+            .any(|it| it == OF_AUTHORITY)
+        {
+            return None;
+        }
+        let end = validity.get(4 + usize::from(*validity.get(3)?)..)?;
         // until 2049 a year has two digits, of which those from 50 on are of a machine whose clock was not set
         let century = match end {
             [0x17, _, b'5'..=b'9', ..] => "19",
@@ -173,33 +179,6 @@ const NAME_OF_17_BYTES: &[u8] = b"\x30\x1c\x31\x1a\x30\x18\x06\x03\x55\x04\x03\x
 /// The extension by which a certificate may sign others, but no further authorities.
 const OF_AUTHORITY: &[u8] =
     b"\x30\x12\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x08\x30\x06\x01\x01\xff\x02\x01\x00";
-
-/// The values in a value of DER; `None` where it is not one alone, or longer than a certificate of an emulator is.
-fn parts(der: &[u8]) -> Option<Vec<&[u8]>> {
-    /// The bytes of the header, and of all of the first value.
-    fn lengths(der: &[u8]) -> Option<(usize, usize)> {
-        let (header, length) = match der.get(1..4)? {
-            [short @ 0..=0x7f, ..] => (2, usize::from(*short)),
-            [0x81, length, _] => (3, usize::from(*length)),
-            [0x82, high, low] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
-            _ => return None,
-        };
-        Some((header, header + length))
-    }
-    let (header, whole) = lengths(der)?;
-    let mut rest = if whole == der.len() {
-        der.get(header..)?
-    } else {
-        return None;
-    };
-    let mut parts = Vec::new();
-    while !rest.is_empty() {
-        let (part, after) = rest.split_at_checked(lengths(rest)?.1)?;
-        parts.push(part);
-        rest = after;
-    }
-    Some(parts)
-}
 
 fn authority() -> CertificateParams {
     let mut params = dated(CA_NAME, CA_VALID_FOR);
@@ -221,17 +200,12 @@ fn server(names: Vec<String>) -> Result<CertificateParams, rcgen::Error> {
 fn dated(name: &str, valid_for: Duration) -> CertificateParams {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     let mut params = CertificateParams::default();
-    params.not_before = epoch + now().saturating_sub(DAY);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    params.not_before = epoch + now.unwrap_or_default().saturating_sub(DAY);
     params.not_after = params.not_before + valid_for;
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params
-}
-
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -287,10 +261,13 @@ mod tests {
         assert_eq!(made(&key, Some(&late)), late);
         let another = made(&ca_key().unwrap(), None);
         let whole = made(&key, None);
+        let mut cut: Vec<&str> = whole.lines().collect();
+        cut.remove(cut.len() - 2);
         for bad in [
             old.pem(),
             of_1970,
             another,
+            cut.join("\n"),
             whole[..200].to_owned(),
             String::new(),
         ] {

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::response::Response;
+use futures_util::stream;
 use hyper::StatusCode;
-use hyper::body::Frame;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
@@ -30,7 +30,8 @@ const HTML: &str = "text/html";
 /// What the handler of a request can do to its connection.
 pub(crate) struct Line {
     peer: SocketAddr,
-    cut: Notify,
+    /// Notified when the connection is to be cut.
+    pub(crate) cut: Notify,
     drip: Mutex<Option<Duration>>,
 }
 
@@ -54,11 +55,6 @@ impl Line {
         match future::pending::<Infallible>().await {}
     }
 
-    /// Ends when the connection is to be cut.
-    pub(crate) async fn until_cut(&self) {
-        self.cut.notified().await;
-    }
-
     /// The time between two bytes that go out; none if all go out at once.
     pub(crate) fn drip(&self) -> MutexGuard<'_, Option<Duration>> {
         self.drip.lock()
@@ -67,19 +63,10 @@ impl Line {
 
 /// The stream below HTTP.
 pub(crate) struct Wire<S> {
-    stream: S,
-    line: Arc<Line>,
-    pause: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Wire<S> {
-    pub(crate) fn new(stream: S, line: Arc<Line>) -> Wire<S> {
-        Wire {
-            stream,
-            line,
-            pause: None,
-        }
-    }
+    pub(crate) stream: S,
+    pub(crate) line: Arc<Line>,
+    /// Until the next byte may go out, where the answer drips.
+    pub(crate) pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
@@ -155,7 +142,15 @@ pub(crate) fn page(status: u16, body: Option<String>, location: Option<&str>) ->
 pub(crate) fn truncated(json: Vec<u8>) -> Response {
     let announced = json.len();
     let half = Bytes::from(json).slice(..announced / 2);
-    let mut response = ok(Body::new(Half::Unsent(half)));
+    let broken = stream::unfold(Some(half), |half| async {
+        if half.is_none() {
+            // So that the start is on the wire before the break is seen.
+            tokio::task::yield_now().await;
+        }
+        let part: io::Result<Bytes> = half.ok_or(io::ErrorKind::BrokenPipe.into());
+        Some((part, None))
+    });
+    let mut response = ok(Body::from_stream(broken));
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, announced.into());
     response
@@ -167,33 +162,4 @@ fn response(status: StatusCode, content_type: &'static str, body: Body) -> Respo
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
-}
-
-/// A body that breaks off. It pauses in between, so that its start is on the wire before the break is seen.
-enum Half {
-    Unsent(Bytes),
-    Sent,
-    Paused,
-}
-
-impl HttpBody for Half {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match std::mem::replace(&mut *self, Half::Paused) {
-            Half::Unsent(half) => {
-                *self = Half::Sent;
-                Poll::Ready(Some(Ok(Frame::data(half))))
-            }
-            Half::Sent => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Half::Paused => Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into()))),
-        }
-    }
 }

@@ -20,18 +20,16 @@ fn users_are_read_with_any_name() {
     let emulator = Emulator::builder().start().unwrap();
     let body = tags(&[("用户/1", &["标", "a"]), ("b", &["t"])]);
     assert_eq!(Caller::new(&emulator).code(ADD, body), 0);
-    assert_eq!(
-        get(&emulator, "/emulator/users/%E7%94%A8%E6%88%B7%2F1"),
-        json!({"account": "用户/1", "tags": ["a", "标"]})
-    );
-    assert_eq!(
-        get(&emulator, "/emulator/users/nobody"),
-        json!({"account": "nobody", "tags": []})
-    );
-    assert_eq!(
-        get(&emulator, "/emulator/users"),
-        json!({"users": {"b": ["t"], "用户/1": ["a", "标"]}})
-    );
+    let one = json!({"account": "用户/1", "tags": ["a", "标"]});
+    let nobody = json!({"account": "nobody", "tags": []});
+    let all = json!({"users": {"b": ["t"], "用户/1": ["a", "标"]}});
+    for (path, expected) in [
+        ("/%E7%94%A8%E6%88%B7%2F1", one),
+        ("/nobody", nobody),
+        ("", all),
+    ] {
+        assert_eq!(get(&emulator, &format!("/emulator/users{path}")), expected);
+    }
 }
 
 #[test]

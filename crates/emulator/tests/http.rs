@@ -174,6 +174,15 @@ fn rest(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
+fn closed_or(status: &str, stream: TcpStream) {
+    let answer = rest(stream);
+    let refusal = format!("HTTP/1.1 {status}");
+    assert!(
+        answer.is_empty() || answer.starts_with(&refusal),
+        "{answer}"
+    );
+}
+
 #[test]
 fn bytes_that_are_not_http_close_their_connection_alone() {
     let emulator = Emulator::builder().start().unwrap();
@@ -193,11 +202,7 @@ fn bytes_that_are_not_http_close_their_connection_alone() {
         // It may be closed before all is sent.
         let _ = stream.write_all(input);
         let _ = stream.shutdown(Shutdown::Write);
-        let answer = rest(stream);
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
-            "{answer}"
-        );
+        closed_or("400", stream);
         serves(&emulator);
     }
 }
@@ -210,11 +215,7 @@ fn a_head_that_never_ends_is_refused() {
         stream.write_all(start.as_bytes()).unwrap();
         // It is closed before all is sent.
         let _ = stream.write_all("x".repeat(1024 * 1024).as_bytes());
-        let answer = rest(stream);
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
-            "{answer}"
-        );
+        closed_or("4", stream);
     }
     let many = "A: b\r\n".repeat(1000);
     let mut stream = socket(&emulator);
@@ -240,11 +241,7 @@ fn half_a_request_changes_nothing_and_is_not_counted() {
         let mut stream = socket(&emulator);
         stream.write_all(head.as_bytes()).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
-        let answer = rest(stream);
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
-            "{answer}"
-        );
+        closed_or("400", stream);
     }
     assert_eq!(emulator.stats().arrivals(), 0);
     assert!(emulator.users().is_empty());
