@@ -301,10 +301,11 @@ impl Disk {
 
     /// Forgets all users. Once that is marked it is done: what fails then is done before the disk is next used.
     pub(crate) fn reset(&mut self) -> Result<(), DataError> {
+        let inserted = self.db.as_ref().map_or(0, Connection::last_insert_rowid);
         self.counter.write(RESET)?;
         if let Err(error) = self.counter.sync() {
             // Where the mark cannot be taken back, it holds.
-            if self.counter.write(self.before_round).is_ok() {
+            if self.counter.write(inserted.max(self.before_round)).is_ok() {
                 return Err(error);
             }
         }
