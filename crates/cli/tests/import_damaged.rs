@@ -16,7 +16,7 @@ use imtag_emulator::Fault;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use stage::{
-    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, arrivals, kill, limited, recorded, run, signal,
+    ADD, EARLIER, FAILED_LIST as LIST, Stage, arrivals, kill, limited, recorded, run, signal,
     users_with_tags,
 };
 use twox_hash::XxHash3_64;
@@ -477,12 +477,7 @@ fn the_list_of_a_run_that_ended_has_those_held_back_also_when_it_is_written_agai
     let list = stage.home.path().join(LIST);
     let before = fs::read(&list).unwrap();
     fs::remove_file(&list).unwrap();
-    let ran = Ran::from_output(
-        stage
-            .bare(&["import", "--list-failed", FILE])
-            .output()
-            .unwrap(),
-    );
+    let ran = run(stage.bare(&["import", "--list-failed", FILE]));
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert!(fs::read(&list).unwrap() == before);
 }

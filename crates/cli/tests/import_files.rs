@@ -8,10 +8,9 @@ mod stage;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::process::Command;
 
 use imtag_emulator::Fault;
-use stage::{ADD, KEY, Stage, run, run_with_input};
+use stage::{ADD, KEY, Stage, limited, run, run_with_input};
 
 const FILE: &str = "users.csv";
 const ROWS: &str = "account,tag\nalice,vip\n";
@@ -305,15 +304,9 @@ fn what_holds_accounts_is_for_its_owner_alone_whatever_the_umask() {
         let stage = Stage::new();
         stage.file(FILE, ROWS);
         leave_alice_out(&stage);
-        let command = stage.imtag(&["import", FILE]);
-        let mut shell = Command::new("/bin/sh");
-        let script = format!("umask {umask} && exec \"$0\" \"$@\"");
-        shell.args(["-c", &script]).arg(command.get_program());
-        shell.args(command.get_args()).env_clear();
-        let variables = command.get_envs();
-        shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
-        shell.current_dir(stage.home.path());
-        assert_eq!(run(shell).exit, Some(1), "{umask}");
+        let import = stage.imtag(&["import", FILE]);
+        let ran = run(limited(&import, &format!("umask {umask}")));
+        assert_eq!(ran.exit, Some(1), "{umask}");
         let list = fs::metadata(stage.home.path().join(LIST)).unwrap();
         assert_eq!(list.permissions().mode() & 0o777, 0o600, "{umask}");
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::{Value, json};
 use stage::{
-    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, limited, run_with_input, users_with_tags,
+    ADD, EARLIER, FAILED_LIST as LIST, Stage, limited, run, run_with_input, users_with_tags,
 };
 
 const FILE: &str = "users.csv";
@@ -258,7 +258,7 @@ fn neither_a_full_disk_at_the_start_nor_a_refused_list_costs_an_earlier_run_s_do
     let before = files();
     assert!(before.iter().all(Option::is_some));
     let import = stage.imtag(&["import", FILE]);
-    let ran = Ran::from_output(limited(&import, "ulimit -f 0").output().unwrap());
+    let ran = run(limited(&import, "ulimit -f 0"));
     ran.refuses(4, "users.csv.journal cannot be written: ");
     let elsewhere = stage.run(&["import", FILE, "--failed", "nowhere/list"]);
     elsewhere.refuses(2, "nowhere/list cannot be opened: ");

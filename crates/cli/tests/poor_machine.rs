@@ -25,7 +25,7 @@ fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_no_us
         stage.file(FILE, users_with_tags(requests * 100, 1));
         let import = stage.imtag(&["import", FILE, "--json"]);
         let limits = format!("ulimit -n {files}");
-        let ran = Ran::from_output(limited(&import, &limits).output().unwrap());
+        let ran = run(limited(&import, &limits));
         assert_eq!(ran.exit, Some(0), "{files}: {ran:?}");
         let report = ran.json();
         assert_eq!(report["users_tagged"], requests * 100);
@@ -79,6 +79,70 @@ fn an_import_ends_well_with_the_files_that_it_may_have_open_or_sends_nothing() {
     }
 }
 
+/// A user with no other process here: limits of threads are those of all processes of a user.
+fn another_user(from: u32) -> String {
+    (from + std::process::id() % 10_000).to_string()
+}
+
+fn skipped() {
+    let must_run = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!must_run, "skipped, where CI=true");
+    println!("skipped: only root may run it as another user");
+}
+
+/// A command as that user, with a wrapper before it. Only root may run it.
+fn as_user(stage: &Stage, user: &str, wrapper: &[&str], arguments: &[&str]) -> Command {
+    let copy = stage.home.path().join("imtag");
+    if !copy.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_imtag"), &copy).unwrap();
+    }
+    let settings = stage.imtag(&[]);
+    let settings = settings.get_envs();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", user, "--regid", user, "--clear-groups"])
+        .args(wrapper)
+        .arg(&copy)
+        .args(arguments)
+        .envs(settings.filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(stage.home.path());
+    command
+}
+
+#[test]
+fn a_list_that_cannot_be_made_from_a_folder_that_takes_no_file_says_what_to_change() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(100, 1));
+    stage.emulator.faults(ADD, vec![Fault::code(91000); 2_000]);
+    let (exit, _) = stage.json(&["import", FILE, "--timeout", "1"]);
+    assert_eq!(exit, Some(4));
+    let user = another_user(80_000);
+    let journal = stage.home.path().join("users.csv.journal");
+    if std::os::unix::fs::chown(&journal, user.parse().ok(), None).is_err() {
+        return skipped();
+    }
+    let elsewhere = Stage::new();
+    for (stage, mode) in [(&stage, 0o755), (&elsewhere, 0o777)] {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(stage.home.path(), mode).unwrap();
+    }
+    let list = elsewhere.home.path().join("list");
+    let arguments = ["import", FILE, "--list-failed", "--failed"];
+    let arguments = [&arguments[..], &[list.to_str().unwrap()]].concat();
+    let listed = run(as_user(&stage, &user, &[], &arguments));
+    listed.refuses(
+        4,
+        "imtag: users.csv.journal cannot be read: attempt to write a readonly database; let this user write there, or \
+         give another path\n",
+    );
+    // in a folder that takes files it is listed
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(stage.home.path(), mode).unwrap();
+    let listed = run(as_user(&stage, &user, &[], &arguments));
+    assert_eq!(listed.exit, Some(0), "{listed:?}");
+    assert_eq!(std::fs::read_to_string(&list).unwrap().lines().count(), 100);
+}
+
 #[test]
 fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     let stage = Stage::new();
@@ -86,31 +150,13 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     for (path, mode) in [(stage.home.path(), 0o777), (path.as_path(), 0o666)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
-    let copy = stage.home.path().join("imtag");
-    std::fs::copy(env!("CARGO_BIN_EXE_imtag"), &copy).unwrap();
-    // a user with no other process here: the limit is one of all processes of a user
-    let user = (70_000 + std::process::id() % 10_000).to_string();
+    let user = another_user(70_000);
     let import = |threads: u32| {
-        let settings = stage.imtag(&[]);
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
-            .args(["prlimit", &format!("--nproc={threads}")])
-            .arg(&copy)
-            .args(["import", FILE])
-            .envs(
-                settings
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            )
-            .current_dir(stage.home.path());
-        command.output()
+        let threads = format!("--nproc={threads}");
+        as_user(&stage, &user, &["prlimit", &threads], &["import", FILE]).output()
     };
     let Some(first) = import(3).ok().filter(|it| it.status.code() == Some(4)) else {
-        let must_run = std::env::var_os("CI").is_some_and(|value| value == "true");
-        assert!(!must_run, "skipped, where CI=true");
-        println!("skipped: only root may run it as another user");
-        return;
+        return skipped();
     };
     let ran = Ran::from_output(first);
     assert!(
@@ -212,7 +258,7 @@ fn a_list_that_may_not_grow_stops_the_import_which_names_all_and_is_resumed() {
         .emulator
         .faults(ADD, vec![Fault::leave_out(all, 90033); 4]);
     let import = stage.imtag(&["import", FILE, "--json", "--calls-per-second", "4"]);
-    let ran = Ran::from_output(limited(&import, "ulimit -f 64").output().unwrap());
+    let ran = run(limited(&import, "ulimit -f 64"));
     assert_eq!(ran.exit, Some(4), "{ran:?}");
     let report = ran.json();
     let why = report["ended_early"].as_str().unwrap();
@@ -243,7 +289,7 @@ fn users_held_back_on_a_disk_that_takes_no_more_are_all_counted_by_their_reason(
     answers.extend(vec![Fault::code(91000); 2_000]);
     stage.emulator.faults(ADD, answers);
     let import = stage.imtag(&["import", FILE, "--json", "--timeout", "1"]);
-    let ran = Ran::from_output(limited(&import, "ulimit -f 200").output().unwrap());
+    let ran = run(limited(&import, "ulimit -f 200"));
     let report = ran.json();
     assert_eq!(
         (ran.exit, &report["users_tagged"]),

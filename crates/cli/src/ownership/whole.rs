@@ -113,13 +113,15 @@ impl OwnFile {
         if !self.is_unchanged() {
             return Err(self.changed());
         }
-        if let Some(new) = new {
-            self.file = new.persist(&path).map_err(|error| denied()(error.error))?;
-            self.known.stamp = Stamp::new(&self.file).map_err(denied())?;
-            return sync_folder_of(&path).map_err(denied());
-        }
-        let written = self.write_in_place(write);
+        let written = match new {
+            Some(new) => new
+                .persist(&path)
+                .map(|file| self.file = file)
+                .map_err(io::Error::from),
+            None => self.write_in_place(write),
+        };
         self.known.stamp = Stamp::new(&self.file).map_err(denied())?;
+        let written = written.and_then(|()| sync_folder_of(&path));
         written.map_err(denied())?;
         if self.is_unchanged() {
             Ok(())
