@@ -49,17 +49,6 @@ pub(crate) enum Found {
     Filled,
 }
 
-enum Problem {
-    StandardOutput,
-    Link,
-    NoFile(&'static str),
-    SecondName,
-    OtherUser,
-    Content,
-    Changed,
-    Busy,
-}
-
 impl FileKind {
     /// Checks what is at a path without changing it.
     pub(crate) fn check(&self, path: &Path) -> Result<(), UnusableFile> {
@@ -100,7 +89,11 @@ impl FileKind {
         if is_ours().map_err(UnusableFile::denied(path, "read"))? {
             Ok(())
         } else {
-            Err(self.refuse(path, Problem::Content))
+            let FileKind { name, flag, .. } = self;
+            let why = format!(
+                "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
+            );
+            Err(refused(path, &why))
         }
     }
 
@@ -112,7 +105,9 @@ impl FileKind {
     ) -> Result<Option<File>, UnusableFile> {
         let denied = || UnusableFile::denied(path, "opened");
         if path == Path::new("-") {
-            return Err(self.refuse(path, Problem::StandardOutput));
+            let FileKind { name, flag, .. } = self;
+            let why = format!("is no path for {name}: give that of a file ({flag}), such as ./-");
+            return Err(refused(path, &why));
         }
         // before it is opened, as opening a device may do something
         match fs::symlink_metadata(path) {
@@ -129,68 +124,53 @@ impl FileKind {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                Err(self.refuse(path, Problem::Link))
+                Err(refused(path, &self.through_no_link()))
             }
             Err(error) => Err(denied()(error)),
         }
     }
 
     fn check_metadata(&self, path: &Path, there: &Metadata) -> Result<(), UnusableFile> {
+        let FileKind { name, flag, .. } = self;
+        let no_file =
+            |what| format!("is {what}, and {name} needs a file: give another path ({flag})");
         let file = there.file_type();
-        let problem = if file.is_symlink() {
-            Problem::Link
+        let why = if file.is_symlink() {
+            self.through_no_link()
         } else if file.is_dir() {
-            Problem::NoFile("a folder")
+            no_file("a folder")
         } else if file.is_fifo() {
-            Problem::NoFile("a pipe")
+            no_file("a pipe")
         } else if file.is_socket() {
-            Problem::NoFile("a socket")
+            no_file("a socket")
         } else if !file.is_file() {
-            Problem::NoFile("a device")
+            no_file("a device")
         } else if there.nlink() > 1 {
-            Problem::SecondName
+            format!(
+                "has a second name (a hard link), under which {name} would stand too: give another path ({flag})"
+            )
         } else if is_planted(path, there).map_err(UnusableFile::denied(path, "opened"))? {
-            Problem::OtherUser
+            format!(
+                "belongs to another user, in a folder that every user may write to: give another path for {name} \
+                 ({flag})"
+            )
         } else {
             return Ok(());
         };
-        Err(self.refuse(path, problem))
+        Err(refused(path, &why))
     }
 
-    fn refuse(&self, path: &Path, problem: Problem) -> UnusableFile {
+    fn through_no_link(&self) -> String {
         let FileKind { name, flag, .. } = self;
-        let why = match problem {
-            Problem::StandardOutput => {
-                format!("is no path for {name}: give that of a file ({flag}), such as ./-")
-            }
-            Problem::Link => format!(
-                "is a link, and imtag writes {name} through none: give the path that it leads to, or another ({flag})"
-            ),
-            Problem::NoFile(what) => {
-                format!("is {what}, and {name} needs a file: give another path ({flag})")
-            }
-            Problem::SecondName => format!(
-                "has a second name (a hard link), under which {name} would stand too: give another path ({flag})"
-            ),
-            Problem::OtherUser => format!(
-                "belongs to another user, in a folder that every user may write to: give another path for {name} \
-                 ({flag})"
-            ),
-            Problem::Changed => format!(
-                "was written by another import or program, and stays as it is: move it away, or give another path \
-                 ({flag}), and run the same command again"
-            ),
-            Problem::Busy => {
-                format!(
-                    "is held by another imtag: give another path ({flag}), or wait for its end and move it away"
-                )
-            }
-            Problem::Content => format!(
-                "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
-            ),
-        };
-        UnusableFile::Foreign(format!("{} {why}", Shown(&path.display().to_string())))
+        format!(
+            "is a link, and imtag writes {name} through none: give the path that it leads to, or another ({flag})"
+        )
     }
+}
+
+/// What is not to be written, and why.
+fn refused(path: &Path, why: &str) -> UnusableFile {
+    UnusableFile::Foreign(format!("{} {why}", Shown(&path.display().to_string())))
 }
 
 /// True if any user could have put the file there, and another one did.

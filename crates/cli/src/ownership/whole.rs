@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{FileKind, Found, PRIVATE, Problem, UnusableFile, folder_of, is_at};
+use super::{FileKind, Found, PRIVATE, UnusableFile, folder_of, is_at, refused};
 
 /// A file that this process alone may write, with its lock.
 #[derive(Debug)]
@@ -47,7 +47,11 @@ impl FileKind {
             let (mut file, found) = self.open(path)?;
             // where there are no locks, the stamps tell
             if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-                return Err(self.refuse(path, Problem::Busy));
+                let why = format!(
+                    "is held by another imtag: give another path ({}), or wait for its end and move it away",
+                    self.flag
+                );
+                return Err(refused(path, &why));
             }
             // else the import that held it until now has removed or replaced it
             if is_at(&file, path).map_err(denied())? {
@@ -199,7 +203,12 @@ impl OwnFile {
 
     /// Refuses it, as it is not what imtag wrote or was to replace.
     pub(crate) fn changed(&self) -> UnusableFile {
-        self.kind.refuse(&self.path, Problem::Changed)
+        let why = format!(
+            "was written by another import or program, and stays as it is: move it away, or give another path ({}), \
+             and run the same command again",
+            self.kind.flag
+        );
+        refused(&self.path, &why)
     }
 
     /// Its content, from the start.
