@@ -82,7 +82,8 @@ fn where_the_clear_failed_the_list_clears_and_then_adds_all_again() {
         Fault::leave_out(["user0000"], 90033),
     ];
     stage.emulator.faults(ADD, second_fails);
-    let (exit, _) = stage.json(&["import", "users.csv"]);
+    // one call a second, so that the second add arrives after the first
+    let (exit, _) = stage.json(&["import", "users.csv", "--calls-per-second", "1"]);
     assert_eq!(exit, Some(1));
     assert_eq!(stage.tags_of("user0000").len(), 11, "the old one, and ten");
     let lines = stage.failed_list();
