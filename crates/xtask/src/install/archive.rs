@@ -13,23 +13,13 @@ use imtag_checks::elf;
 use crate::Error;
 use crate::program::output;
 
-/// Makes, in `folder`, what can be installed of the archive that rustc built, if it is not there already.
+/// Makes, in `folder`, what can be installed of the archive that rustc built.
 pub(super) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathBuf, Error> {
-    let archive = folder.join("libimtag.a");
-    let made_by = std::env::current_exe()?; // another version of this code may make another archive
-    if newer(&archive, &[built, &made_by]) {
-        return Ok(archive);
-    }
     fs::create_dir_all(folder)?;
     let work = tempfile::tempdir_in(folder)?; // others may do the same at the same time
-    let packed = make(built, &elf::exported(shared)?, work.path())?;
-    fs::rename(packed, &archive)?;
-    Ok(archive)
-}
-
-fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
     let [joined, hidden, packed] =
-        ["joined.o", "imtag.o", "libimtag.a"].map(|name| work.join(name));
+        ["joined.o", "imtag.o", "libimtag.a"].map(|name| work.path().join(name));
+    let roots = elf::exported(shared)?;
     let mut ld = Command::new("ld");
     ld.args(["-r", "--gc-sections", "--force-group-allocation"]);
     ld.args(roots.iter().map(|root| format!("--undefined={root}")));
@@ -41,32 +31,12 @@ fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
     run(objcopy.arg("--strip-unneeded").arg(joined).arg(&hidden))?;
     // `D`: the same bytes at any time and on any machine
     run(Command::new("ar").arg("rcsD").arg(&packed).arg(hidden))?;
-    Ok(packed)
-}
-
-/// True if a file is there and younger than all that it is made of.
-fn newer(file: &Path, than: &[&Path]) -> bool {
-    let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified());
-    let Ok(made) = changed(file) else {
-        return false;
-    };
-    than.iter()
-        .all(|of| changed(of).is_ok_and(|time| time < made))
+    let archive = folder.join("libimtag.a");
+    fs::rename(packed, &archive)?;
+    Ok(archive)
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {
     let done = output(command).map(|_| ());
     done.map_err(|why| format!("cannot make libimtag.a (binutils is needed): {why}").into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_is_not_new() {
-        let here = Path::new(file!());
-        assert!(!newer(Path::new("no such file"), &[here]));
-        assert!(!newer(here, &[Path::new("no such file")]));
-    }
 }
