@@ -48,7 +48,7 @@ const FFI: &Layers = &[
 
 const EMULATOR: &Layers = &[
     "answer json names rng route tags",
-    "error query tls traffic users",
+    "error query quota tls users",
     "body counter disk folder identity log request store",
     "apply fault fault_json fault_queue wire",
     "service",
@@ -82,7 +82,7 @@ const CHECKS: &Layers = &[
 
 const TIDY: &Layers = &[
     "files source layers",
-    "crates ffi imports installers papers text",
+    "crates ffi imports installers pages text",
 ];
 
 const CLI: &Layers = &[

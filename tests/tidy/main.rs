@@ -9,6 +9,6 @@ mod files;
 mod imports;
 mod installers;
 mod layers;
-mod papers;
+mod pages;
 mod source;
 mod text;

@@ -14,8 +14,8 @@ use crate::folder::Folder;
 use crate::handler::Context;
 use crate::identity;
 use crate::names::Names;
+use crate::quota::Window;
 use crate::service::{Service, Settings};
-use crate::traffic::Window;
 
 /// The settings of an emulator; made by [`Emulator::builder`].
 #[derive(Debug, Clone)]

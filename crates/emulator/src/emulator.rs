@@ -23,12 +23,12 @@ use crate::fault_json::{self, BadOrder};
 use crate::fault_queue::{ProbabilisticFault, StandingFault};
 use crate::handler::Context;
 use crate::log::Arrived;
+use crate::quota::Stats;
 use crate::route::Target;
 use crate::router;
 use crate::server::Server;
 use crate::service::Service;
 use crate::tls::Tls;
-use crate::traffic::Stats;
 
 /// Tasks never block, so this is only reached where the system starves the threads.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -28,11 +28,11 @@ use crate::fault_json::Order;
 use crate::fault_queue::FaultQueue;
 use crate::identity::App;
 use crate::log::{Arrived, Entry, Log};
+use crate::quota::{Clock, Quota, Stats, Traffic};
 use crate::request::Request;
 use crate::rng::Latency;
 use crate::route::{Route, Target};
 use crate::store::Store;
-use crate::traffic::{Clock, Quota, Stats, Traffic};
 
 /// The app, the rules, and the state.
 pub(crate) struct Service {

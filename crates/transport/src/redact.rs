@@ -1,4 +1,4 @@
-//! Keeps the UserSig out of the text of answers. The service does not repeat it, but a proxy's error page may show the URL,
+//! Keeps the UserSig out of the text of answers. An error page of a proxy may show the URL,
 //! and the text of an answer reaches errors and logs. Each text is covered once, where it leaves the library: there it is
 //! complete, in however many pieces it arrived.
 

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
 use super::report::reasons::{ByReason, NAMED, group};
-use super::state::own_list::{holds_lines, write_line};
+use super::state::list_lines::{holds_lines, write_line};
 use crate::output::{Shown, count, wrapped};
 use crate::ownership::whole::{OwnFile, is_filled_file};
 use crate::ownership::{FileKind, PRIVATE, UnusableFile};

@@ -1,5 +1,5 @@
 //! The changes of one account, which are sent one after the other in the order in which they came; and what is remembered
-//! of an account. When the next one has its turn, `activate.rs` says.
+//! of an account. `activate.rs` decides when the next one has its turn.
 //!
 //! Example: of `add a, add b, remove a` the two adds may share a slot, and the remove waits for their answer. If the answer
 //! does not come, the remove also waits for the late window, as the add may arrive after it and undo it.

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::ChangeRequest;
 use imtag_core::plan::BatchPolicy;
+use imtag_core::{CallRate, ChangeRequest, Operation};
 
 use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
 use super::request;
-use super::session::{Sending, Session, WhenUnavailable, most_workers, requests_at_once};
+use super::session::{Sending, Session, WhenUnavailable};
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
 
@@ -112,7 +112,7 @@ impl<K> SessionOptions<K> {
     /// nothing is sent and nothing is lost: what was not sent waits, and what failed for that reason is sent again. (A
     /// request that fails alone, while others are answered, fails when it has been sent again twenty times; one that is
     /// alone pauses the session.) A change whose time is up fails as expired. `paused` says why it pauses, and `resume`
-    /// goes on, with one request first. Until then who waits for capacity waits on. So do the changes of the same accounts
+    /// goes on, with one request first. Until then a caller that waits for capacity still waits. So do the changes of the same accounts
     /// that other runs and batchers of this client were given later, as an account's changes keep their order.
     pub fn pause_when_unavailable(mut self, pause: bool) -> Self {
         self.pauses = pause;
@@ -252,4 +252,19 @@ impl SessionOptions<ForBatcher> {
             timeout,
         }
     }
+}
+
+/// The most requests of one operation that are under way at once. A round trip of 0.5 s needs half of the calls per second:
+/// 50 of 100; at least 64, and at most 512.
+fn requests_at_once(calls_per_second: CallRate) -> usize {
+    usize::try_from(calls_per_second.calls().get() / 2)
+        .unwrap_or(usize::MAX)
+        .clamp(64, 512)
+}
+
+/// The most workers of a session: as many as all four operations together have requests under way, so none whose answers
+/// are slow takes those of another. More than 1,024 threads are too many for a process; from 514 calls a second on slow
+/// operations may take some of the others'.
+fn most_workers(requests_at_once: usize) -> usize {
+    (Operation::ALL.len() * requests_at_once).min(1_024)
 }

@@ -13,9 +13,9 @@ use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imtag_core::Rules;
 use imtag_core::plan::{BatchPolicy, ProducerId};
 use imtag_core::retry::RunHealth;
-use imtag_core::{CallRate, Operation, Rules};
 
 use super::engine::{Pipeline, State};
 use super::outcome::Progress;
@@ -46,21 +46,6 @@ pub(crate) enum WhenUnavailable {
     End,
     /// It sends nothing until it is resumed, and loses nothing.
     Pause,
-}
-
-/// The most requests of one operation that are under way at once. A round trip of 0.5 s needs half of the calls per second:
-/// 50 of 100; at least 64, and at most 512.
-pub(crate) fn requests_at_once(calls_per_second: CallRate) -> usize {
-    usize::try_from(calls_per_second.calls().get() / 2)
-        .unwrap_or(usize::MAX)
-        .clamp(64, 512)
-}
-
-/// The most workers of a session: as many as all four operations together have requests under way, so none whose answers
-/// are slow takes those of another. More than 1,024 threads are too many for a process; from 514 calls a second on slow
-/// operations may take some of the others'.
-pub(crate) fn most_workers(requests_at_once: usize) -> usize {
-    (Operation::ALL.len() * requests_at_once).min(1_024)
 }
 
 pub(crate) struct Session {

@@ -15,7 +15,7 @@ use std::io;
 use imtag_transport::{Cause, ChangeError, ChangeOperation, Effect, Scope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::own_list::{holds_lines, parse_line, write_line};
+use super::list_lines::{holds_lines, parse_line, write_line};
 use crate::output::code_and_reason;
 
 /// A change that is not done, or not known to be done. The names of the fields are a promise to programs, and no line has

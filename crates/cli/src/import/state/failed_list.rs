@@ -2,8 +2,9 @@
 //! has the lines; the list is written from it, whole.
 //!
 //! - It holds accounts and tags, and so is for its owner's eyes: mode 0600.
-//! - No other file is ever written over: see `ownership`. Nor is the list of another import, or of a person: a new import
-//!   replaces what stood there when it began, and notes it in the journal; from then on only what it has written itself.
+//! - Only a list is ever replaced, and no other file: see `ownership`. A new import may replace the list that it finds when it
+//!   begins. From then on the journal notes which list is its own; one that another import or a person has put there since
+//!   stays, and the import is refused.
 
 use std::io::Write;
 use std::path::PathBuf;

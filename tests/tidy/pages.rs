@@ -1,12 +1,12 @@
-//! The papers: those that a project has are there, the changelog tells first what is in this version, all that name a
+//! The pages: those that a project has are there, the changelog tells first what is in this version, all that name a
 //! minimum Rust name the same, what CONTRIBUTING places is there, and the README's example is one that is built.
 
 use crate::files::{assert_none, read};
 use imtag_checks::cargo::root;
 
 #[test]
-fn the_papers_are_there() {
-    let papers = [
+fn the_pages_are_there() {
+    let pages = [
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "LICENSE-APACHE",
@@ -14,8 +14,8 @@ fn the_papers_are_there() {
         "README.md",
         "SECURITY.md",
     ];
-    let missing = papers.iter().filter(|paper| !root().join(paper).is_file());
-    assert_none(missing.map(|paper| format!("{paper} is missing")).collect());
+    let missing = pages.iter().filter(|page| !root().join(page).is_file());
+    assert_none(missing.map(|page| format!("{page} is missing")).collect());
 }
 
 /// In a section that has its day, or none yet.
@@ -37,13 +37,13 @@ fn the_changelog_tells_first_what_is_in_this_version() {
 #[test]
 fn every_paper_states_the_same_minimum_rust_version() {
     let minimum = env!("CARGO_PKG_RUST_VERSION");
-    for paper in ["CONTRIBUTING.md", "README.md"] {
-        let text = read(paper);
+    for page in ["CONTRIBUTING.md", "README.md"] {
+        let text = read(page);
         let named: Vec<_> = rust_versions(&text).collect();
         let all_same = named.iter().all(|version| *version == minimum);
         assert!(
             all_same && !named.is_empty(),
-            "{paper} names {named:?}, not {minimum}"
+            "{page} names {named:?}, not {minimum}"
         );
     }
 }
