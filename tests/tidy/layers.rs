@@ -26,13 +26,13 @@ const CORE: &Layers = &[
 ];
 
 const TRANSPORT: &Layers = &[
-    "endpoint outcome process redact wait",
+    "async_programs endpoint outcome process redact wait",
     "error",
     "credentials http outage rate_limiter",
     "pipeline",
     "state",
     "call",
-    "pipeline::batcher pipeline::bulk pipeline::request pipeline::session pipeline::worker",
+    "pipeline::batcher pipeline::bulk pipeline::future pipeline::request pipeline::session pipeline::worker",
     "pipeline::options",
     "client",
     "builder",

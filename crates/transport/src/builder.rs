@@ -119,6 +119,20 @@ impl Default for ClientBuilder {
 impl Client {
     /// A builder for a client of an app, called as one of its administrators. The credentials are a
     /// [`SecretKey`](crate::SecretKey), a [`UserSig`](crate::UserSig), or [`Credentials::callback`].
+    ///
+    /// ```
+    /// # let key = imtag_transport::SecretKey::new("of-no-app")?;
+    /// use std::time::Duration;
+    /// use imtag_transport::{Client, Region};
+    ///
+    /// let client = Client::builder(1400000000, "administrator", key)
+    ///     .region(Region::Singapore)
+    ///     .calls_per_second(50.0) // two processes share the app's quota
+    ///     .timeout(Duration::from_secs(5))
+    ///     .build()?; // connects to nothing yet
+    /// # assert_eq!(client.sdkappid().get(), 1400000000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(
         sdkappid: u32,
         identifier: impl Into<String>,

@@ -26,24 +26,67 @@ pub struct Client {
 
 impl Client {
     /// The client's rules; a request that breaks them is rejected before a byte is sent.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use imtag_transport::ChangeRequest;
+    ///
+    /// assert_eq!(client.rules().limits.tag_bytes, 50);
+    /// let change = ChangeRequest::add("xiaojun012", ["x".repeat(51)]).check(client.rules());
+    /// assert_eq!(change.unwrap_err().violations()[0].to_string(), "tags[0]: 51 bytes, at most 50");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.shared.settings.rules
     }
 
     /// The app.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// assert_eq!(client.sdkappid().get(), 1400000000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn sdkappid(&self) -> SdkAppId {
         self.shared.settings.sdkappid
     }
 
     /// Where the service is.
+    ///
+    /// ```
+    /// # let key = imtag_transport::SecretKey::new("of-no-app")?;
+    /// use imtag_transport::{Client, Region};
+    ///
+    /// let client = Client::builder(1400000000, "administrator", key).region(Region::Singapore).build()?;
+    /// assert_eq!(client.endpoint().host(), "adminapisgp.im.qcloud.com");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.settings.endpoint
     }
 
     /// Adds tags to users.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use imtag_transport::AddTags;
+    ///
+    /// let request = AddTags::new([("xiaojun012", ["vip", "beijing"]), ("xiaojun013", ["vip", "seoul"])])?;
+    /// assert_eq!(client.add_tag(&request)?.accounts, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Fails unless every account was tagged; a partial success names each that was not.
@@ -53,6 +96,22 @@ impl Client {
 
     /// Reads the tags of users.
     ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// # client.add_tag(&imtag_transport::AddTags::new([("xiaojun012", ["vip"])])?)?;
+    /// use imtag_transport::GetTags;
+    ///
+    /// let outcome = client.get_tag(&GetTags::new(["xiaojun012", "xiaojun013"])?)?;
+    /// for user in &outcome.tags {
+    ///     println!("{}: {}", user.account, user.tags.join(", "));
+    /// }
+    /// # assert_eq!(outcome.tags[0].tags, ["vip"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Fails unless every account was read; a partial success holds what was.
     pub fn get_tag(&self, request: &GetTags<'_>) -> Result<Outcome, Error> {
@@ -60,6 +119,19 @@ impl Client {
     }
 
     /// Removes tags from users.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// # client.add_tag(&imtag_transport::AddTags::new([("xiaojun012", ["vip", "seoul"])])?)?;
+    /// use imtag_transport::RemoveTags;
+    ///
+    /// client.remove_tag(&RemoveTags::new([("xiaojun012", ["vip"])])?)?;
+    /// # assert!(emulator.user("xiaojun012").iter().eq(["seoul"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Fails unless it was done for every account; a partial success names the others.
@@ -69,6 +141,19 @@ impl Client {
 
     /// Removes all tags of users.
     ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// # client.add_tag(&imtag_transport::AddTags::new([("xiaojun012", ["vip"])])?)?;
+    /// use imtag_transport::ClearTags;
+    ///
+    /// client.clear_tags(&ClearTags::new(["xiaojun012", "xiaojun013"])?)?;
+    /// # assert!(emulator.user("xiaojun012").is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Fails unless it was done for every account; a partial success names the others.
     pub fn clear_tags(&self, request: &ClearTags<'_>) -> Result<Outcome, Error> {
@@ -76,6 +161,24 @@ impl Client {
     }
 
     /// Sends any of the four requests, with options for this call.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use std::time::Duration;
+    /// use imtag_transport::{AddTags, CallOptions, CancelToken};
+    ///
+    /// let token = CancelToken::new(); // cancel it from any thread
+    /// let options = CallOptions::new().timeout(Duration::from_secs(3)).cancel(&token);
+    /// let request = AddTags::new([("xiaojun012", ["vip"])])?;
+    /// if let Err(error) = client.call(&request, &options) {
+    ///     eprintln!("{error}: {}", error.effect()); // not applied, or possibly applied
+    /// #   panic!("{error}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Fails unless it was done for every account.
@@ -85,11 +188,44 @@ impl Client {
     }
 
     /// Options of a bulk run: any number of changes, packed into the fewest requests and sent at the full quota.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use imtag_transport::ChangeRequest;
+    ///
+    /// let users = (0..1000).map(|number| ChangeRequest::add(format!("user-{number}"), ["vip"]));
+    /// let summary = client.bulk().run(users).finish();
+    /// assert_eq!((summary.progress.done, summary.progress.requests), (1000, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bulk(&self) -> BulkOptions {
         BulkOptions::for_bulk(Arc::clone(&self.shared))
     }
 
     /// Options of a batcher: changes and gets of many threads share requests.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use std::thread;
+    /// use imtag_transport::CallOptions;
+    ///
+    /// let batcher = client.batcher().start();
+    /// thread::scope(|scope| {
+    ///     for number in 0..100 {
+    ///         let batcher = &batcher;
+    ///         scope.spawn(move || batcher.add_tag(format!("user-{number}"), ["seen"]));
+    ///     }
+    /// });
+    /// batcher.close(&CallOptions::new())?; // loses nothing
+    /// # assert_eq!(emulator.users().len(), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn batcher(&self) -> BatcherOptions {
         BatcherOptions::for_batcher(Arc::clone(&self.shared))
     }

@@ -1,5 +1,17 @@
+//! User tags in Tencent Chat: the blocking client. What is where:
+//!
+//! | topic | |
+//! |---|---|
+//! | **calls:** one request each | [`Client`]; what is sent: [`AddTags`], [`GetTags`], [`RemoveTags`], [`ClearTags`], each a [`Request`] of an [`Operation`]; what was done: [`Outcome`], [`AccountTags`] |
+//! | **many users:** requests that are shared | [`Client::bulk`] → [`BulkOptions`] → [`BulkRun`], or [`Bulk`] by hand; [`Progress`], [`Summary`]. [`Client::batcher`] → [`BatcherOptions`] → [`Batcher`]; [`WhenFull`]. Both are [`SessionOptions`] ([`ForBulk`], [`ForBatcher`]); what they take: [`ChangeRequest`], of a [`ChangeOperation`] and [`Tags`]; what they return: [`Completion`], [`GetCompletion`], [`BatcherCompletion`] |
+//! | **settings** | [`Client::builder`] → [`ClientBuilder`], [`SettingsError`]; which app: [`SdkAppId`]; where: [`Region`], [`Endpoint`], [`InvalidEndpoint`], [`Generation`]; who calls: [`Credentials`], of a [`SecretKey`], a [`UserSig`] or a callback ([`SuppliedUserSig`], [`CallbackError`]); rules: [`Limits`], [`Rules`]; [`RetryPolicy`] |
+//! | **errors** | of a call: [`Error`]; of a change or a batcher's get: [`ChangeError`]; of a run: [`RunError`]; of a wait: [`Unfinished`]. Why: [`Cause`], [`Phase`], [`Stopped`], [`Refusal`]. What is known of the effect: [`Effect`]. Whose fault: [`Code`], [`Scope`], [`RetryClass`]. Of input: [`Invalid`], [`InvalidChange`], [`Violation`], [`Place`], [`Problem`] |
+//! | **time and cancel** | [`CallOptions`], [`CancelToken`]; [`WaitEnd`] |
+//! | **asynchronous programs** | [`async_programs`]: which way to take, what a dropped future does; [`OutcomeFuture`] |
+//!
 #![doc = include_str!("../README.md")]
 
+pub mod async_programs;
 mod builder;
 mod call;
 mod client;
@@ -23,8 +35,10 @@ pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{Cause, ChangeError, Error, Phase, RunError, Unfinished};
 pub use outcome::Outcome;
-pub use pipeline::batcher::{Batcher, WhenFull};
+pub use pipeline::batcher::Batcher;
 pub use pipeline::bulk::{Bulk, BulkRun};
+pub use pipeline::future::OutcomeFuture;
+pub use pipeline::offer::WhenFull;
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
 pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};
 #[doc(hidden)] // for libimtag

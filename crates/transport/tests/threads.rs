@@ -72,6 +72,20 @@ fn many_pushes_at_once_start_no_thread_each() {
 }
 
 #[test]
+fn futures_start_no_thread_of_their_own() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let emulator = emulator();
+    let client = client(&emulator);
+    let batcher = lingering(&client);
+    let futures: Vec<_> = users(0..99).map(|it| batcher.call_async(it)).collect();
+    until(|| threads("imtag-batcher").len() == 1); // it looks after the linger time
+    drop(futures);
+    assert_eq!(threads("imtag-batcher").len(), 1);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(emulator.users().len(), 99);
+}
+
+#[test]
 fn an_idle_batcher_and_an_idle_run_sleep_and_poll_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let emulator = emulator();

@@ -10,25 +10,14 @@ use imtag_core::plan::{ChangeId, Flush, Item, Query};
 use imtag_core::{ChangeRequest, Effect, Operation};
 
 use super::engine::State;
+use super::future::OutcomeFuture;
+use super::offer::WhenFull;
 use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
 use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
 use crate::error::{Cause, ChangeError, Error, RunError, Unfinished};
 use crate::wait::{Polled, WaitEnd, WaitScope, deadline_after};
-
-/// What a batcher does with a change or a get when it holds as many as it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhenFull {
-    /// It waits for capacity, until the time of the change or get is up.
-    #[default]
-    Wait,
-    /// It refuses the change or get at once.
-    Fail,
-    /// The same, and [`Batcher::poll`] returns once there is capacity. So one thread that polls can wake all threads
-    /// that wait for capacity.
-    Signal,
-}
 
 /// Puts the changes, and the gets, of many threads together. Those that meet within the linger time share a request, and
 /// each caller gets its own outcome. All methods may be called from any thread, at the same time.
@@ -135,6 +124,33 @@ impl Batcher {
         Ok(query?.into())
     }
 
+    /// Makes any change as [`call`](Batcher::call) does, for asynchronous code: its outcome is a [`Future`] of any executor.
+    /// The change is handed in now, so the changes of an account keep the order of these calls. This never blocks: if the
+    /// batcher is full and set to wait, the future waits for capacity, in turn. The time of the change is the batcher's
+    /// `timeout`, as in [`submit`](Batcher::submit). For an earlier end see [`OutcomeFuture::withdraw`], and
+    /// [`async_programs`](crate::async_programs) for more.
+    ///
+    /// ```
+    /// use imtag_transport::{Batcher, ChangeError, ChangeRequest};
+    ///
+    /// async fn seen(batcher: &Batcher, account: &str) -> Result<(), ChangeError> {
+    ///     batcher.call_async(ChangeRequest::add(account, ["seen"])).await
+    /// }
+    /// ```
+    pub fn call_async(&self, change: ChangeRequest) -> OutcomeFuture<()> {
+        let change = change.check(&self.session.rules);
+        let item = change.map(Item::from).map_err(ChangeError::from);
+        OutcomeFuture::new(&self.session, self.when_full, self.timeout, item, drop)
+    }
+
+    /// Reads the tags of a user as [`get_tag`](Batcher::get_tag) does, for asynchronous code: see
+    /// [`call_async`](Batcher::call_async).
+    pub fn get_tag_async(&self, account: &str) -> OutcomeFuture<Option<Vec<String>>> {
+        let item = self.get_of(account);
+        let read = |read: ReadTags| read.map(Arc::unwrap_or_clone);
+        OutcomeFuture::new(&self.session, self.when_full, self.timeout, item, read)
+    }
+
     fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
         let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
         let scope = options.wait_scope(deadline + GRACE);
@@ -195,7 +211,7 @@ impl Batcher {
                 // it has its outcome at once, and needs no capacity
                 let refusal = invalid.clone();
                 let takes = |state: &mut State, _| {
-                    let takes = self.takes_more(state);
+                    let takes = state.takes_more(self.session.producer);
                     if takes {
                         state.refuse(self.session.producer, id, refusal);
                     }
@@ -230,11 +246,6 @@ impl Batcher {
         self.give(item, &Delivery::Poll(id), &scope).map(drop)
     }
 
-    fn takes_more(&self, state: &State) -> bool {
-        let session = state.read(self.session.producer);
-        !session.refuses && session.ended.is_none()
-    }
-
     /// Hands a change or a get in, once there is capacity. The scope's deadline is its own.
     fn give(
         &self,
@@ -245,28 +256,7 @@ impl Batcher {
         let producer = self.session.producer;
         let deadline = self.session.pipeline().at(scope.deadline);
         let given = self.session.wait(scope, |state, now| {
-            if !self.takes_more(state) {
-                return Polled::Ready(Err(Cause::Closed));
-            }
-            if state.plan.has_capacity(producer, item.operation()) {
-                let its = delivery.clone();
-                let number = state.push(producer, item.clone(), its, deadline, now);
-                if let Delivery::Poll(id) = delivery {
-                    let submissions = &mut state.session(producer).submissions;
-                    submissions.by_id.insert(*id, number);
-                }
-                return Polled::Ready(Ok(number));
-            }
-            if self.when_full == WhenFull::Wait {
-                return Polled::Pending;
-            }
-            if self.when_full == WhenFull::Signal {
-                let refused = &mut state.session(producer).submissions.refused;
-                if !refused.contains(&item.operation()) {
-                    refused.push(item.operation());
-                }
-            }
-            Polled::Ready(Err(Cause::Full))
+            state.offer(producer, self.when_full, (item, delivery), deadline, now)
         });
         let cause = match given {
             Some(Ok(Ok(number))) => return Ok(number),

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::{Batch, ChangeId, Item, Plan, ProducerId, Readiness, Settled};
@@ -18,7 +20,7 @@ use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{Cause, ChangeError, Error, RunError};
 use crate::wait::thread::{self, Thread};
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters, now};
+use crate::wait::{Lock, Polled, Sleeper, Tasks, WaitEnd, WaitScope, Waiters, now};
 
 /// The changes of all sessions of a client in one process.
 pub(crate) struct Pipeline {
@@ -39,6 +41,7 @@ pub(crate) struct State {
 struct Events {
     unpark: Vec<Thread>,
     start: Vec<(ProducerId, StartWorker)>,
+    wake: Vec<Waker>,
 }
 
 /// What the lock holds for one session, besides what the plan knows of it.
@@ -46,6 +49,8 @@ pub(crate) struct SessionState {
     pub(crate) workers: Workers,
     /// Threads that wait for capacity, for outcomes, or for the end.
     callers: Waiters,
+    /// Tasks that wait for capacity: for changes, and for gets.
+    pub(crate) tasks: [Tasks; 2],
     seen: Watched,
     pub(crate) submissions: Submissions,
     /// Takes no more changes.
@@ -141,6 +146,11 @@ impl Pipeline {
                 }
             }
         }
+        for waker in events.wake {
+            // an executor that panics keeps no other task from being woken
+            let wake = AssertUnwindSafe(|| waker.wake());
+            drop(panic::catch_unwind(wake));
+        }
     }
 
     /// Waits until a look finds something: the only wait of callers. It looks at least once, and once more when its time
@@ -227,6 +237,7 @@ impl State {
         let session = SessionState {
             workers: Workers::new(start, most_workers),
             callers: Waiters::default(),
+            tasks: Default::default(),
             seen: Watched::default(),
             submissions: Submissions::default(),
             refuses: false,
@@ -361,10 +372,11 @@ impl State {
             session.record(result.as_ref().err());
             match delivery {
                 Delivery::Poll(id) => session.submissions.complete(id, item, result),
-                Delivery::Caller(caller) => {
-                    caller.complete(result);
-                    self.events.unpark.push(caller.thread.clone());
-                }
+                Delivery::Caller(caller) => match caller.complete(result) {
+                    Some(Sleeper::Thread(thread)) => self.events.unpark.push(thread),
+                    Some(Sleeper::Task(waker)) => self.events.wake.push(waker),
+                    None => {}
+                },
                 Delivery::Discard => {}
             }
         }
@@ -383,6 +395,15 @@ impl State {
         };
         if seen != before {
             self.events.unpark.extend(session.callers.take_all());
+        }
+        let takes_more = !seen.flags[0] && !seen.flags[1];
+        for (tasks, has_capacity) in session.tasks.iter_mut().zip(seen.has_capacity) {
+            if !takes_more {
+                self.events.wake.extend(tasks.take_all());
+            } else if has_capacity {
+                // it takes a part, or leaves: either touches the session, and so wakes the next
+                self.events.wake.extend(tasks.take_first());
+            }
         }
     }
 

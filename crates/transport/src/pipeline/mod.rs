@@ -6,8 +6,8 @@
 //!
 //!  push, submit, call ──► ┌──────────────────────────┐  next request ──► a worker of the session
 //!                         │ plan                     │                   sends it (quota, attempts, answer)
-//!  poll, call ◄────────── │ sessions: flags, counts, │ ◄── settle ───────┘
-//!             outcomes    │   outcomes, who waits    │
+//!  poll, call, ◄───────── │ sessions: flags, counts, │ ◄── settle ───────┘
+//!  future     outcomes    │   outcomes, who waits    │
 //!                         └──────────────────────────┘
 //! ```
 //!
@@ -15,7 +15,7 @@
 //! order with changes, and are never possibly applied: a get whose caller has gone is *not read*, and is not sent again.
 //!
 //! Words: `push` gives a change to a bulk run and `submit` to a batcher, whose outcomes are polled; `call` gives one to
-//! a batcher and waits for its outcome. A *request* is what a worker sends, for one *operation* (add, get, remove,
+//! a batcher and waits for its outcome, `call_async` returns a future of it (`future.rs`). A *request* is what a worker sends, for one *operation* (add, get, remove,
 //! clear). To *settle* a request gives its changes their outcomes, or queues them again. A change *lingers* while it
 //! waits for others to share its request. After an attempt without an answer the account's next change waits for the
 //! *late window*, as the attempt may still arrive. A change that is in no request yet can be *taken back*: it is not
@@ -35,7 +35,7 @@
 //! A step cannot forget to wake: what it takes to change a session touches it, and what callers wait for is compared with
 //! what it was (`Watched`). A build with debug assertions checks that no session differs that was not touched.
 //!
-//! A change has the states that the plan draws; its outcome goes to the thread of a `call`, to a poll, or nowhere
+//! A change has the states that the plan draws; its outcome goes to the thread of a `call`, to a future, to a poll, or nowhere
 //! (`outcome.rs`). `session.rs` draws a session's states, `workers.rs` a worker's, and `worker.rs` what a worker does.
 //!
 //! # Threads, and who wakes them
@@ -44,6 +44,8 @@
 //! |---|---|---|
 //! | in `call` | its change has no outcome | the step that settles the change; its deadline or token |
 //! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step after which more changes of the session are over (settled, taken back, disowned), or there is capacity again, or which closes, ends, pauses or resumes it, or ends its last worker; its deadline or token. All callers of the session look then |
+//! | a task that awaits a future | its change has no outcome | the step that settles the change |
+//! | the same, where there is no capacity | its change is not taken | a step after which there is capacity: the first of those tasks, which wakes the next by what it does; a step that closes or ends the session: all |
 //! | an idle worker | nothing can be sent | a step after which a request is ready: one worker, which wakes the next if there is more; its timer; a `close`, `finish`, `abandon` or drop that waits for the workers, which end then |
 //! | a busy worker | quota, backoff, the network | an answer, a failure, the request's time, the session's tokens (`Session::cancel`, `drain`) |
 //! | in `close`, `finish`, `abandon` or a drop, once all is over | a worker has not ended | the step that ends the last worker |
@@ -95,11 +97,12 @@
 //!
 //! The pipeline's lock comes first. With it only the slot of a `call`'s outcome is locked. The lock of a token or of
 //! the quota is never taken with it. No lock's guard does work when it is dropped; to drop a run or a batcher abandons
-//! it, which waits for its workers.
+//! it, which waits for its workers. A task's waker is its executor's code, which may drop a future, and so make a step: it is
+//! cloned, woken and dropped without a lock.
 //!
 //! A forked child has a copy of the memory and none of the threads, and the lock may be held for ever. So a session
-//! knows its process, and does nothing in another. In the child a `call`, `push` or `submit` fails as `Forked`, a poll
-//! returns nothing, `flush` and `close` succeed, a summary says `Forked`, and a drop does nothing. The client makes a
+//! knows its process, and does nothing in another. In the child a `call`, `push`, `submit` or future fails as `Forked`, a
+//! poll returns nothing, `flush` and `close` succeed, a summary says `Forked`, and a drop does nothing. The client makes a
 //! new pipeline there (`PerProcess`), and never touches or drops its parent's.
 //!
 //! # Proof
@@ -109,6 +112,8 @@
 pub(crate) mod batcher;
 pub(crate) mod bulk;
 pub(crate) mod engine;
+pub(crate) mod future;
+pub(crate) mod offer;
 pub(crate) mod options;
 pub(crate) mod outcome;
 mod request;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use imtag_core::plan::BatchPolicy;
 use imtag_core::{CallRate, ChangeRequest, Operation};
 
-use super::batcher::{Batcher, WhenFull};
+use super::batcher::Batcher;
 use super::bulk::{Bulk, BulkRun};
+use super::offer::WhenFull;
 use super::request;
 use super::session::{Sending, Session, WhenUnavailable};
 use crate::state::Shared;
@@ -180,6 +181,28 @@ impl SessionOptions<ForBulk> {
 
     /// Sends all changes of an iterator. The thread that asks for outcomes pulls them, as there is capacity. It never
     /// pauses, as nothing could resume it.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use imtag_transport::ChangeRequest;
+    ///
+    /// let mut run = client.bulk().run([
+    ///     ChangeRequest::add("xiaojun012", ["vip", "beijing"]),
+    ///     ChangeRequest::clear("xiaojun013"),
+    ///     ChangeRequest::remove("", ["vip"]), // breaks the limits
+    /// ]);
+    /// for completion in run.by_ref() {
+    ///     if let Err(error) = completion.result {
+    ///         eprintln!("change {}: {error}", completion.id);
+    ///     }
+    /// }
+    /// let summary = run.finish();
+    /// assert_eq!((summary.progress.done, summary.progress.failed), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run<I: IntoIterator<Item = ChangeRequest>>(
         mut self,
         changes: I,
@@ -189,6 +212,28 @@ impl SessionOptions<ForBulk> {
     }
 
     /// Starts a run that is fed by hand.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use std::time::Duration;
+    /// use imtag_transport::ChangeRequest;
+    ///
+    /// let run = client.bulk().start();
+    /// for number in 0..250 {
+    ///     run.push(number, ChangeRequest::add(format!("user-{number}"), ["vip"]))?; // waits for capacity
+    /// }
+    /// run.end_of_input();
+    /// while run.progress().unsettled() > 0 {
+    ///     for completion in run.poll(Duration::from_secs(1)) {
+    ///         completion.result?;
+    ///     }
+    /// }
+    /// assert_eq!(run.finish().progress.requests, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn start(self) -> Bulk {
         let session = self.open();
@@ -241,6 +286,25 @@ impl SessionOptions<ForBatcher> {
     }
 
     /// Starts the batcher. It starts no thread before there is something to send.
+    ///
+    /// ```
+    /// # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
+    /// # let emulator = imtag_emulator::Emulator::builder().secret_key(key()).start()?;
+    /// # let client = imtag_transport::Client::builder(1400000000, "administrator", key());
+    /// # let client = client.endpoint(emulator.endpoint()).build()?;
+    /// use std::time::Duration;
+    /// use imtag_transport::{CallOptions, WhenFull};
+    ///
+    /// let batcher = client
+    ///     .batcher()
+    ///     .linger(Duration::from_millis(20)) // how long a change waits for others
+    ///     .when_full(WhenFull::Fail)
+    ///     .start();
+    /// batcher.add_tag("xiaojun012", ["vip"])?;
+    /// assert_eq!(batcher.get_tag("xiaojun012", &CallOptions::new())?, Some(vec!["vip".to_owned()]));
+    /// batcher.close(&CallOptions::new())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn start(mut self) -> Batcher {
         let timeout = self.sending.timeout;

@@ -1,14 +1,16 @@
 //! Outcomes: of a change, with the ways to deliver it, and of a bulk run as a whole.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Effect, Generation};
 
 use crate::error::{ChangeError, Error, RunError, counted};
-use crate::wait::thread::{self, Thread};
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
+use crate::wait::thread;
+use crate::wait::{Lock, Polled, Sleeper, WaitEnd, WaitScope};
 
 /// A change that has its outcome.
 #[derive(Debug, Clone)]
@@ -70,7 +72,7 @@ impl BatcherCompletion {
 pub(crate) enum Delivery {
     /// To `poll`, under the caller's number.
     Poll(u64),
-    /// To a thread that waits for it.
+    /// To a thread or a task that waits for it.
     Caller(Arc<Waiter>),
     /// Nowhere: its caller has an error already, as it waits no longer.
     Discard,
@@ -79,25 +81,38 @@ pub(crate) enum Delivery {
 /// What a get has read; `None` where the answer does not name the account, and for a change.
 pub(crate) type ReadTags = Option<Arc<Vec<String>>>;
 
-/// A thread that waits for the outcome of one change or get.
+/// A thread or a task that waits for the outcome of one change or get.
 #[derive(Debug)]
-pub(crate) struct Waiter {
-    pub(crate) thread: Thread,
-    outcome: Lock<Option<Result<ReadTags, ChangeError>>>,
+pub(crate) struct Waiter(Lock<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    outcome: Option<Result<ReadTags, ChangeError>>,
+    /// A task has none before it is polled; with the outcome nothing sleeps any more.
+    sleeper: Option<Sleeper>,
 }
 
 impl Waiter {
     /// This thread.
     pub(crate) fn here() -> Arc<Waiter> {
-        Arc::new(Waiter {
-            thread: thread::current(),
-            outcome: Lock::new(None),
-        })
+        Waiter::new(Some(Sleeper::Thread(thread::current())))
     }
 
-    /// Sets the outcome. The caller unparks the thread after it has let go of the pipeline's lock.
-    pub(crate) fn complete(&self, outcome: Result<ReadTags, ChangeError>) {
-        *self.outcome.lock() = Some(outcome);
+    /// The task that polls.
+    pub(crate) fn of_task() -> Arc<Waiter> {
+        Waiter::new(None)
+    }
+
+    fn new(sleeper: Option<Sleeper>) -> Arc<Waiter> {
+        let outcome = None;
+        Arc::new(Waiter(Lock::new(Slot { outcome, sleeper })))
+    }
+
+    /// Sets the outcome. The caller wakes what sleeps after it has let go of the pipeline's lock.
+    pub(crate) fn complete(&self, outcome: Result<ReadTags, ChangeError>) -> Option<Sleeper> {
+        let mut slot = self.0.lock();
+        slot.outcome = Some(outcome);
+        slot.sleeper.take()
     }
 
     /// Waits for the outcome. It is called on the thread that waits.
@@ -105,9 +120,28 @@ impl Waiter {
         scope.wait_until(|| self.take().map_or(Polled::Pending, Polled::Ready))
     }
 
+    /// The outcome, or the task is woken once it is there.
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<ReadTags, ChangeError>> {
+        // cloned before the lock is taken; what it replaces is dropped when the lock is free
+        let mut sleeper = Some(Sleeper::Task(waker.clone()));
+        let mut slot = self.0.lock();
+        if let Some(outcome) = slot.outcome.take() {
+            return Poll::Ready(outcome);
+        }
+        mem::swap(&mut slot.sleeper, &mut sleeper);
+        drop(slot);
+        Poll::Pending
+    }
+
+    /// Wakes nothing: what slept is not there any more.
+    pub(crate) fn forget(&self) {
+        let sleeper = self.0.lock().sleeper.take();
+        drop(sleeper); // when the lock is free
+    }
+
     /// The outcome, once it is there.
     pub(crate) fn take(&self) -> Option<Result<ReadTags, ChangeError>> {
-        self.outcome.lock().take()
+        self.0.lock().outcome.take()
     }
 }
 

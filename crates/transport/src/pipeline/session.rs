@@ -116,7 +116,8 @@ impl Session {
             .then(|| self.pipeline.wait(self.producer, scope, look))
     }
 
-    fn is_owned(&self) -> bool {
+    /// False in a forked process.
+    pub(crate) fn is_owned(&self) -> bool {
         self.process == process_id()
     }
 

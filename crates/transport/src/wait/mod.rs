@@ -1,5 +1,6 @@
 //! Every wait of a call: until a deadline or a cancel, whichever comes first. A wait parks the thread
-//! ([`WaitScope::wait_until`]), or polls a socket that a cancel shuts.
+//! ([`WaitScope::wait_until`]), or polls a socket that a cancel shuts. Asynchronous tasks have waits of their own, without an
+//! end of ours (`tasks.rs`).
 //!
 //! ```text
 //! WaitScope ─┬─ deadline
@@ -11,6 +12,7 @@ mod cancel;
 mod deadline;
 mod host_poll;
 mod sync;
+mod tasks;
 mod waiters;
 
 pub use cancel::CancelToken;
@@ -20,4 +22,5 @@ pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after, deadline_from};
 pub(crate) use host_poll::{HostPoll, Interrupt};
 pub(crate) use sync::{AtomicBool, AtomicU64, Lock, now, process_id, thread};
+pub(crate) use tasks::{Sleeper, Tasks};
 pub(crate) use waiters::{WaitPlace, Waiters};

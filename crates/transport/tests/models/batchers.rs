@@ -8,7 +8,8 @@ use shuttle::thread;
 
 use crate::call::CallOptions;
 use crate::error::Cause;
-use crate::pipeline::batcher::WhenFull;
+use crate::futures::block_on;
+use crate::pipeline::offer::WhenFull;
 use crate::pipeline::outcome::BatcherCompletion;
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::service::{Held, LINGER, add, batcher, beside, sending, until_done, within};
@@ -307,16 +308,23 @@ pub(crate) fn starts_that_fail_beside_a_busy_worker() {
 
 /// In a child, the lock may be held by a thread that is not there: nothing takes it.
 pub(crate) fn a_forked_child_takes_no_lock() {
-    let (batcher, _) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
     let polls = beside(&batcher, |batcher| batcher.poll(Duration::MAX));
+    let future = batcher.call_async(add(1));
+    let dropped = batcher.call_async(add(1));
     let pipeline = batcher.session.pipeline();
     pipeline.with(|_, _| {
         PROCESS.set(2);
+        let error = block_on(future).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Forked));
+        drop(dropped);
         let error = batcher.call(add(0), &CallOptions::new()).unwrap_err();
         assert!(matches!(error.cause(), Cause::Forked));
         let error = batcher.get_tag("u", &CallOptions::new()).unwrap_err();
         assert!(matches!(error.cause(), Cause::Forked));
         assert!(batcher.submit(0, add(0)).is_err());
+        let error = block_on(batcher.call_async(add(0))).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Forked));
         assert!(batcher.poll(Duration::MAX).is_empty());
         batcher.withdraw(0, WaitEnd::Cancelled);
         batcher.flush(&CallOptions::new()).unwrap();
@@ -325,8 +333,9 @@ pub(crate) fn a_forked_child_takes_no_lock() {
         assert_eq!(batcher.session.abandon(), 0);
         PROCESS.set(1);
     });
-    batcher.close(&CallOptions::new()).unwrap();
+    batcher.close(&CallOptions::new()).unwrap(); // the parent goes on with what it was given
     assert!(polls.join().unwrap().is_empty());
+    assert_eq!(service.arrivals(), 1);
 }
 
 /// A look for what is abandoned by now finds nothing, and touches no session: nothing follows from it.

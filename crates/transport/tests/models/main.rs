@@ -17,6 +17,7 @@ mod batchers;
 mod call;
 #[path = "../../src/error/mod.rs"]
 mod error;
+mod futures;
 #[path = "../../src/rate_limiter/limiter.rs"]
 mod limiter;
 mod limiters;

@@ -6,7 +6,7 @@ use shuttle::{Config, Runner};
 
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::wait::sync::reset;
-use crate::{batchers, limiters, outages, runs};
+use crate::{batchers, futures, limiters, outages, runs};
 
 /// So many orders are drawn at random, and as many that put few threads off at the worst moments.
 const ORDERS: usize = 300;
@@ -42,6 +42,15 @@ pub(crate) fn all() -> Vec<Trial> {
         a_forked_child_takes_no_lock,
         a_look_that_finds_nothing,
     ];
+    let of_futures = models![futures:
+        tasks_that_share_a_request,
+        a_future_that_moves_to_another_task,
+        tasks_of_a_full_batcher,
+        a_dropped_future_leaves_its_turn_to_the_next,
+        a_close_against_tasks_that_wait_for_capacity,
+        a_future_is_withdrawn_at_any_moment,
+        an_abandoned_batcher_wakes_its_tasks,
+    ];
     let of_runs = models![runs:
         a_run_of_two_pushers,
         a_run_is_cancelled_at_any_moment,
@@ -59,7 +68,7 @@ pub(crate) fn all() -> Vec<Trial> {
         a_quota_is_never_exceeded,
         a_wait_that_ends_wakes_the_next,
     ];
-    let all = of_batchers.into_iter().chain(of_runs);
+    let all = of_batchers.into_iter().chain(of_futures).chain(of_runs);
     let all = all.chain(of_outages).chain(of_limiters);
     let trials = all.map(|(name, model)| Trial::test(name, move || try_orders(model)));
     trials.collect()

@@ -6,6 +6,10 @@ pub(crate) mod batcher;
 pub(crate) mod bulk;
 #[path = "../../src/pipeline/engine.rs"]
 pub(crate) mod engine;
+#[path = "../../src/pipeline/future.rs"]
+pub(crate) mod future;
+#[path = "../../src/pipeline/offer.rs"]
+pub(crate) mod offer;
 #[path = "../../src/pipeline/outcome.rs"]
 pub(crate) mod outcome;
 #[path = "../../src/pipeline/session.rs"]

@@ -8,8 +8,8 @@ use shuttle::thread;
 
 use crate::call::CallOptions;
 use crate::error::{Cause, RunError};
-use crate::pipeline::batcher::WhenFull;
 use crate::pipeline::bulk::Bulk;
+use crate::pipeline::offer::WhenFull;
 use crate::pipeline::outcome::BatcherCompletion;
 use crate::pipeline::session::WhenUnavailable;
 use crate::service::{Held, LINGER, Service, add, batcher_of, beside, run, sending, session};

@@ -8,6 +8,8 @@ mod deadline;
 mod host_poll;
 #[path = "sync.rs"]
 pub(crate) mod sync;
+#[path = "../../src/wait/tasks.rs"]
+mod tasks;
 #[path = "../../src/wait/waiters.rs"]
 mod waiters;
 
@@ -18,4 +20,5 @@ pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after, deadline_from};
 pub(crate) use host_poll::{HostPoll, Interrupt};
 pub(crate) use sync::{AtomicBool, AtomicU64, Lock, now, process_id, thread};
+pub(crate) use tasks::{Sleeper, Tasks};
 pub(crate) use waiters::{WaitPlace, Waiters};

@@ -1,0 +1,162 @@
+//! Models of the futures of a batcher.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use imtag_core::Effect;
+use shuttle::thread;
+
+use crate::call::CallOptions;
+use crate::error::Cause;
+use crate::pipeline::offer::WhenFull;
+use crate::service::{Held, add, batcher, beside, sending};
+use crate::wait::WaitEnd;
+use crate::wait::thread::Thread;
+
+/// A task that is a thread.
+struct Task(Thread);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The waker of this thread.
+fn waker() -> Waker {
+    Waker::from(Arc::new(Task(thread::current())))
+}
+
+/// Runs a task. No other thing unparks this thread, so a wake that is lost is found as a deadlock.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = waker();
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// The outcome of a task comes at any moment of its polls.
+pub(crate) fn tasks_that_share_a_request() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let task = |user| beside(&batcher, move |it| block_on(it.call_async(add(user))));
+    let tasks = [task(0), task(1)];
+    let read = block_on(batcher.get_tag_async("")); // invalid: at once
+    assert!(matches!(read.unwrap_err().cause(), Cause::Invalid(_)));
+    while batcher.unsettled() < 2 {
+        thread::yield_now();
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+    for task in tasks {
+        task.join().unwrap().unwrap();
+    }
+    assert_eq!(service.arrivals(), 1);
+}
+
+/// A future that moves to another task, and so to another waker, while its outcome comes.
+pub(crate) fn a_future_that_moves_to_another_task() {
+    let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    let mut future = batcher.call_async(add(0));
+    let polled = Pin::new(&mut future).poll(&mut Context::from_waker(&waker()));
+    match polled {
+        Poll::Ready(outcome) => outcome.unwrap(),
+        Poll::Pending => thread::spawn(|| block_on(future).unwrap()).join().unwrap(),
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// Tasks and a thread wait for capacity, and each has its part of it in the end.
+pub(crate) fn tasks_of_a_full_batcher() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 1, 3, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    let task = |user| beside(&batcher, move |it| block_on(it.call_async(add(user))));
+    let tasks = [task(0), task(1), task(2)];
+    batcher.submit(3, add(3)).unwrap();
+    service.hold(Held::Nothing);
+    for task in tasks {
+        task.join().unwrap().unwrap();
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 1);
+}
+
+/// A task leaves those that wait for capacity at any moment, also just after it was woken: the next one has it.
+pub(crate) fn a_dropped_future_leaves_its_turn_to_the_next() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 1, 1, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    batcher.submit(0, add(0)).unwrap(); // is sent, as no more can come
+    batcher.submit(1, add(1)).unwrap(); // uses the capacity up
+    let mut first = batcher.call_async(add(2));
+    let first_task = waker();
+    let polled = Pin::new(&mut first).poll(&mut Context::from_waker(&first_task));
+    assert!(polled.is_pending());
+    let next = beside(&batcher, |it| block_on(it.call_async(add(3))));
+    let makes_capacity = beside(&batcher, |it| it.withdraw(1, WaitEnd::Cancelled));
+    drop(first);
+    makes_capacity.join().unwrap();
+    while batcher.unsettled() < 2 {
+        thread::yield_now(); // until the next is taken; nothing else wakes it
+    }
+    service.hold(Held::Nothing);
+    next.join().unwrap().unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(service.arrivals(), 2); // of 0 and 3
+}
+
+/// A close refuses the tasks that wait for capacity at once, and not when there is some.
+pub(crate) fn a_close_against_tasks_that_wait_for_capacity() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 1, 1, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    for user in 0..2 {
+        batcher.submit(user, add(user)).unwrap();
+    }
+    let task = |user| beside(&batcher, move |it| block_on(it.call_async(add(user))));
+    let tasks = [task(2), task(3)];
+    let closes = beside(&batcher, |it| it.close(&CallOptions::new()).unwrap());
+    for task in tasks {
+        let refused = task.join().unwrap().unwrap_err();
+        assert!(matches!(refused.cause(), Cause::Closed));
+    }
+    service.hold(Held::Nothing);
+    closes.join().unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 2);
+}
+
+/// A future is withdrawn at any moment, and says what is true: what is not applied did not arrive.
+pub(crate) fn a_future_is_withdrawn_at_any_moment() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    let future = batcher.call_async(add(0));
+    let outcome = future.withdraw(WaitEnd::Cancelled);
+    let arrived = service.arrivals();
+    match outcome.map_err(|error| error.effect()) {
+        Ok(()) => assert_eq!(arrived, 1),
+        Err(Effect::NotApplied) => assert_eq!(arrived, 0),
+        Err(effect) => assert_eq!(effect, Effect::PossiblyApplied),
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.unsettled(), 0);
+}
+
+/// A batcher is abandoned while tasks wait for outcomes and for capacity: all are woken.
+pub(crate) fn an_abandoned_batcher_wakes_its_tasks() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 1, 1, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    let futures = [0, 1, 2].map(|user| batcher.call_async(add(user)));
+    let tasks = futures.map(|future| thread::spawn(|| block_on(future)));
+    drop(Arc::into_inner(batcher));
+    for task in tasks {
+        let error = task.join().unwrap().unwrap_err();
+        let cause = error.cause();
+        let is_over = matches!(
+            cause,
+            Cause::Closed | Cause::Ended(_) | Cause::Cancelled { .. }
+        );
+        assert!(is_over, "{cause:?}");
+    }
+}
