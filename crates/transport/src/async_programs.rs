@@ -48,14 +48,14 @@
 //! ```
 //!
 //! **A dropped future** (a `select!` that took another branch, a timeout, a client of a web server that is gone) leaves its
-//! change on its way: the change is made or fails, and nobody hears of it. So a request of a user that a browser gives up
-//! tags the user all the same. Two things end with their futures: a get, and a change that still waits for the capacity of a
-//! full batcher. To hand a change in for certain, await its future in a task of its own.
+//! change on its way: the change is made or fails, and nobody hears of it. So a handler whose client hangs up tags the user
+//! all the same. Two things end with their futures: a get, and a change that still waits for the capacity of a full batcher.
+//! To have a change made for certain, and its outcome heard, await its future in a task of its own.
 //!
 //! **A deadline.** A future has no timer of its own. Its requests end when the batcher's
-//! [`timeout`](crate::SessionOptions::timeout) is up, 30 s after it was made, and its outcome comes soon after. For an earlier
-//! end, and to know what became of the change, take the future back with
-//! [`withdraw`](crate::OutcomeFuture::withdraw) when your runtime's timer is over:
+//! [`timeout`](crate::SessionOptions::timeout) is up, 30 s after it was made, and its outcome comes soon after; where it waits
+//! for capacity, once there is some. For an earlier end, with what is known of the change, let a timer of your runtime
+//! [`withdraw`](crate::OutcomeFuture::withdraw) it:
 //!
 //! ```
 //! # let key = || imtag_transport::SecretKey::new("of-no-app").unwrap();
