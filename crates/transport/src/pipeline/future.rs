@@ -1,11 +1,12 @@
 //! A change or a get of a batcher whose outcome an asynchronous task waits for.
 //!
 //! ```text
-//! call_async ──┬─ invalid, refused ───────────────────────────────► over ──► returned by a poll
-//!              ├─ there is capacity ─────► taken ──► its outcome ────▲ ▲
-//!              └─ none ──► waits for it ─────▲                       │ │
-//!                           │  └─ closed, or its time is up ─────────┘ │
-//!                           └─ dropped: never taken      withdraw ─────┘
+//!                                      there is capacity
+//! call_async ──► waits for capacity ────────────────────► taken ──► over: its outcome
+//!                 │  │                                      │
+//!                 │  └─ invalid, full, closed, time up ─────│─────► over: not sent
+//!                 └─ withdrawn, dropped: never taken        ├─ withdrawn: taken back, or disowned
+//!                                                           └─ dropped: goes on; a get is withdrawn
 //! ```
 //!
 //! No thread and no timer is of the future: the step that settles a change wakes its task, and the one that brings capacity
