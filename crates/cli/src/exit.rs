@@ -1,5 +1,6 @@
-//! How a command ends: by an exit code and, where it could not be carried out, by a sentence. The exit codes are decided
-//! here alone: the help text is made from this table, and a test holds the README to it.
+//! How a command ends: by an exit code and, where it could not be carried out, by a sentence. Which codes there are
+//! is decided here: the help text is made from this table, and a test holds the README to it. An import's is chosen in
+//! `import/report`.
 
 use std::fmt::{self, Write};
 use std::io;

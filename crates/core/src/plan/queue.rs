@@ -1,4 +1,4 @@
-//! What one producer has to send: a queue for each operation, and its counts.
+//! What one producer has to send: a queue for each operation, its counts, and when what waits is enough for a request.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

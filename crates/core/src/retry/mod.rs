@@ -31,7 +31,7 @@
 //! | `Unreadable` else | after a backoff, and only once: it is the user's data, no fault of the service | yes | – |
 //! | `StaleConnection` | at once, over a new one: it says nothing of the service | no | – |
 //! | `NoUserSig` in a bulk run, once the service has answered | as an error inside the service: the callback may work again, as the service may | yes | a retry |
-//! | `NoUserSig` else, `Cancelled`, `Invalid`, `LeftOut`, `Closed` | none | | |
+//! | `NoUserSig` else, `Cancelled`, `Invalid`, `LeftOut` (of the call; its account: below), `Closed` | none | | |
 //!
 //! - A backoff has full jitter: it is anything from nothing to `first · 2ⁿ`, at most `longest`.
 //! - A client has one [`RetryBudget`] for the retries of all its calls. Where the service answers with errors it runs dry,

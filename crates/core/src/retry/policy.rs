@@ -1,4 +1,4 @@
-//! How often and how long calls are retried, and the budget for it.
+//! How often and after what wait calls are retried, and accounts that an answer left out; and the budget for it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
