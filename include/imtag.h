@@ -273,7 +273,7 @@ typedef int32_t im_when_full;
 #define IM_CANCELLED 9
 
 /*
- The network failed.
+ The network failed, or the proxy on the way to the service.
  */
 #define IM_NETWORK 10
 

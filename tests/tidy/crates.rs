@@ -54,6 +54,7 @@ const CORE: &[&str] = &[
 
 const TRANSPORT: &[&str] = &[
     // keep sorted
+    "base64",
     "httpdate",
     "memchr",
     "nix",

@@ -27,7 +27,7 @@ pub const IM_HTTP_STATUS: im_status = 7;
 pub const IM_TIMEOUT: im_status = 8;
 /// The call or the change was cancelled.
 pub const IM_CANCELLED: im_status = 9;
-/// The network failed.
+/// The network failed, or the proxy on the way to the service.
 pub const IM_NETWORK: im_status = 10;
 /// The server could not prove that it is the one that was called, or TLS failed otherwise.
 pub const IM_TLS: im_status = 11;
@@ -81,7 +81,7 @@ pub(crate) fn status_of(cause: &Cause) -> im_status {
         Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
             IM_CANCELLED
         }
-        Cause::Network { .. } => IM_NETWORK,
+        Cause::Network { .. } | Cause::Proxy { .. } => IM_NETWORK,
         Cause::Tls(_) => IM_TLS,
         Cause::NotUnderstood(_) => IM_NOT_UNDERSTOOD,
         Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {

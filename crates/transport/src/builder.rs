@@ -1,5 +1,6 @@
 //! The settings of a client, checked together when it is built.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use rustls::pki_types::pem::PemObject;
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, InvalidEndpoint};
-use crate::http::Tls;
+use crate::http::{Host, Resolver, Tls};
+use crate::proxy::{InvalidProxy, ProxySetting};
 use crate::state::{Settings, Shared};
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
@@ -35,6 +37,9 @@ pub struct ClientBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     ca_file: Option<PathBuf>,
+    spare_endpoint: Option<String>,
+    proxy: ProxySetting,
+    resolver: Resolver,
 }
 
 #[derive(Debug, Clone)]
@@ -42,6 +47,9 @@ enum Target {
     Region(Region),
     Endpoint(String),
 }
+
+/// `spare_endpoint`: there is no spare host.
+const NO_SPARE: &str = "none";
 
 /// Why no client can be built from the settings.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +75,12 @@ pub enum SettingsError {
     /// The endpoint cannot be used.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
+    /// The spare endpoint cannot be used.
+    #[error("spare: {0}; none turns it off")]
+    SpareEndpoint(#[source] InvalidEndpoint),
+    /// The proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
     /// No call could be made, or more than any app may make, or the number is finer than 0.001.
     #[error(transparent)]
     CallsPerSecond(#[from] InvalidCallRate),
@@ -112,6 +126,9 @@ impl Default for ClientBuilder {
             timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
             ca_file: None,
+            spare_endpoint: None,
+            proxy: ProxySetting::default(),
+            resolver: Resolver::default(),
         }
     }
 }
@@ -170,6 +187,37 @@ impl ClientBuilder {
         self
     }
 
+    /// The host that is called while the first cannot be reached, like an [endpoint](ClientBuilder::endpoint); `none`: no
+    /// host. Default: of a region the one that the service names for it, of an endpoint none.
+    ///
+    /// Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the
+    /// spare succeeds; then one call tries the first again. What was written to one host never goes to the other.
+    pub fn spare_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.spare_endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The proxy through which the service is called: `http://`, `https://` or `socks5://`, then
+    /// `[user:password@]host[:port]`, where what URLs reserve is percent-encoded in user and password; or `direct`: none.
+    /// The proxy looks up the service's host. One that is called by `https` is trusted by the same roots as the service.
+    ///
+    /// Default: the environment's when the client is built, `HTTPS_PROXY` or else `ALL_PROXY` (also in lower case), unless
+    /// `NO_PROXY` names the host. An endpoint on this machine is never called through a proxy, not even one set here.
+    pub fn proxy(mut self, proxy: &str) -> Self {
+        self.proxy = ProxySetting::read(proxy);
+        self
+    }
+
+    /// Looks hosts up in place of the system: for tests.
+    #[doc(hidden)]
+    pub fn resolver(
+        mut self,
+        look_up: impl Fn(&str, u16) -> std::io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        self.resolver = Resolver::new(look_up);
+        self
+    }
+
     /// The generation of paths; default: `all_member_push`.
     pub fn generation(mut self, generation: Generation) -> Self {
         self.generation = generation;
@@ -206,7 +254,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The time for opening a connection: look-up, TCP and TLS; default: 5 s.
+    /// The time for opening a connection: look-up, TCP, a proxy and TLS; default: 5 s. Where there is a spare host, half of
+    /// it is for the host that is tried first.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -251,16 +300,30 @@ impl ClientBuilder {
             .unwrap_or(f64::from(self.limits.calls_per_second));
         let sdkappid = SdkAppId::new(self.sdkappid)?;
         let identifier = Identifier::new(self.identifier)?;
-        let endpoint = match self.place.ok_or(SettingsError::NoPlace)? {
-            Target::Region(region) => region.into(),
-            Target::Endpoint(text) => Endpoint::parse(&text)?,
+        let (endpoint, spare) = match self.place.ok_or(SettingsError::NoPlace)? {
+            Target::Region(region) => (region.into(), Some(Endpoint::spare_of(region))),
+            Target::Endpoint(text) => (Endpoint::parse(&text)?, None),
         };
+        let spare = match self.spare_endpoint.as_deref().map(str::trim) {
+            None => spare,
+            Some(NO_SPARE) => None,
+            Some(text) => Some(Endpoint::parse(text).map_err(SettingsError::SpareEndpoint)?),
+        };
+        let host = |endpoint: Endpoint| {
+            let variable =
+                |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+            let proxy = self.proxy.for_endpoint(&endpoint, variable)?;
+            Ok(Host { endpoint, proxy })
+        };
+        let hosts = [Some(endpoint), spare].into_iter().flatten().map(host);
+        let hosts: Vec<Host> = hosts.collect::<Result<_, InvalidProxy>>()?;
         let settings = Settings {
             sdkappid,
             identifier,
             credentials: self.credentials.ok_or(SettingsError::NoCredentials)?,
-            tls: tls(&endpoint, self.ca_file.as_deref())?,
-            endpoint,
+            tls: tls(&hosts, self.ca_file.as_deref())?,
+            hosts,
+            resolver: self.resolver,
             rules: Rules {
                 generation: self.generation,
                 limits: self.limits,
@@ -296,9 +359,10 @@ fn non_zero(time: Duration, name: &'static str) -> Result<Duration, SettingsErro
     }
 }
 
-fn tls(endpoint: &Endpoint, ca_file: Option<&Path>) -> Result<Option<Tls>, SettingsError> {
+fn tls(hosts: &[Host], ca_file: Option<&Path>) -> Result<Option<Tls>, SettingsError> {
     let roots = ca_file.map(read_roots).transpose()?;
-    let tls = endpoint.is_tls().then(|| Tls::new(roots)).transpose();
+    let is_tls = hosts.iter().any(|host| host.endpoint.is_tls());
+    let tls = is_tls.then(|| Tls::new(roots)).transpose();
     tls.map_err(|error| SettingsError::TlsProvider(error.into()))
 }
 

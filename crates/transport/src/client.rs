@@ -17,8 +17,11 @@ use crate::state::Shared;
 /// where the child starts with connections and a quota of its own.
 ///
 /// Each of the four calls sends exactly one request of the API, plus retries, and blocks until it is answered, its
-/// time is up, or it is cancelled. The only thread that it starts looks up the host's name: in the first call, and again
-/// every minute in the background.
+/// time is up, or it is cancelled. The only thread that it starts looks up the host's name, or the proxy's: in the first
+/// call, and again every minute in the background.
+///
+/// A client of a [region](crate::ClientBuilder::region) has a [spare host](crate::ClientBuilder::spare_endpoint) for when
+/// the region's cannot be reached. A [proxy](crate::ClientBuilder::proxy) is taken from the settings or the environment.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -71,7 +74,7 @@ impl Client {
     /// ```
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
-        &self.shared.settings.endpoint
+        self.shared.settings.endpoint()
     }
 
     /// Adds tags to users.

@@ -50,19 +50,40 @@ impl Endpoint {
             _ => return Err(malformed()),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = split_port(authority, tls).ok_or_else(malformed)?;
-        let endpoint = Endpoint {
-            tls,
-            host: host.to_owned(),
-            port,
-        };
-        if !endpoint.well_formed() {
-            return Err(malformed());
-        }
-        if !tls && !endpoint.loopback_name() {
+        let endpoint = Endpoint::from_authority(tls, authority, Some(default_port(tls)));
+        let endpoint = endpoint.ok_or_else(malformed)?;
+        if !tls && !endpoint.is_loopback() {
             return Err(InvalidEndpoint::PlainHttp(text.to_owned()));
         }
         Ok(endpoint)
+    }
+
+    /// Reads `host[:port]`; without a default it needs the port. Plain HTTP may go anywhere here, as to a proxy.
+    pub(crate) fn from_authority(
+        tls: bool,
+        authority: &str,
+        default: Option<u16>,
+    ) -> Option<Endpoint> {
+        let (host, port) = split_port(authority)?;
+        let endpoint = Endpoint {
+            tls,
+            host: host.to_owned(),
+            port: port.or(default)?,
+        };
+        endpoint.well_formed().then_some(endpoint)
+    }
+
+    /// The spare host of a region.
+    pub(crate) fn spare_of(region: Region) -> Endpoint {
+        Endpoint::of_host(region.spare_host())
+    }
+
+    fn of_host(host: &str) -> Endpoint {
+        Endpoint {
+            tls: true,
+            host: host.to_owned(),
+            port: default_port(true),
+        }
     }
 
     /// Whether it is HTTPS.
@@ -97,8 +118,20 @@ impl Endpoint {
         if self.port == default_port(self.tls) {
             self.host.clone()
         } else {
-            format!("{}:{}", self.host, self.port)
+            self.host_and_port()
         }
+    }
+
+    /// `host:port`, as proxies are asked for it.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.host().trim_end_matches('.');
+        let is_loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
     }
 
     fn well_formed(&self) -> bool {
@@ -110,20 +143,11 @@ impl Endpoint {
             !self.host.is_empty() && self.host.chars().all(is_name)
         }
     }
-
-    fn loopback_name(&self) -> bool {
-        let is_loopback = |ip: IpAddr| ip.is_loopback();
-        self.host == "localhost" || self.host().parse().is_ok_and(is_loopback)
-    }
 }
 
 impl From<Region> for Endpoint {
     fn from(region: Region) -> Self {
-        Endpoint {
-            tls: true,
-            host: region.host().to_owned(),
-            port: default_port(true),
-        }
+        Endpoint::of_host(region.host())
     }
 }
 
@@ -131,15 +155,14 @@ fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 
-fn split_port(authority: &str, tls: bool) -> Option<(&str, u16)> {
-    let without_port = Some((authority, default_port(tls)));
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     match authority.rsplit_once(':') {
         // the colon is inside the brackets of an IPv6 address
-        Some((_, port)) if port.ends_with(']') => without_port,
+        Some((_, port)) if port.ends_with(']') => Some((authority, None)),
         // std would accept a plus sign
         Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => None,
-        Some((host, port)) => Some((host, port.parse().ok().filter(|port| *port != 0)?)),
-        None => without_port,
+        Some((host, port)) => Some((host, Some(port.parse().ok().filter(|port| *port != 0)?))),
+        None => Some((authority, None)),
     }
 }
 
@@ -157,6 +180,7 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://127.9.9.9", "http://127.9.9.9"),
             ("http://localhost", "http://localhost"),
+            ("http://LOCALHOST.:1", "http://LOCALHOST.:1"),
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("https://[::1]", "https://[::1]"),
         ] {
@@ -216,6 +240,10 @@ mod tests {
         assert_eq!(
             Endpoint::from(Region::Singapore).url(),
             "https://adminapisgp.im.qcloud.com"
+        );
+        assert_eq!(
+            Endpoint::spare_of(Region::Singapore).url(),
+            "https://adminapisgp.my-imcloud.com"
         );
     }
 }

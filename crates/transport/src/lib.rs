@@ -23,6 +23,7 @@ mod outage;
 mod outcome;
 mod pipeline;
 mod process;
+mod proxy;
 mod rate_limiter;
 mod redact;
 mod state;
@@ -33,7 +34,7 @@ pub use call::CallOptions;
 pub use client::Client;
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{Cause, ChangeError, Error, Phase, RunError, Unfinished};
+pub use error::{Cause, ChangeError, Error, Phase, ProxyFailure, RunError, Unfinished};
 pub use outcome::Outcome;
 pub use pipeline::batcher::Batcher;
 pub use pipeline::bulk::{Bulk, BulkRun};
@@ -43,6 +44,7 @@ pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, Se
 pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};
 #[doc(hidden)] // for libimtag
 pub use process::{keep_process_id, process_id};
+pub use proxy::InvalidProxy;
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

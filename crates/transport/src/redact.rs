@@ -17,7 +17,12 @@ struct Unit {
 
 /// Replaces each UserSig in `text` by `x`: the whole of it or any part that identifies it, plain or encoded.
 pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
-    let secret = usersig.expose().as_bytes();
+    redact_secret(text, usersig.expose());
+}
+
+/// The same for a secret of any kind.
+pub(crate) fn redact_secret(text: &mut String, secret: &str) {
+    let secret = secret.as_bytes();
     if !is_free_of(text.as_bytes(), secret) {
         cover(text, secret);
     }

@@ -9,7 +9,7 @@ use imtag_core::{CallRate, Identifier, Rules, SdkAppId};
 
 use crate::credentials::{Credentials, UserSigs};
 use crate::endpoint::Endpoint;
-use crate::http::{Http, Tls};
+use crate::http::{Host, Http, Resolver, Tls};
 use crate::outage::Outage;
 use crate::pipeline::engine::Pipeline;
 use crate::process::{PerProcess, Random};
@@ -20,9 +20,11 @@ pub(crate) struct Settings {
     pub(crate) sdkappid: SdkAppId,
     pub(crate) identifier: Identifier,
     pub(crate) credentials: Credentials,
-    pub(crate) endpoint: Endpoint,
+    /// The first, and a spare one if there is one.
+    pub(crate) hosts: Vec<Host>,
     /// `None`: plain HTTP.
     pub(crate) tls: Option<Tls>,
+    pub(crate) resolver: Resolver,
     pub(crate) rules: Rules,
     pub(crate) calls_per_second: CallRate,
     pub(crate) fresh_start: Option<bool>,
@@ -35,6 +37,19 @@ pub(crate) struct Settings {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     state: PerProcess<State>,
+}
+
+impl Settings {
+    /// The first host's.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.hosts[0].endpoint
+    }
+
+    /// The proxy, without user and password.
+    pub(crate) fn proxy(&self) -> Option<Arc<str>> {
+        let proxy = self.hosts.iter().find_map(|host| host.proxy.as_ref());
+        proxy.map(|proxy| proxy.to_string().into())
+    }
 }
 
 impl Shared {
@@ -57,7 +72,7 @@ impl fmt::Debug for Shared {
             .field("sdkappid", &settings.sdkappid)
             .field("identifier", &settings.identifier)
             .field("credentials", &settings.credentials)
-            .field("endpoint", &settings.endpoint)
+            .field("hosts", &settings.hosts)
             .field("rules", &settings.rules)
             .finish_non_exhaustive()
     }
@@ -81,8 +96,9 @@ impl State {
     fn new(settings: &Settings) -> State {
         State {
             http: Http::new(
-                &settings.endpoint,
+                &settings.hosts,
                 settings.tls.as_ref(),
+                &settings.resolver,
                 settings.sdkappid,
                 &settings.identifier,
             ),
@@ -94,7 +110,7 @@ impl State {
             quota: AppQuota::shared(
                 QuotaKey::new(
                     settings.sdkappid,
-                    &settings.endpoint,
+                    settings.endpoint(),
                     settings.calls_per_second,
                 ),
                 settings.fresh_start,

@@ -95,7 +95,7 @@ pub(crate) fn status(cause: &Cause) -> &'static str {
         Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
             "cancelled"
         }
-        Cause::Network { .. } => "network",
+        Cause::Network { .. } | Cause::Proxy { .. } => "network",
         Cause::Tls(_) => "tls",
         Cause::NotUnderstood(_) => "not_understood",
         Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {

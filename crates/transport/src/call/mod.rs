@@ -336,6 +336,7 @@ impl<'c> Call<'c> {
             attempts: self.attempts,
             sent: self.sent,
             stopped,
+            proxy: self.settings.proxy(),
         }
     }
 }

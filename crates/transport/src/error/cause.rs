@@ -33,6 +33,8 @@ pub struct Error {
     pub(crate) attempts: u32,
     pub(crate) sent: u32,
     pub(crate) stopped: Option<Stopped>,
+    /// The client's, without user and password.
+    pub(crate) proxy: Option<Arc<str>>,
 }
 
 /// Why a call or a change is not done.
@@ -92,6 +94,13 @@ pub enum Cause {
         /// How.
         source: io::Error,
     },
+    /// The proxy made no way to the service; nothing was sent. A time that is up meanwhile is a `Timeout`.
+    Proxy {
+        /// What it did.
+        failure: ProxyFailure,
+        /// What the network or TLS said, or what the proxy answered.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The server's certificate was not accepted, or TLS failed otherwise.
     Tls(Box<dyn std::error::Error + Send + Sync>),
     /// An answer that is not one of the service's.
@@ -127,6 +136,20 @@ pub enum Cause {
     Defect,
 }
 
+/// How a proxy failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyFailure {
+    /// It cannot be reached: the look-up, the connection, or TLS with it failed.
+    Unreachable,
+    /// It did not reach the service, or broke off: 408, 429, a status from 500 on, or what SOCKS5 has for it.
+    NoTunnel,
+    /// It asks for a user and a password, or for others: 407, or what SOCKS5 has for it.
+    Credentials,
+    /// It does not let this machine call the service, or is no proxy of this kind.
+    Refused,
+}
+
 /// What a call is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -136,6 +159,10 @@ pub enum Phase {
     Credentials,
     /// Waiting for its turn in the quota.
     Quota,
+    /// Looking up the proxy, connecting to it, or in the TLS handshake with it.
+    Proxy,
+    /// Waiting for the proxy to connect to the service.
+    Tunnel,
     /// Looking up the host's addresses.
     Resolve,
     /// Waiting for a connection of its client to come free, as this machine refuses more.
@@ -177,6 +204,7 @@ impl Error {
             attempts: 0,
             sent: 0,
             stopped: None,
+            proxy: None,
         }
     }
 
@@ -224,6 +252,12 @@ impl Error {
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
         self.stopped
+    }
+
+    /// The proxy that the client has, with scheme, host and port. It is at fault only if [`cause`](Error::cause) says so.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// The service's code, where it is what went wrong. Of a partial success: the first account's.
@@ -293,7 +327,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.cause() {
             Cause::Invalid(error) => Some(error),
-            Cause::Credentials(error) | Cause::Tls(error) => Some(error.as_ref()),
+            Cause::Credentials(error) | Cause::Tls(error) | Cause::Proxy { source: error, .. } => {
+                Some(error.as_ref())
+            }
             Cause::Network { source, .. } | Cause::NoThread(source) => Some(source),
             Cause::NotUnderstood(error) => Some(error),
             _ => None,

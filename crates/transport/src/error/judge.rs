@@ -6,7 +6,7 @@ use imtag_core::retry::Failure;
 use imtag_core::{Operation, Scope, UserSig, shortened};
 use rustix::io::Errno;
 
-use super::cause::{Cause, Error, Phase, RunError};
+use super::cause::{Cause, Error, Phase, ProxyFailure, RunError};
 use crate::redact::redact;
 use crate::wait::WaitEnd;
 
@@ -30,7 +30,7 @@ pub(super) fn has_no_address(error: &io::Error) -> bool {
 }
 
 /// True for the status of a gateway that cannot reach the service, or of an overload.
-pub(super) fn is_gateway_status(status: u16) -> bool {
+pub(crate) fn is_gateway_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
 
@@ -43,10 +43,20 @@ impl Cause {
                 retryable: failures.iter().any(|(_, refusal)| refusal.retryable()),
             },
             Cause::Network { source, .. } if is_local_failure(source) => Failure::NoSocket,
-            Cause::Network { .. } => Failure::Unanswered,
+            Cause::Network { .. }
+            | Cause::Proxy {
+                failure: ProxyFailure::Unreachable | ProxyFailure::NoTunnel,
+                ..
+            } => Failure::Unanswered,
             Cause::Timeout {
                 phase:
-                    Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read,
+                    Phase::Proxy
+                    | Phase::Tunnel
+                    | Phase::Resolve
+                    | Phase::Connect
+                    | Phase::Handshake
+                    | Phase::Write
+                    | Phase::Read,
             }
             | Cause::NotAnswered => Failure::Silent,
             Cause::Timeout { .. } => Failure::NotSent,
@@ -56,9 +66,13 @@ impl Cause {
                 Failure::Unanswered
             }
             Cause::Encoded { status: 200, .. } => Failure::Page,
-            Cause::HttpStatus { .. } | Cause::Encoded { .. } | Cause::Tls(_) => {
-                Failure::WrongEndpoint
-            }
+            Cause::HttpStatus { .. }
+            | Cause::Encoded { .. }
+            | Cause::Tls(_)
+            | Cause::Proxy {
+                failure: ProxyFailure::Credentials | ProxyFailure::Refused,
+                ..
+            } => Failure::WrongEndpoint,
             // JSON counts as an answer of the service, even if it is not understood
             Cause::NotUnderstood(error) if error.start.trim_start().starts_with('{') => {
                 match operation {
@@ -109,6 +123,16 @@ impl Cause {
             status,
             encoding: shortened(encoding).to_owned(),
         }
+    }
+
+    /// What the network and TLS say of a proxy is its failure. A shortage of this machine stays what it is.
+    pub(crate) fn of_proxy(self, failure: ProxyFailure) -> Cause {
+        let source = match self {
+            Cause::Network { source, .. } if !is_local_failure(&source) => source.into(),
+            Cause::Tls(error) => error,
+            other => return other,
+        };
+        Cause::Proxy { failure, source }
     }
 
     /// Covers a UserSig that an answer repeats. Only an answer's texts can hold one.

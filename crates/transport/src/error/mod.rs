@@ -13,8 +13,8 @@ mod judge;
 mod refused_usersig;
 mod text;
 
-pub use cause::{Cause, Error, Phase, RunError};
+pub use cause::{Cause, Error, Phase, ProxyFailure, RunError};
 pub use change::{ChangeError, Unfinished};
-pub(crate) use judge::is_local_failure;
+pub(crate) use judge::{is_gateway_status, is_local_failure};
 pub(crate) use refused_usersig::{UserSigSource, explain};
 pub(crate) use text::counted;

@@ -16,7 +16,7 @@ use std::fmt;
 
 use imtag_core::Effect;
 
-use super::cause::{Cause, Error, Phase, RunError};
+use super::cause::{Cause, Error, Phase, ProxyFailure, RunError};
 use super::change::{ChangeError, Unfinished};
 use super::judge::{has_no_address, is_gateway_status, is_local_failure};
 
@@ -57,16 +57,20 @@ impl Error {
                     "{status}the answer is encoded as {encoding:?}, though the request asks for none"
                 )
             }
-            Cause::Timeout { phase } => format!("time is up {}", phase.when()),
-            Cause::Cancelled { phase } => format!("cancelled {}", phase.when()),
+            Cause::Timeout { phase } => format!("time is up {}", self.when(*phase)),
+            Cause::Cancelled { phase } => format!("cancelled {}", self.when(*phase)),
             Cause::Network { phase, source } if is_local_failure(source) => {
                 format!(
                     "this machine refused a connection {}: {source}",
-                    phase.when()
+                    self.when(*phase)
                 )
             }
             Cause::Network { phase, source } => {
-                format!("the network failed {}: {source}", phase.when())
+                format!("the network failed {}: {source}", self.when(*phase))
+            }
+            Cause::Proxy { failure, source } => {
+                let proxy = self.proxy().unwrap_or_default();
+                format!("the proxy {proxy} {failure}: {source}")
             }
             Cause::Tls(error) => format!("TLS failed: {error}"),
             Cause::NotUnderstood(error) => error.to_string(),
@@ -89,6 +93,16 @@ impl Error {
             Cause::NoThread(error) => {
                 self.not_sent_as(format_args!("no thread could be started: {error}"))
             }
+        }
+    }
+
+    /// When that is, with the proxy where that is what was waited for.
+    fn when(&self, phase: Phase) -> String {
+        match self.proxy() {
+            Some(proxy) if matches!(phase, Phase::Proxy | Phase::Tunnel) => phase
+                .when()
+                .replace("the proxy", &format!("the proxy {proxy}")),
+            _ => phase.when().to_owned(),
         }
     }
 
@@ -132,6 +146,9 @@ impl Error {
             Cause::Timeout {
                 phase: Phase::Quota,
             } => "allow more time, or use more of the app's calls per second",
+            Cause::Timeout {
+                phase: Phase::Proxy | Phase::Tunnel,
+            } => "check the proxy, and try again, or allow more time",
             Cause::Timeout { .. } => "try again, or allow more time",
             Cause::Cancelled { .. } => "call again if it is still wanted",
             Cause::Network {
@@ -145,6 +162,21 @@ impl Error {
                 "raise this machine's limit of open files, threads or memory, and try again"
             }
             Cause::Network { .. } => "check the endpoint and the network, and try again",
+            Cause::Proxy { failure, .. } => match failure {
+                ProxyFailure::Unreachable => {
+                    "check that the proxy runs, and the setting `proxy`, or HTTPS_PROXY and ALL_PROXY"
+                }
+                ProxyFailure::NoTunnel => "check that the proxy reaches the service, and try again",
+                ProxyFailure::Credentials => {
+                    "give the proxy's user and password in the setting `proxy`, as user:password@ before the host"
+                }
+                ProxyFailure::Refused => {
+                    "let the proxy allow the service's host, or set another proxy"
+                }
+            },
+            Cause::Tls(_) if self.proxy.is_some() => {
+                "check the endpoint's name, the roots and the clock; a proxy that opens TLS needs its CA in the CA file or the platform's roots"
+            }
             Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",
             Cause::NotUnderstood(_) => "check the endpoint: this may not be the service",
             Cause::Expired | Cause::NotAnswered => "allow more time, or try again",
@@ -201,6 +233,8 @@ impl Phase {
             Phase::Start => "before it began",
             Phase::Credentials => "while waiting for a UserSig",
             Phase::Quota => "while waiting for the quota",
+            Phase::Proxy => "while connecting to the proxy",
+            Phase::Tunnel => "while the proxy connects to the service",
             Phase::Resolve => "while looking up the host",
             Phase::FreeConnection => "while waiting for a free connection",
             Phase::Connect => "while connecting",
@@ -209,6 +243,17 @@ impl Phase {
             Phase::Read => "while waiting for the answer",
             Phase::Backoff => "while waiting to try again",
         }
+    }
+}
+
+impl fmt::Display for ProxyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ProxyFailure::Unreachable => "cannot be reached",
+            ProxyFailure::NoTunnel => "did not reach the service",
+            ProxyFailure::Credentials => "asks for a user and a password that it accepts",
+            ProxyFailure::Refused => "refused to connect to the service",
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Opens a connection: tries each of the host's addresses in turn until the deadline or a cancel, and then TLS.
+//! Opens a connection to one host: tries each of its addresses in turn until the deadline or a cancel, or each of the
+//! proxy's that leads to it, and then TLS.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -15,11 +16,13 @@ use rustls::{
 use socket2::{Domain, Protocol, Type};
 
 use crate::endpoint::Endpoint;
-use crate::error::{Cause, Phase};
+use crate::error::{Cause, Phase, ProxyFailure};
+use crate::proxy::Proxy;
 
 use super::connection::Connection;
 use super::context::Context;
-use super::resolve::Addresses;
+use super::resolve::{Addresses, Resolver};
+use super::tunnel;
 
 /// How TLS connections are made: checked, and the same in each process. What sessions share is made for each process.
 pub(crate) struct Tls {
@@ -41,33 +44,80 @@ impl Tls {
         })
     }
 
-    fn config(&self) -> Arc<ClientConfig> {
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
         let config = self.config.clone();
         let config = config.with_root_certificates(Arc::clone(&self.roots));
         Arc::new(config.with_no_client_auth())
     }
 }
 
+/// A host of the service, and the way there.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) proxy: Option<Arc<Proxy>>,
+}
+
 pub(super) struct Connector {
+    host: Host,
+    /// The host's, or the proxy's if it has one.
     addresses: Arc<Addresses>,
     /// `None`: plain HTTP, which connects to loopback addresses only, whatever the name resolves to.
     tls: Option<Arc<ClientConfig>>,
-    host: String,
 }
 
 impl Connector {
-    pub(super) fn new(endpoint: &Endpoint, tls: Option<&Tls>) -> Connector {
+    pub(super) fn new(
+        host: Host,
+        tls: Option<Arc<ClientConfig>>,
+        resolver: &Resolver,
+    ) -> Connector {
+        let called = host
+            .proxy
+            .as_ref()
+            .map_or(&host.endpoint, |proxy| &proxy.endpoint);
         Connector {
-            addresses: Addresses::new(endpoint),
-            tls: tls.map(Tls::config),
-            host: endpoint.host().to_owned(),
+            addresses: Addresses::new(called, resolver),
+            tls: tls.filter(|_| host.endpoint.is_tls()),
+            host,
         }
     }
 
     pub(super) fn connect(&self, context: &mut Context) -> Result<Connection, Cause> {
-        context.phase = Phase::Resolve;
+        let mut connection = match &self.host.proxy {
+            None => self.reach([Phase::Resolve, Phase::Connect], context)?,
+            Some(proxy) => {
+                let reached = self.reach([Phase::Proxy; 2], context);
+                let reached = reached.and_then(|mut connection| {
+                    if proxy.endpoint.is_tls() {
+                        self.secure(&mut connection, &proxy.endpoint, context)?;
+                    }
+                    Ok(connection)
+                });
+                let mut connection =
+                    reached.map_err(|cause| cause.of_proxy(ProxyFailure::Unreachable))?;
+                context.phase = Phase::Tunnel;
+                let opened = tunnel::open(&mut connection, proxy, &self.host.endpoint, context);
+                opened.map_err(|cause| cause.of_proxy(ProxyFailure::NoTunnel))?;
+                connection
+            }
+        };
+        context.phase = Phase::Handshake;
+        self.secure(&mut connection, &self.host.endpoint, context)?;
+        context.phase = Phase::Write;
+        Ok(connection)
+    }
+
+    /// No connection to the host was made, and calls go to another one.
+    pub(super) fn forget_addresses(&self) {
+        self.addresses.forget();
+    }
+
+    /// Looks up the host, or the proxy, and connects to it.
+    fn reach(&self, phases: [Phase; 2], context: &mut Context) -> Result<Connection, Cause> {
+        context.phase = phases[0];
         let addresses = self.addresses.current(context)?;
-        context.phase = Phase::Connect;
+        context.phase = phases[1];
         let stream = self.first_that_answers(&addresses, context);
         let stream = stream.inspect_err(|cause| {
             context.refused = cause.is_local_failure();
@@ -75,13 +125,24 @@ impl Connector {
                 self.addresses.failed();
             }
         })?;
-        let session = self.tls.as_ref().map(|config| {
-            let name = ServerName::try_from(self.host.clone());
-            let name = name.map_err(|error| Cause::Tls(error.into()))?;
-            let session = ClientConnection::new(Arc::clone(config), name);
-            session.map_err(|error| Cause::Tls(error.into()))
-        });
-        Connection::open(stream, session.transpose()?, context)
+        Ok(Connection::new(stream))
+    }
+
+    /// Makes the handshake with an endpoint, if the host is called by HTTPS.
+    fn secure(
+        &self,
+        connection: &mut Connection,
+        endpoint: &Endpoint,
+        context: &mut Context,
+    ) -> Result<(), Cause> {
+        let Some(config) = &self.tls else {
+            return Ok(());
+        };
+        let name = ServerName::try_from(endpoint.host().to_owned());
+        let name = name.map_err(|error| Cause::Tls(error.into()))?;
+        let session = ClientConnection::new(Arc::clone(config), name);
+        let session = session.map_err(|error| Cause::Tls(error.into()))?;
+        connection.secure(session, context)
     }
 
     fn first_that_answers(
@@ -93,7 +154,7 @@ impl Connector {
         // an address failed for a reason other than a refused socket
         let mut failed_otherwise = false;
         for (index, address) in addresses.iter().enumerate() {
-            if self.tls.is_none() && !address.ip().is_loopback() {
+            if self.tls.is_none() && !address.ip().to_canonical().is_loopback() {
                 last = context.network(io::Error::new(
                     io::ErrorKind::PermissionDenied,
                     format!("plain HTTP is for this machine only, and the host is at {address}"),

@@ -1,4 +1,4 @@
-//! A connection: TCP, and TLS over it for HTTPS. The socket is non-blocking; each wait is one `poll`, which ends at the
+//! A connection: TCP, and TLS over it for HTTPS; with a proxy that is called by HTTPS, TLS within TLS. The socket is non-blocking; each wait is one `poll`, which ends at the
 //! deadline or when a cancel shuts the socket.
 //!
 //! A request leaves in one `sendmsg`, its head and its body from where they are, with the end of the handshake before it.
@@ -31,7 +31,10 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
-    tls: Option<Box<TlsSession>>,
+    /// From the socket upwards: with a proxy, where that has one, and with the service.
+    sessions: Vec<TlsSession>,
+    /// Which of the client's hosts it leads to.
+    pub(super) host: usize,
     /// The head of the request under way, which holds the UserSig.
     pub(super) head: Zeroizing<Vec<u8>>,
     /// What has arrived, decrypted, since the last request.
@@ -51,38 +54,39 @@ struct TlsSession {
 }
 
 impl Connection {
-    /// Takes a connected socket that does not block, and makes the handshake if there is a TLS session.
-    pub(super) fn open(
-        stream: Arc<TcpStream>,
-        session: Option<ClientConnection>,
-        context: &mut Context,
-    ) -> Result<Connection, Cause> {
-        context.phase = Phase::Handshake;
-        let tls = session.map(|session| {
-            Box::new(TlsSession {
-                session,
-                records: Vec::new(),
-                received: Vec::new(),
-            })
-        });
-        let mut connection = Connection {
+    /// Takes a connected socket that does not block.
+    pub(super) fn new(stream: Arc<TcpStream>) -> Connection {
+        Connection {
             stream,
-            tls,
+            sessions: Vec::new(),
+            host: 0,
             head: Zeroizing::default(),
             arrived: Vec::new(),
             closed: false,
             reusable: false,
-        };
+        }
+    }
+
+    /// Speaks TLS from here on, over all that it speaks by now.
+    pub(super) fn secure(
+        &mut self,
+        session: ClientConnection,
+        context: &mut Context,
+    ) -> Result<(), Cause> {
+        self.sessions.push(TlsSession {
+            session,
+            records: Vec::new(),
+            received: Vec::new(),
+        });
         let is_handshaking = |tls: &TlsSession| tls.session.is_handshaking();
-        while connection.tls.as_deref().is_some_and(is_handshaking) {
-            if connection.closed {
+        while self.sessions.last().is_some_and(is_handshaking) {
+            if self.closed {
                 return Err(context.disconnected());
             }
-            connection.write_records(context)?;
-            connection.read(context)?;
+            self.write_records(context)?;
+            self.read(context)?;
         }
-        context.phase = Phase::Write;
-        Ok(connection)
+        Ok(())
     }
 
     /// True if an idle connection still looks open.
@@ -103,16 +107,14 @@ impl Connection {
         // nothing is sent after the deadline, which may have passed since the last wait
         context.check()?;
         let request = [self.head.as_slice(), body];
-        match &mut self.tls {
-            None => write(&self.stream, request, context)?,
+        match self.sessions.last_mut() {
+            None => write(&self.stream, request, context),
             Some(tls) => {
                 let encrypted = tls.encrypt(request);
                 encrypted.map_err(|error| context.network(error))?;
-                self.write_records(context)?;
+                self.write_records(context)
             }
         }
-        context.phase = Phase::Read;
-        Ok(())
     }
 
     /// An answer was read in full, so many bytes of what has arrived.
@@ -141,7 +143,7 @@ impl Connection {
     /// Reads once.
     fn read(&mut self, context: &Context) -> Result<(), Cause> {
         context.ready(&self.stream, PollFlags::IN)?;
-        let into = match &mut self.tls {
+        let into = match self.sessions.first_mut() {
             None => &mut self.arrived,
             Some(tls) => &mut tls.received,
         };
@@ -155,20 +157,33 @@ impl Connection {
             }
         };
         self.closed = read == 0;
-        if let Some(tls) = &mut self.tls {
-            self.closed |= tls.decrypt(&mut self.arrived)?;
+        let mut rest = self.sessions.as_mut_slice();
+        while let Some((tls, above)) = rest.split_first_mut() {
+            let plain = match above.first_mut() {
+                None => &mut self.arrived,
+                Some(above) => &mut above.received,
+            };
+            self.closed |= tls.decrypt(plain)?;
+            rest = above;
         }
         Ok(())
     }
 
     fn write_records(&mut self, context: &mut Context) -> Result<(), Cause> {
-        let Some(tls) = &mut self.tls else {
-            return Ok(());
-        };
-        let collected = tls.collect_records();
-        collected.map_err(|error| context.network(error))?;
-        write(&self.stream, [&tls.records, &[]], context)?;
-        tls.records.clear();
+        let mut rest = self.sessions.as_mut_slice();
+        while let Some((tls, below)) = rest.split_last_mut() {
+            let collected = tls.collect_records();
+            collected.map_err(|error| context.network(error))?;
+            match below.last_mut() {
+                None => write(&self.stream, [&tls.records, &[]], context)?,
+                Some(below) => {
+                    let encrypted = below.encrypt([&tls.records, &[]]);
+                    encrypted.map_err(|error| context.network(error))?;
+                }
+            }
+            tls.records.clear();
+            rest = below;
+        }
         Ok(())
     }
 }
@@ -240,7 +255,7 @@ impl Connection {
     pub(super) fn to(address: std::net::SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nonblocking(true).unwrap();
-        Connection::open(Arc::new(stream), None, &mut Context::endless()).unwrap()
+        Connection::new(Arc::new(stream))
     }
 }
 
@@ -267,6 +282,7 @@ mod tests {
             arrived
         });
         let mut context = Context::endless();
+        context.phase = Phase::Write;
         connection.send(&body, &mut context).unwrap();
         let arrived = reader.join().unwrap();
         assert!(arrived == [&**connection.head, &body].concat());

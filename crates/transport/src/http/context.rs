@@ -47,9 +47,22 @@ impl Context {
     /// How long the present phase may wait: connecting has a deadline of its own.
     pub(super) fn wait_scope(&self) -> &WaitScope {
         match self.phase {
-            Phase::Resolve | Phase::Connect | Phase::Handshake => &self.connecting,
+            Phase::Proxy | Phase::Tunnel | Phase::Resolve | Phase::Connect | Phase::Handshake => {
+                &self.connecting
+            }
             _ => &self.wait_scope,
         }
+    }
+
+    /// Runs `connect` within half of the time that is left for connecting.
+    pub(super) fn within_half<T>(&mut self, connect: impl FnOnce(&mut Context) -> T) -> T {
+        let now = Instant::now();
+        let half = self.connecting.deadline.saturating_duration_since(now) / 2;
+        let half = self.connecting.at_most(now + half);
+        let whole = std::mem::replace(&mut self.connecting, half);
+        let connected = connect(self);
+        self.connecting = whole;
+        connected
     }
 
     /// Shuts `socket` when the call is cancelled.
@@ -137,7 +150,6 @@ impl Context {
 #[cfg(test)]
 impl Context {
     pub(super) fn endless() -> Context {
-        let deadline = deadline_after(Duration::MAX);
-        Context::new(WaitScope::until(deadline), deadline)
+        Context::new(WaitScope::endless(), deadline_after(Duration::MAX))
     }
 }

@@ -7,18 +7,17 @@ use std::time::{Duration, Instant};
 use imtag_core::{Answer, Identifier, NotUnderstood, Request, SdkAppId, UserSig, start_of};
 use zeroize::Zeroize;
 
-use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
 use crate::wait::{WaitScope, deadline_after, deadline_from};
 
 use super::body::BodyPart;
-use super::connect::{Connector, Tls};
+use super::connect::{Host, Tls};
 use super::connection::Connection;
 use super::context::Context;
 use super::head::{Head, HeadReader};
-use super::pool::Pool;
+use super::hosts::Hosts;
 use super::refused_socket::{Exchanges, Refused};
-use super::request_head::RequestHead;
+use super::resolve::Resolver;
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -28,9 +27,7 @@ const ERROR_PAGE: Duration = Duration::from_millis(100);
 
 /// The connections of a client.
 pub(crate) struct Http {
-    head: RequestHead,
-    connector: Connector,
-    pool: Pool,
+    hosts: Hosts,
     exchanges: Exchanges,
 }
 
@@ -93,15 +90,14 @@ impl Exchanged {
 
 impl Http {
     pub(crate) fn new(
-        endpoint: &Endpoint,
+        hosts: &[Host],
         tls: Option<&Tls>,
+        resolver: &Resolver,
         sdkappid: SdkAppId,
         identifier: &Identifier,
     ) -> Http {
         Http {
-            head: RequestHead::new(endpoint, sdkappid, identifier),
-            connector: Connector::new(endpoint, tls),
-            pool: Pool::default(),
+            hosts: Hosts::new(hosts, tls, resolver, sdkappid, identifier),
             exchanges: Exchanges::default(),
         }
     }
@@ -153,16 +149,9 @@ impl Http {
         let connect_deadline = deadline_from(now, exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
         let takes_pooled = !exchange.over_new_connection;
-        let pooled = takes_pooled.then(|| self.pool.take(now)).flatten();
-        let (connection, clears) = match pooled {
-            None => (self.connector.connect(&mut context), None),
-            Some((connection, clears)) => {
-                context.watch(&connection.stream);
-                context.phase = Phase::Write;
-                (Ok(connection), Some(clears))
-            }
-        };
-        let result = connection.and_then(|mut connection| {
+        let connection = self.hosts.connection(takes_pooled, now, &mut context);
+        let clears = connection.as_ref().map_or(None, |(_, clears)| *clears);
+        let result = connection.and_then(|(mut connection, _)| {
             let Exchange {
                 path,
                 usersig,
@@ -170,12 +159,12 @@ impl Http {
                 body,
                 ..
             } = *exchange;
-            let head = &mut connection.head;
-            self.head.write(path, usersig, random, body.len(), head);
+            let head = &self.hosts.route(&connection).head;
+            head.write(path, usersig, random, body.len(), &mut connection.head);
             let answer = post(&mut connection, body, &mut context);
             if connection.reusable {
                 context.release_connection();
-                self.pool.put(connection);
+                self.hosts.put(connection);
             }
             answer
         });
@@ -215,7 +204,7 @@ impl Http {
             }
             result => return (result, None),
         };
-        self.pool.clear(clears);
+        self.hosts.pool.clear(clears);
         (Err(cause), Some(stale))
     }
 }
@@ -225,6 +214,7 @@ fn post(connection: &mut Connection, body: &[u8], context: &mut Context) -> Resu
     let sent = connection.send(body, context);
     connection.head.as_mut_slice().zeroize();
     sent?;
+    context.phase = Phase::Read;
     let head = read_head(connection, context)?;
     let status = head.status;
     let mut answer = Vec::new();
@@ -314,18 +304,24 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::endpoint::Endpoint;
 
     #[test]
     fn an_exchange_over_a_new_connection_closes_none_that_others_have_put_back() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // it never answers
         let address = listener.local_addr().unwrap();
+        let host = Host {
+            endpoint: Endpoint::parse(&format!("http://{address}")).unwrap(),
+            proxy: None,
+        };
         let http = Http::new(
-            &Endpoint::parse(&format!("http://{address}")).unwrap(),
+            &[host],
             None,
+            &Resolver::default(),
             SdkAppId::new(1_400_000_000).unwrap(),
             &Identifier::new("admin").unwrap(),
         );
-        http.pool.put(Connection::to(address));
+        http.hosts.put(Connection::to(address));
         let exchanged = http.exchange(&Exchange {
             path: "v4",
             random: 1,
@@ -339,7 +335,7 @@ mod tests {
             waits_for_connection: false,
         });
         assert!(exchanged.result.is_err());
-        assert!(http.pool.take(Instant::now()).is_some());
+        assert!(http.hosts.pool.take(Instant::now()).is_some());
     }
 
     #[test]

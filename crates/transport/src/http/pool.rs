@@ -1,4 +1,4 @@
-//! The idle connections of a client. A connection is seldom dead alone: a restart of the service or a proxy, or a NAT that
+//! The idle connections of a client, all to the host that its calls go to. A connection is seldom dead alone: a restart of the service or a proxy, or a NAT that
 //! forgot it, ends all idle connections. So the first dead one clears the pool. A connection that goes idle later has just
 //! carried an answer: it stays, even if another that was taken before proves dead meanwhile.
 
@@ -56,9 +56,11 @@ impl Pool {
     }
 
     /// A connection that was taken after so many clears is dead: closes all that are idle, unless another such one has.
-    pub(super) fn clear(&self, clears: u64) {
+    /// `None`: in any case.
+    pub(super) fn clear(&self, clears: impl Into<Option<u64>>) {
+        let clears = clears.into();
         let mut state = self.state.lock();
-        if state.clears == clears {
+        if clears.is_none_or(|clears| clears == state.clears) {
             state.clears += 1;
             let idle = mem::take(&mut state.idle);
             drop(state);

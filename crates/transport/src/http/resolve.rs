@@ -2,6 +2,7 @@
 //! once when the first call needs the addresses, and again in the background when they are old. Only the first call
 //! waits for it.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -20,9 +21,36 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 /// How many addresses of a host are tried.
 const ADDRESSES: usize = 16;
 
+/// Looks a host and port up: the system's look-up, or a test's own.
+type LookUp = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Resolver(Arc<LookUp>);
+
+impl Resolver {
+    pub(crate) fn new(
+        look_up: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Resolver {
+        Resolver(Arc::new(look_up))
+    }
+}
+
+impl Default for Resolver {
+    fn default() -> Resolver {
+        Resolver::new(|host, port| Ok((host, port).to_socket_addrs()?.take(ADDRESSES).collect()))
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
 pub(super) struct Addresses {
     host: String,
     port: u16,
+    resolver: Resolver,
     known: Lock<Known>,
 }
 
@@ -45,12 +73,13 @@ struct Known {
 type NoAddress = (io::Error, bool);
 
 impl Addresses {
-    pub(super) fn new(endpoint: &Endpoint) -> Arc<Addresses> {
+    pub(super) fn new(endpoint: &Endpoint, resolver: &Resolver) -> Arc<Addresses> {
         let ip = endpoint.host().parse::<IpAddr>();
         let numeric = ip.map(|ip| SocketAddr::new(ip, endpoint.port()));
         Arc::new(Addresses {
             host: endpoint.host().to_owned(),
             port: endpoint.port(),
+            resolver: resolver.clone(),
             known: Lock::new(Known {
                 addresses: numeric.into_iter().collect(),
                 ..Known::default()
@@ -105,6 +134,15 @@ impl Addresses {
         self.known.lock().failed = true;
     }
 
+    /// Calls go to another host for a while: the next one to this host waits for a new look-up, as the addresses may be
+    /// what is wrong.
+    pub(super) fn forget(&self) {
+        let mut known = self.known.lock();
+        if known.looked_up.is_some() {
+            known.addresses.clear();
+        }
+    }
+
     /// Starts a look-up unless one is under way.
     fn start_look_up(self: &Arc<Self>, known: &mut Known) -> io::Result<()> {
         if !known.looking {
@@ -116,8 +154,7 @@ impl Addresses {
     }
 
     fn look_up(&self) {
-        let found = (self.host.as_str(), self.port).to_socket_addrs();
-        let found = found.map(|found| found.take(ADDRESSES).collect::<Vec<_>>());
+        let found = (self.resolver.0)(&self.host, self.port);
         let mut known = self.known.lock();
         known.looking = false;
         known.looked_up = Some(Instant::now());
@@ -142,10 +179,11 @@ mod tests {
     use super::*;
     use crate::error::Phase;
     use crate::wait::{CancelToken, WaitScope, deadline_after};
+    use std::sync::atomic::{AtomicU8, Ordering};
     use std::thread;
 
     fn addresses(endpoint: &str) -> Arc<Addresses> {
-        Addresses::new(&Endpoint::parse(endpoint).unwrap())
+        Addresses::new(&Endpoint::parse(endpoint).unwrap(), &Resolver::default())
     }
 
     fn current(
@@ -229,6 +267,28 @@ mod tests {
             thread::yield_now();
         }
         assert_eq!(current(&addresses, Duration::MAX, None).unwrap(), found);
+    }
+
+    #[test]
+    fn addresses_that_are_forgotten_are_waited_for_and_numbers_stay() {
+        let looked_up = Arc::new(AtomicU8::new(0));
+        let counted = Arc::clone(&looked_up);
+        let resolver = Resolver::new(move |host, port| {
+            assert_eq!((host, port), ("a.test", 443));
+            let last = 1 + counted.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![([127, 0, 0, last], port).into()])
+        });
+        let addresses = Addresses::new(&Endpoint::parse("https://a.test").unwrap(), &resolver);
+        for last in [1, 2] {
+            for _ in 0..2 {
+                let found = current(&addresses, Duration::MAX, None).unwrap();
+                assert_eq!(found, [([127, 0, 0, last], 443).into()]);
+            }
+            addresses.forget();
+        }
+        let numeric = self::addresses("https://127.0.0.9:1");
+        numeric.forget();
+        assert_eq!(current(&numeric, Duration::MAX, None).unwrap().len(), 1);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! as a test says.
 #![allow(dead_code)] // each test file uses a part
 
+pub(crate) mod behind;
 pub(crate) mod network;
+pub(crate) mod proxy;
 pub(crate) mod random;
 
 use std::fmt::Display;

@@ -1,0 +1,335 @@
+//! The hosts of the service, and which of them calls go to. A second one is there for when the first cannot be reached.
+//!
+//! ```text
+//!            no connection to the first, but one to the spare
+//!  first ──────────────────────────────────────────────────────► spare ◄─────┐
+//!    ▲                                                            │   │      │ none: for 60 s more
+//!    │             no connection to the spare, but one to the first   │      │
+//!    ├────────────────────────────────────────────────────────────┘   │ after 60 s one call tries the first
+//!    └───────────────────────────── one ◄─────────────────────────────┴──────┘
+//! ```
+//!
+//! - Only a failed look-up, connection or handshake counts, also one that a proxy reports, and nothing that comes later: a
+//!   request is written to one host.
+//! - A call that fails over does so in its own time: the host that is tried first has half of what is left for connecting.
+//!   If neither can be reached, the failure is the first one's, and the next call begins where this one began. The call that
+//!   tries the first again may lose as much time, and goes on at the spare.
+//! - When calls go over, the idle connections to the host that they leave are closed, and its addresses forgotten.
+
+use std::time::{Duration, Instant};
+
+use imtag_core::{Identifier, SdkAppId};
+
+use crate::error::{Cause, Phase, ProxyFailure};
+use crate::wait::Lock;
+
+use super::connect::{Connector, Host, Tls};
+use super::connection::Connection;
+use super::context::Context;
+use super::pool::Pool;
+use super::request_head::RequestHead;
+use super::resolve::Resolver;
+
+/// How long calls go to the spare host before one of them tries the first again.
+const SPARE_FOR: Duration = Duration::from_secs(60);
+
+const FIRST: usize = 0;
+const SPARE: usize = 1;
+
+pub(super) struct Hosts {
+    /// The first, and the spare if there is one.
+    routes: Vec<Route>,
+    /// `None`: calls go to the first. Else to the spare, and from then on one of them tries the first.
+    first_due: Lock<Option<Instant>>,
+    pub(super) pool: Pool,
+}
+
+/// What is a host's own.
+pub(super) struct Route {
+    pub(super) head: RequestHead,
+    connector: Connector,
+}
+
+impl Hosts {
+    pub(super) fn new(
+        hosts: &[Host],
+        tls: Option<&Tls>,
+        resolver: &Resolver,
+        sdkappid: SdkAppId,
+        identifier: &Identifier,
+    ) -> Hosts {
+        let tls = tls.map(Tls::config);
+        let route = |host: &Host| Route {
+            head: RequestHead::new(&host.endpoint, sdkappid, identifier),
+            connector: Connector::new(host.clone(), tls.clone(), resolver),
+        };
+        Hosts {
+            routes: hosts.iter().map(route).collect(),
+            first_due: Lock::default(),
+            pool: Pool::default(),
+        }
+    }
+
+    /// The one that a connection leads to.
+    pub(super) fn route(&self, connection: &Connection) -> &Route {
+        &self.routes[connection.host]
+    }
+
+    /// A connection of the pool, with how often that was cleared, or a new one.
+    pub(super) fn connection(
+        &self,
+        takes_pooled: bool,
+        now: Instant,
+        context: &mut Context,
+    ) -> Result<(Connection, Option<u64>), Cause> {
+        let pooled = |context: &mut Context| {
+            let (connection, clears) = takes_pooled.then(|| self.pool.take(now)).flatten()?;
+            context.watch(&connection.stream);
+            context.phase = Phase::Write;
+            Some((connection, Some(clears)))
+        };
+        let (host, is_trial) = self.turn(now);
+        if !is_trial {
+            if let Some(pooled) = pooled(context) {
+                return Ok(pooled);
+            }
+        }
+        if self.routes.len() == 1 {
+            return Ok((self.connect(host, context)?, None));
+        }
+        let failure = match context.within_half(|context| self.connect(host, context)) {
+            Ok(connection) => {
+                if is_trial {
+                    self.go_to(FIRST, now);
+                }
+                return Ok((connection, None));
+            }
+            Err(cause) => cause,
+        };
+        if context.refused || !is_of_host(&failure) || context.check().is_err() {
+            return Err(failure);
+        }
+        let other = FIRST + SPARE - host;
+        let pooled = is_trial.then(|| pooled(context)).flatten();
+        let gone_over = match pooled {
+            Some(pooled) => Ok(pooled),
+            None => self.connect(other, context).map(|it| (it, None)),
+        };
+        match gone_over {
+            Ok(connection) => {
+                self.routes[host].connector.forget_addresses();
+                self.go_to(other, now);
+                Ok(connection)
+            }
+            Err(cancelled @ Cause::Cancelled { .. }) => Err(cancelled),
+            Err(_) => Err(failure),
+        }
+    }
+
+    /// Keeps a connection that has just carried an answer, unless calls go to the other host by now.
+    pub(super) fn put(&self, connection: Connection) {
+        let current = if self.first_due.lock().is_some() {
+            SPARE
+        } else {
+            FIRST
+        };
+        if connection.host == current {
+            self.pool.put(connection);
+        }
+    }
+
+    /// Where a call goes, and whether it is the one that tries the first host again.
+    fn turn(&self, now: Instant) -> (usize, bool) {
+        let mut first_due = self.first_due.lock();
+        match *first_due {
+            None => (FIRST, false),
+            Some(due) if now < due => (SPARE, false),
+            Some(_) => {
+                *first_due = Some(now + SPARE_FOR);
+                (FIRST, true)
+            }
+        }
+    }
+
+    fn go_to(&self, host: usize, now: Instant) {
+        let due = (host == SPARE).then(|| now + SPARE_FOR);
+        let before = std::mem::replace(&mut *self.first_due.lock(), due);
+        if before.is_some() != due.is_some() {
+            self.pool.clear(None);
+        }
+    }
+
+    fn connect(&self, host: usize, context: &mut Context) -> Result<Connection, Cause> {
+        let mut connection = self.routes[host].connector.connect(context)?;
+        connection.host = host;
+        Ok(connection)
+    }
+}
+
+/// Whether a host may be at fault where there is no connection to it: not the proxy on the way to both.
+fn is_of_host(cause: &Cause) -> bool {
+    match cause {
+        Cause::Network { .. } | Cause::Tls(_) => true,
+        Cause::Timeout { phase } => *phase != Phase::Proxy,
+        Cause::Proxy { failure, .. } => *failure == ProxyFailure::NoTunnel,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::wait::{WaitScope, deadline_after};
+
+    /// Two hosts of this machine, each of which listens as long as its listener is there.
+    struct Scene {
+        hosts: Hosts,
+        /// Bound and never listening: the ports stay this scene's, and refuse while nothing else listens.
+        ports: [Socket; 2],
+        listeners: [Option<Socket>; 2],
+        now: Instant,
+    }
+
+    fn bound(address: SocketAddr) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket
+    }
+
+    fn address(socket: &Socket) -> SocketAddr {
+        socket.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let ports = [(); 2].map(|()| bound("127.0.0.1:0".parse().unwrap()));
+            let hosts = ports.each_ref().map(|port| Host {
+                endpoint: Endpoint::parse(&format!("http://{}", address(port))).unwrap(),
+                proxy: None,
+            });
+            let app = SdkAppId::new(1_400_000_000).unwrap();
+            let admin = Identifier::new("admin").unwrap();
+            let mut scene = Scene {
+                hosts: Hosts::new(&hosts, None, &Resolver::default(), app, &admin),
+                ports,
+                listeners: [None, None],
+                now: Instant::now(),
+            };
+            scene.set(FIRST, true);
+            scene.set(SPARE, true);
+            scene
+        }
+
+        fn set(&mut self, host: usize, listens: bool) {
+            self.listeners[host] = listens.then(|| {
+                let listener = bound(address(&self.ports[host]));
+                listener.listen(16).unwrap();
+                listener
+            });
+        }
+
+        /// The host that a call reaches, over an idle connection or a new one, which it then leaves to others.
+        fn call(&self, takes_pooled: bool) -> Result<usize, Cause> {
+            let mut context = Context::endless();
+            let (connection, _) = self
+                .hosts
+                .connection(takes_pooled, self.now, &mut context)?;
+            assert!(!context.sent && context.phase == Phase::Write);
+            let host = connection.host;
+            self.hosts.put(connection);
+            Ok(host)
+        }
+
+        fn reaches(&self) -> [usize; 2] {
+            [false, true].map(|takes_pooled| self.call(takes_pooled).unwrap())
+        }
+    }
+
+    #[test]
+    fn calls_go_to_the_spare_for_a_minute_and_then_one_tries_the_first() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.reaches(), [FIRST; 2]);
+        scene.set(FIRST, false);
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        // it is back, but is not asked before a minute is over
+        scene.set(FIRST, true);
+        scene.now += SPARE_FOR - Duration::from_millis(1);
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        scene.now += Duration::from_millis(1);
+        assert_eq!(scene.reaches(), [FIRST; 2]);
+    }
+
+    #[test]
+    fn if_the_first_is_still_away_one_call_a_minute_finds_it_out() {
+        let mut scene = Scene::new();
+        scene.set(FIRST, false);
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        scene.now += SPARE_FOR;
+        // over the idle connection all the same
+        assert_eq!(scene.call(true).unwrap(), SPARE);
+        scene.set(FIRST, true);
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        scene.now += SPARE_FOR;
+        // the others do not wait for it
+        assert_eq!(scene.hosts.turn(scene.now), (FIRST, true));
+        assert_eq!(scene.hosts.turn(scene.now), (SPARE, false));
+    }
+
+    #[test]
+    fn a_spare_that_goes_away_too_hands_back_at_once() {
+        let mut scene = Scene::new();
+        scene.set(FIRST, false);
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        scene.set(FIRST, true);
+        scene.set(SPARE, false);
+        assert_eq!(scene.reaches(), [FIRST; 2]);
+    }
+
+    #[test]
+    fn if_neither_can_be_reached_the_failure_is_of_the_first_and_nothing_changes() {
+        let mut scene = Scene::new();
+        scene.set(FIRST, false);
+        scene.set(SPARE, false);
+        for _ in 0..2 {
+            assert!(matches!(
+                scene.call(true),
+                Err(Cause::Network { phase: Phase::Connect, source })
+                    if source.kind() == io::ErrorKind::ConnectionRefused
+            ));
+        }
+        assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
+    }
+
+    #[test]
+    fn the_idle_connections_to_the_host_that_is_left_are_closed() {
+        let mut scene = Scene::new();
+        let mut context = Context::endless();
+        let first = scene.hosts.connection(false, scene.now, &mut context);
+        let (first, _) = first.unwrap_or_else(|cause| panic!("{cause:?}"));
+        assert_eq!(scene.call(false).unwrap(), FIRST);
+        scene.set(FIRST, false);
+        assert_eq!(scene.call(false).unwrap(), SPARE);
+        scene.hosts.put(first); // was under way meanwhile
+        assert_eq!(scene.hosts.pool.take(scene.now).unwrap().0.host, SPARE);
+        assert!(scene.hosts.pool.take(scene.now).is_none());
+    }
+
+    #[test]
+    fn no_spare_is_tried_once_the_time_is_up_or_the_call_cancelled() {
+        let mut scene = Scene::new();
+        scene.set(FIRST, false);
+        let over = WaitScope::until(Instant::now());
+        let mut context = Context::new(over, deadline_after(Duration::MAX));
+        let failed = scene.hosts.connection(false, scene.now, &mut context);
+        assert!(failed.is_err());
+        assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
+    }
+}
