@@ -62,6 +62,7 @@ const TRANSPORT: &[&str] = &[
     "rand",
     "rustix",
     "rustls",
+    "rustls-native-certs",
     "socket2",
     "thiserror",
     "webpki-roots",

@@ -26,7 +26,7 @@ const CORE: &Layers = &[
 ];
 
 const TRANSPORT: &Layers = &[
-    "async_programs endpoint outcome process proxy redact wait",
+    "async_programs endpoint outcome process proxy redact roots wait",
     "error",
     "credentials http outage rate_limiter",
     "pipeline",

@@ -19,6 +19,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::http::{Host, Resolver, Tls};
 use crate::proxy::{InvalidProxy, ProxySetting};
+use crate::roots::Roots;
 use crate::state::{Settings, Shared};
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
@@ -37,6 +38,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     ca_file: Option<PathBuf>,
+    roots: Roots,
     spare_endpoint: Option<String>,
     proxy: ProxySetting,
     resolver: Resolver,
@@ -101,6 +103,9 @@ pub enum SettingsError {
     /// The CA file holds no certificate, or a damaged one.
     #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
     NoCertificate(PathBuf),
+    /// This machine has no root certificates where its system keeps them.
+    #[error("this machine has no root certificates{}: install them (ca-certificates), set a CA file, or use the built-in roots", .0.as_deref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    NoPlatformRoots(Option<String>),
     /// This process has a default TLS provider of rustls, which cannot be used.
     #[error("the TLS provider that this process has installed cannot be used: {0}")]
     TlsProvider(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -126,6 +131,7 @@ impl Default for ClientBuilder {
             timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
             ca_file: None,
+            roots: Roots::default(),
             spare_endpoint: None,
             proxy: ProxySetting::default(),
             resolver: Resolver::default(),
@@ -208,6 +214,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Which root certificates are trusted; default: the built-in ones. With a [CA file](ClientBuilder::ca_file) only its.
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = roots;
+        self
+    }
+
     /// Looks hosts up in place of the system: for tests.
     #[doc(hidden)]
     pub fn resolver(
@@ -274,7 +286,7 @@ impl ClientBuilder {
         self
     }
 
-    /// A PEM file of root certificates, used instead of the public ones.
+    /// A PEM file of root certificates, used instead of the built-in ones or the platform's.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
@@ -321,7 +333,7 @@ impl ClientBuilder {
             sdkappid,
             identifier,
             credentials: self.credentials.ok_or(SettingsError::NoCredentials)?,
-            tls: tls(&hosts, self.ca_file.as_deref())?,
+            tls: tls(&hosts, self.ca_file.as_deref(), self.roots)?,
             hosts,
             resolver: self.resolver,
             rules: Rules {
@@ -359,11 +371,30 @@ fn non_zero(time: Duration, name: &'static str) -> Result<Duration, SettingsErro
     }
 }
 
-fn tls(hosts: &[Host], ca_file: Option<&Path>) -> Result<Option<Tls>, SettingsError> {
-    let roots = ca_file.map(read_roots).transpose()?;
-    let is_tls = hosts.iter().any(|host| host.endpoint.is_tls());
-    let tls = is_tls.then(|| Tls::new(roots)).transpose();
-    tls.map_err(|error| SettingsError::TlsProvider(error.into()))
+fn tls(hosts: &[Host], ca_file: Option<&Path>, roots: Roots) -> Result<Option<Tls>, SettingsError> {
+    let from_file = ca_file.map(read_roots).transpose()?;
+    if !hosts.iter().any(|host| host.endpoint.is_tls()) {
+        return Ok(None);
+    }
+    let roots = match (from_file, roots) {
+        (None, Roots::Platform) => Some(platform_roots()?),
+        (from_file, _) => from_file,
+    };
+    let tls = Tls::new(roots);
+    tls.map(Some)
+        .map_err(|error| SettingsError::TlsProvider(error.into()))
+}
+
+/// Those that can be read: systems have some of old forms among them.
+fn platform_roots() -> Result<RootCertStore, SettingsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = found.errors.first().map(ToString::to_string);
+        return Err(SettingsError::NoPlatformRoots(why));
+    }
+    Ok(roots)
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, SettingsError> {

@@ -26,6 +26,7 @@ mod process;
 mod proxy;
 mod rate_limiter;
 mod redact;
+mod roots;
 mod state;
 mod wait;
 
@@ -45,6 +46,7 @@ pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progre
 #[doc(hidden)] // for libimtag
 pub use process::{keep_process_id, process_id};
 pub use proxy::InvalidProxy;
+pub use roots::{Roots, UnknownRoots};
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};
