@@ -72,7 +72,7 @@ fn contributing_names_files_and_folders_that_exist() {
     assert_none(missing.collect());
 }
 
-/// The places in the table of what is decided where: `core/src/plan/ · packing.rs` is two, both in `crates/core/src`.
+/// The places in the table of what is decided where: `core/src/plan/ · text.rs` is two, both in `crates/core/src`.
 fn placed(text: &str) -> Vec<String> {
     let rows = text.lines().filter(|it| it.starts_with("| "));
     let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once("| "));
