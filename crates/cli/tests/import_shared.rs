@@ -201,6 +201,35 @@ fn an_empty_list_that_a_killed_import_made_goes_and_one_of_a_person_stays() {
 }
 
 #[test]
+fn a_kill_between_the_removal_of_the_log_and_that_of_the_journal_sends_nothing_again() {
+    for earlier in [None, Some(""), Some(EARLIER)] {
+        let stage = two_files();
+        if let Some(earlier) = earlier {
+            stage.file("all", earlier);
+        }
+        let journal = stage.home.path().join("b.csv.journal");
+        let kept = stage.home.path().join("kept");
+        let import = ["import", "b.csv", "--failed", "all", "--json"];
+        // a second name, under which stays what the journal is when it loses its own
+        let ran = stage.run_while(&import, || fs::hard_link(&journal, &kept).unwrap());
+        assert_eq!(ran.exit, Some(1), "{ran:?}");
+        assert!(!journal.exists());
+        fs::rename(kept, &journal).unwrap();
+        let sent = stage.emulator.stats().arrivals();
+        let ran = stage.run(&import);
+        let report = ran.json();
+        assert_eq!(
+            (ran.exit, &report["resumed"], &report["failed_list"]),
+            (Some(1), &json!(2), &json!("all")),
+            "{report}"
+        );
+        assert_eq!(stage.emulator.stats().arrivals(), sent);
+        assert_eq!(accounts(&stage, "all"), ["nowhere"]);
+        assert!(!journal.exists());
+    }
+}
+
+#[test]
 fn a_list_of_bad_rows_that_another_program_replaced_is_not_named_as_this_ones() {
     let stage = two_files();
     stage.file("a.csv", "account,tag\nalice,vip\n,a\n");

@@ -229,7 +229,7 @@ impl StoreFile {
 
     /// Removes it; or empties it, where an empty file was there before.
     pub(super) fn remove(self, was_empty: bool) -> Result<(), UnusableFile> {
-        // the log first: without it, the file is a store of some moments ago
+        // the log first: while the file has its path, no other import makes a log
         let removed = remove_log(&self.wal).and_then(|()| {
             if was_empty {
                 self.file.set_len(0)

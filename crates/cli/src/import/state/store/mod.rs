@@ -452,15 +452,18 @@ impl Store {
             return Ok(true); // as if it had been killed
         }
         let nothing = self.users.settled() == 0 && self.users_in_doubt() == 0;
-        if nothing || self.users.are_settled() && is_listed {
-            let was_empty = self.facts.journal_was_empty;
-            self.file.remove(was_empty)?;
-            return Ok(false);
-        }
+        let is_over = nothing || self.users.are_settled() && is_listed;
         self.facts.is_running = self.any_in_doubt;
         self.commit()?;
-        self.file.close()?;
-        Ok(true)
+        if is_over {
+            // a kill may come after the log is removed: the file alone has to know the list then
+            let whole = self.file.checkpoint();
+            whole.map_err(StoreError::writing(&self.file.path))?;
+            self.file.remove(self.facts.journal_was_empty)?;
+        } else {
+            self.file.close()?;
+        }
+        Ok(!is_over)
     }
 
     /// Closes a store that was opened for its list, as it was found.
