@@ -230,6 +230,45 @@ fn a_kill_between_the_removal_of_the_log_and_that_of_the_journal_sends_nothing_a
 }
 
 #[test]
+fn an_import_that_is_refused_for_its_journal_or_failed_list_leaves_the_list_of_bad_rows() {
+    let stage = two_files();
+    let bad_row = "account,tag\nalice,vip\n,a\n";
+    stage.file("a.csv", bad_row);
+    let import = stage.at_work(&["import", "a.csv"]);
+    let says = format!(
+        "imtag: another import (process {}) is at work with a.csv.journal: ",
+        import.id()
+    );
+    stage.run(&["import", "a.csv"]).refuses(2, &says);
+    let other = ["import", "a.csv", "--bad-rows", "other"];
+    stage.run(&other).refuses(2, &says);
+    assert!(!stage.home.path().join("other").exists());
+    stage::kill(import);
+
+    let earlier = "{\"line\":4,\"reason\":\"no\"}\n";
+    let bad = stage.file("bad", earlier);
+    stage.file("mine", "mine");
+    for rows in [bad_row, "account,tag\nalice,vip\n"] {
+        stage.file("a.csv", rows);
+        for (flag, says) in [
+            ("--journal", "mine is not a journal of an import"),
+            ("--failed", "mine is not a list of failed users"),
+        ] {
+            let import = ["import", "a.csv", "--bad-rows", "bad", flag, "mine"];
+            stage.run(&import).refuses(2, says);
+            assert_eq!(fs::read_to_string(&bad).unwrap(), earlier);
+        }
+    }
+    // nor does a list of bad rows that is refused leave a failed list
+    stage.file("a.csv", bad_row);
+    let import = ["import", "a.csv", "--bad-rows", "mine", "--failed", "all"];
+    stage
+        .run(&import)
+        .refuses(2, "mine is not a list of bad rows");
+    assert!(!stage.home.path().join("all").exists());
+}
+
+#[test]
 fn a_list_of_bad_rows_that_another_program_replaced_is_not_named_as_this_ones() {
     let stage = two_files();
     stage.file("a.csv", "account,tag\nalice,vip\n,a\n");

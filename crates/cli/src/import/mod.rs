@@ -189,10 +189,7 @@ impl Run<'_> {
         let identity = Identity::new(read.fingerprint, users, settings(client));
         // from here on there are files, which a signal is not to leave behind
         self.interrupt.busy_with(Busy::Importing);
-        if let Some(list) = &self.files.bad_rows {
-            read.bad_rows.write_list(list)?;
-        }
-        let (store, mut list) = self.open_store(identity)?;
+        let (store, mut list) = self.open_store(identity, &mut read.bad_rows)?;
         let resumed = store.users.settled();
         let sender = Sender {
             client,
@@ -297,11 +294,19 @@ impl Run<'_> {
         Ok(report.exit())
     }
 
-    /// Opens the journal, and says it where an import is resumed. Nothing that was there is changed before all is checked.
-    fn open_store(&self, identity: Identity) -> Result<(Store, OwnFile), CommandError> {
+    /// Opens the journal and the lists, and says it where an import is resumed. Nothing that was there is changed before
+    /// all is checked.
+    fn open_store(
+        &self,
+        identity: Identity,
+        bad_rows: &mut BadRows,
+    ) -> Result<(Store, OwnFile), CommandError> {
         let journal = &self.files.journal;
         let mut store = Store::open(journal, identity)?;
         let held = failed_list::hold(&self.files.failed, &mut store).and_then(|mut list| {
+            if let Some(path) = &self.files.bad_rows {
+                bad_rows.write_list(path).inspect_err(|_| list.leave())?;
+            }
             let is_gone = store.users_listed() > 0 && list.is_empty();
             if is_gone || store.users.failed() > 0 {
                 failed_list::write(&mut list, &mut store)?;
