@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use imtag_emulator::Fault;
+use rusqlite::Connection;
 use stage::{ADD, KEY, Stage, limited, run, run_with_input};
 
 const FILE: &str = "users.csv";
@@ -274,6 +275,15 @@ fn an_empty_file_that_was_there_is_written_and_never_removed() {
         .unwrap()
         .mode();
     assert_eq!(mode & 0o777, 0o600, "it had another");
+    // a kill comes before the journal says that it was empty
+    stage.killed(&import);
+    let journal = Connection::open(stage.home.path().join("journal")).unwrap();
+    journal.execute_batch("DELETE FROM facts").unwrap();
+    drop(journal);
+    assert!(!empty("journal"));
+    fs::write(stage.home.path().join("failed"), "").unwrap();
+    assert_eq!(stage.run(&import).exit, Some(0));
+    assert!(empty("failed") && empty("journal"));
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Store {
             store.users_held_back = 0;
         }
         if store.facts.identity == Identity::default() {
-            store.facts.journal_was_empty = store.file.found == Found::Empty;
+            store.facts.journal_was_empty = store.file.found != Found::Nothing;
         }
         if !store.is_resumed() {
             store.earlier = Counters::default();
