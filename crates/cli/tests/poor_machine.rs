@@ -144,6 +144,49 @@ fn a_list_that_cannot_be_made_from_a_folder_that_takes_no_file_says_what_to_chan
 }
 
 #[test]
+fn a_list_in_a_folder_that_this_user_may_not_read_or_write_to_is_written_and_emptied_or_removed() {
+    let user = another_user(90_000);
+    for (folder_mode, before, after) in [
+        (0o711, Some(""), Some("")),
+        (0o711, Some(stage::EARLIER), Some("")),
+        (0o733, Some(stage::EARLIER), None),
+        (0o733, None, None),
+    ] {
+        let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0001"]));
+        stage.file(FILE, users_with_tags(2, 1));
+        stage.file("well.csv", users_with_tags(1, 1));
+        let list = stage.file("lists/list", before.unwrap_or_default());
+        if std::os::unix::fs::chown(&list, user.parse().ok(), None).is_err() {
+            return skipped();
+        }
+        if before.is_none() {
+            std::fs::remove_file(&list).unwrap();
+        }
+        for (path, mode) in [
+            (stage.home.path(), 0o777),
+            (list.parent().unwrap(), folder_mode),
+        ] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, mode).unwrap();
+        }
+        let list = || std::fs::read_to_string(&list).ok();
+        let import = |file| {
+            let arguments = ["import", file, "--failed", "lists/list"];
+            run(as_user(&stage, &user, &[], &arguments))
+        };
+        let ran = import(FILE);
+        assert_eq!(ran.exit, Some(1), "{folder_mode:o} {before:?}: {ran:?}");
+        let listed = list().unwrap();
+        assert!(listed.starts_with("{\"account\":\"user0001\","), "{listed}");
+        assert_eq!(listed.lines().count(), 1);
+        assert!(!stage.home.path().join("users.csv.journal").exists());
+        let ran = import("well.csv");
+        assert_eq!(ran.exit, Some(0), "{folder_mode:o} {before:?}: {ran:?}");
+        assert_eq!(list().as_deref(), after, "{folder_mode:o} {before:?}");
+    }
+}
+
+#[test]
 fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     let stage = Stage::new();
     let path = stage.file(FILE, users_with_tags(300, 1));

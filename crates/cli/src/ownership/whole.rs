@@ -120,12 +120,14 @@ impl OwnFile {
         let written = match new {
             Some(new) => new
                 .persist(&path)
-                .map(|file| self.file = file)
-                .map_err(io::Error::from),
+                .map_err(io::Error::from)
+                .and_then(|file| {
+                    self.file = file;
+                    sync_folder_of(&path)
+                }),
             None => self.write_in_place(write),
         };
         self.known.stamp = Stamp::new(&self.file).map_err(denied())?;
-        let written = written.and_then(|()| sync_folder_of(&path));
         written.map_err(denied())?;
         if self.is_unchanged() {
             Ok(())
@@ -169,7 +171,8 @@ impl OwnFile {
         })
     }
 
-    /// Removes the file, or empties it if it was there empty; one that another program has changed stays.
+    /// Removes the file, or empties it if it was there empty or is not to be removed; one that another program has changed
+    /// stays.
     pub(crate) fn remove(&self) -> Result<(), UnusableFile> {
         let removed = if !self.is_unchanged() {
             Ok(())
@@ -180,6 +183,11 @@ impl OwnFile {
         } else {
             self.file.set_len(0)
         };
+        let removed = removed.or_else(|error| match error.kind() {
+            // the folder is another user's
+            ErrorKind::PermissionDenied => self.file.set_len(0),
+            _ => Err(error),
+        });
         removed.map_err(UnusableFile::denied(&self.path, "removed"))
     }
 
@@ -262,11 +270,12 @@ pub(crate) fn remove(file: &File, path: &Path) -> io::Result<()> {
 
 /// Makes the creation or removal of a file survive a power cut.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match File::open(folder_of(path))?.sync_all() {
-        // some network file systems know no such thing for folders
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-        result => result,
-    }
+    let synced = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+    synced.or_else(|error| match error.kind() {
+        // some network file systems know no such thing for folders; and one that takes files may not be readable
+        ErrorKind::InvalidInput | ErrorKind::PermissionDenied => Ok(()),
+        _ => Err(error),
+    })
 }
 
 #[cfg(test)]
