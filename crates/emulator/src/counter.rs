@@ -5,6 +5,9 @@
 //!
 //! In place of a number it says `reset` while the database is to be put anew, whatever is in it: a reset is done once
 //! that is on the disk.
+//!
+//! It is locked from the start to the end, before anything else in the folder is looked at. So a reset replaces no files
+//! of an emulator that runs, also on a network file system, where folders have no locks.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -13,7 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::error::DataError;
-use crate::folder::{Folder, USERS_LAST};
+use crate::folder::{Folder, USERS_LAST, lock_for};
 
 pub(crate) const RESET: &str = "reset";
 /// What it says is as long each time, so that one can be written over another at once.
@@ -21,17 +24,22 @@ const BYTES: usize = 20;
 
 pub(crate) struct Counter {
     path: PathBuf,
-    /// None where there is none, until one is made. Nothing is counted then.
+    /// None where a person removed it, until the folder is taken: one that is refused stays as it is.
     file: Option<File>,
 }
 
 impl Counter {
-    /// The one of a folder, and what it says.
+    /// The one of a folder, and what it says. A new folder gets one, before any other file: whatever stops this start,
+    /// the next one goes on.
     pub(crate) fn open(folder: &Folder) -> Result<(Counter, Option<String>), DataError> {
-        let counter = Counter {
+        let mut counter = Counter {
             path: folder.file(USERS_LAST),
-            file: folder.own_file(USERS_LAST)?,
+            file: None,
         };
+        counter.take(folder)?;
+        if folder.is_new() {
+            counter.make(folder, RESET)?;
+        }
         let mut says = [0; BYTES];
         counter.with(|file| file.read_at(&mut says, 0).map(drop), "read")?;
         let says = String::from_utf8_lossy(&says);
@@ -45,9 +53,15 @@ impl Counter {
     pub(crate) fn make(&mut self, folder: &Folder, says: impl Display) -> Result<(), DataError> {
         if self.file.is_none() {
             folder.write_new(USERS_LAST, text(says).as_bytes())?;
-            self.file = folder.own_file(USERS_LAST)?;
+            self.take(folder)?;
         }
         Ok(())
+    }
+
+    fn take(&mut self, folder: &Folder) -> Result<(), DataError> {
+        self.file = folder.own_file(USERS_LAST)?;
+        let lock = |file| lock_for(&folder.path, file);
+        self.file.as_ref().map_or(Ok(()), lock)
     }
 
     pub(crate) fn write(&self, says: impl Display) -> Result<(), DataError> {

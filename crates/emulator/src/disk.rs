@@ -24,7 +24,6 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Read};
 use std::mem;
-use std::num::ParseIntError;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -72,59 +71,29 @@ pub(crate) struct Disk {
     block_end: Option<String>,
     /// The last row from before this round.
     before_round: i64,
+    /// The last row. SQLite's own number counts rows too that a full disk did not take.
+    last: i64,
     /// Bytes of JSON that requests wrote, and blocks did not yet.
     due: usize,
 }
 
-/// SQLite's log, which is...
+/// SQLite's log, and what becomes of it where the disk is dropped.
 enum Log {
-    /// not there before: it goes, where the folder is refused.
+    /// The folder is not taken, and this start made the log: it is removed.
     New,
-    /// of an emulator that was killed: it stays, where the folder is refused.
+    /// The folder is not taken, and the log is another's: it stays.
     Found,
-    /// in use: it goes once the file has all of it.
+    /// The folder is taken: SQLite brings the log into the file and removes it.
     Used,
 }
 
 impl Disk {
     /// Opens the database of a folder, and reads all users; makes it where there is none.
     pub(crate) fn open(folder: Folder) -> Result<(Disk, Store), DataError> {
-        folder.refuse_link(USERS_LOG)?;
-        let (path, has_log) = (folder.file(USERS), folder.file(USERS_LOG).exists());
-        let not_ours = |name, why: &str| {
-            if folder.owner.is_some() {
-                refusal(&folder.file(name), why.into())
-            } else {
-                folder.foreign()
-            }
-        };
-        let users = folder.own_file(USERS)?;
-        let (mut counter, mut says) = Counter::open(&folder)?;
-        if folder.owner.is_none() && !has_log && users.is_none() && says.is_none() {
-            // Before any other file: whatever stops this start, the next one goes on.
-            counter.make(&folder, RESET)?;
-            says = Some(RESET.to_owned());
-        }
+        let (counter, says) = Counter::open(&folder)?;
         let is_being_reset = says.as_deref() == Some(RESET);
-        let mut start = [0; 72];
-        let read = users
-            .as_ref()
-            .map_or(Ok(0), |users| users.read_at(&mut start, 0));
-        read.map_err(|error| DataError::cannot("read", &path, error))?;
-        let is_ours = start.starts_with(SQLITE) && start.ends_with(APPLICATION_ID);
-        if users.is_some() && !is_ours {
-            return Err(not_ours(USERS, "it is no database of an emulator's users"));
-        }
-        if users.is_none() && !is_being_reset {
-            let why = "it is not there, and the rest of the data is";
-            return Err(not_ours(USERS, why));
-        }
-        if folder.file(ROLLBACK).exists() {
-            let why = "beside it is a journal of another program's";
-            return Err(not_ours(USERS, why));
-        }
-        // SQLite's lock of the file ends with any handle of it that is closed.
-        drop(users);
+        refuse_strangers(&folder, is_being_reset)?;
+        let (path, has_log) = (folder.file(USERS), folder.file(USERS_LOG).exists());
         let packer = || {
             let mut packer = Compressor::new(LEVEL)?;
             packer.set_parameter(CParameter::ChecksumFlag(true))?;
@@ -134,16 +103,25 @@ impl Disk {
             db: None,
             folder,
             counter,
-            log: if has_log { Log::Found } else { Log::New },
+            log: Log::Found,
             packer: packer().map_err(|error| DataError::cannot("use", &path, error))?,
             block_end: None,
             before_round: 0,
+            last: 0,
             due: 0,
         };
         let mut read = || {
-            if !is_being_reset {
-                disk.db = Some(connect(&path)?);
+            let db = if is_being_reset {
+                disk.put_empty()
+            } else {
+                connect(&path)
+            };
+            let db = db.map_err(|error| refusal(&path, error));
+            // Else another emulator has made it meanwhile.
+            if !has_log && !matches!(db, Err(DataError::InUse { .. })) {
+                disk.log = Log::New;
             }
+            disk.db = Some(db?);
             disk.check()?;
             disk.rows()
         };
@@ -151,11 +129,11 @@ impl Disk {
         let counter = disk.folder.file(USERS_LAST);
         let counted: i64 = match says.as_deref() {
             None | Some(RESET) => 0,
-            Some(number) => number
-                .parse()
-                .map_err(|error: ParseIntError| DataError::damaged(&counter, error))?,
+            Some(number) => number.parse().map_err(|_| DataError::NoNumber {
+                path: counter.clone(),
+            })?,
         };
-        let lost = counted.saturating_sub(disk.before_round);
+        let lost = counted.saturating_sub(disk.last);
         if let Ok(lost @ 1..) = u64::try_from(lost) {
             return Err(DataError::Lost {
                 path,
@@ -169,7 +147,7 @@ impl Disk {
     /// The folder is taken: from now on its files may change.
     pub(crate) fn begin(&mut self) -> Result<(), DataError> {
         self.log = Log::Used;
-        self.counter.make(&self.folder, self.before_round)
+        self.counter.make(&self.folder, self.last)
     }
 
     fn db(&mut self) -> Result<&Connection, Failure> {
@@ -219,7 +197,7 @@ impl Disk {
         }
         drop(rows);
         drop(all);
-        self.before_round = last;
+        (self.before_round, self.last) = (last, last);
         store.unsaved = Some(Vec::new());
         Ok(store)
     }
@@ -236,18 +214,17 @@ impl Disk {
             Vec::new()
         };
         store.unsaved = Some(unsaved);
-        let last = appended?;
+        appended?;
         // The rows are there all the same; only their loss would not be noticed.
-        let _ = self.counter.write(last);
+        let _ = self.counter.write(self.last);
         while self.due >= BLOCK_BYTES {
             self.write_block(store)?;
         }
         Ok(())
     }
 
-    /// Appends users as they are, in one row; those of many changes that a full disk kept back may take several. Answers
-    /// the last one's id.
-    fn append_users(&mut self, accounts: &[String], store: &mut Store) -> Result<i64, Failure> {
+    /// Appends users as they are, in one row; those of many changes that a full disk kept back may take several.
+    fn append_users(&mut self, accounts: &[String], store: &mut Store) -> Result<(), Failure> {
         let mut row = Vec::new();
         for account in accounts {
             push_user(&mut row, account, store.tags(account).map(|tag| &**tag));
@@ -258,7 +235,7 @@ impl Disk {
         if !row.is_empty() {
             self.due += self.append(row)?;
         }
-        Ok(self.db()?.last_insert_rowid())
+        Ok(())
     }
 
     /// Writes the next users again, or ends the round.
@@ -278,9 +255,8 @@ impl Disk {
         } else {
             let delete = "DELETE FROM users WHERE id <= ?1";
             let before_round = self.before_round;
-            let db = self.db()?;
-            db.execute(delete, [before_round])?;
-            self.before_round = db.last_insert_rowid();
+            self.db()?.execute(delete, [before_round])?;
+            self.before_round = self.last;
             self.due = 0;
         }
         self.block_end = end;
@@ -295,22 +271,24 @@ impl Disk {
         }
         let packed = self.packer.compress(&row)?;
         let insert = "INSERT INTO users(users) VALUES (?1)";
-        self.db()?.execute(insert, [packed])?;
+        let db = self.db()?;
+        db.execute(insert, [packed])?;
+        self.last = db.last_insert_rowid();
         Ok(row.len())
     }
 
     /// Forgets all users. Once that is marked it is done: what fails then is done before the disk is next used.
     pub(crate) fn reset(&mut self) -> Result<(), DataError> {
-        let inserted = self.db.as_ref().map_or(0, Connection::last_insert_rowid);
         self.counter.write(RESET)?;
         if let Err(error) = self.counter.sync() {
-            // Where the mark cannot be taken back, it holds.
-            if self.counter.write(inserted.max(self.before_round)).is_ok() {
+            // A mark that cannot be taken back holds, and so does that of an earlier reset.
+            if self.db.is_some() && self.counter.write(self.last).is_ok() {
                 return Err(error);
             }
         }
         self.db = None;
-        (self.block_end, self.before_round, self.due) = (None, 0, 0);
+        self.block_end = None;
+        (self.before_round, self.last, self.due) = (0, 0, 0);
         let _ = self.db();
         Ok(())
     }
@@ -329,7 +307,8 @@ impl Disk {
         self.folder.write_new(USERS, &image()?)?;
         let db = connect(&self.folder.file(USERS))?;
         self.counter.write(0)?;
-        self.counter.sync()?;
+        // Where it fails, a power cut may bring the mark back. To give up here would leave neither mark nor database.
+        let _ = self.counter.sync();
         Ok(db)
     }
 }
@@ -347,6 +326,36 @@ impl Drop for Disk {
             _ => {}
         }
     }
+}
+
+/// Refuses what is no emulator's before SQLite opens it, which would change it.
+fn refuse_strangers(folder: &Folder, is_being_reset: bool) -> Result<(), DataError> {
+    folder.refuse_link(USERS_LOG)?;
+    let path = folder.file(USERS);
+    let not_ours = |why: &str| {
+        if folder.owner.is_some() {
+            Err(refusal(&path, why.into()))
+        } else {
+            Err(folder.foreign())
+        }
+    };
+    if folder.file(ROLLBACK).exists() {
+        return not_ours("beside it is a journal of another program's");
+    }
+    let Some(users) = folder.own_file(USERS)? else {
+        if is_being_reset {
+            return Ok(());
+        }
+        return not_ours("it is not there, and the rest of the data is");
+    };
+    let mut start = [0; 72];
+    let read = users.read_at(&mut start, 0);
+    read.map_err(|error| DataError::cannot("read", &path, error))?;
+    if !start.starts_with(SQLITE) || !start.ends_with(APPLICATION_ID) {
+        return not_ours("it is no database of an emulator's users");
+    }
+    // The file is closed before SQLite opens it, whose lock ends with any handle of it that is closed.
+    Ok(())
 }
 
 fn connect(path: &Path) -> Result<Connection, Failure> {

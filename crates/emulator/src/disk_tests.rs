@@ -197,6 +197,42 @@ fn a_reset_that_the_disk_does_not_take_changes_nothing() {
 }
 
 #[test]
+fn a_reset_that_fails_after_a_full_disk_loses_no_row() {
+    let (home, mut disk, mut store) = in_use();
+    pages(&mut disk, 2);
+    store.add_texts("late", &numbered(5_000));
+    disk.save(&mut store).unwrap_err();
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let right = disk.counter.replace(null.unwrap());
+    disk.reset().unwrap_err();
+    disk.counter.replace(right);
+    assert_eq!(disk.last, 39);
+    let _ = disk.counter.write(disk.last);
+    assert_eq!(open(killed(home.path()).path()).1.users(), 39);
+}
+
+#[test]
+fn an_empty_database_is_used_also_where_its_mark_cannot_be_brought_to_the_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut disk, mut store) = open(home.path());
+    let log = home.path().join(USERS_LOG);
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+    disk.reset().unwrap();
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let right = disk.counter.replace(null.unwrap());
+    // The mark of the first one stays.
+    disk.reset().unwrap();
+    fs::remove_dir(&log).unwrap();
+    store.add_texts("a", &["x"]);
+    disk.save(&mut store).unwrap();
+    disk.counter.replace(right);
+    store.add_texts("b", &["x"]);
+    disk.save(&mut store).unwrap();
+    assert_eq!(plain(&open(killed(home.path()).path()).1), plain(&store));
+}
+
+#[test]
 fn a_reset_that_is_marked_is_done_whatever_fails_then() {
     let home = tempfile::tempdir().unwrap();
     let start = || Emulator::builder().data(home.path()).start();
@@ -240,251 +276,54 @@ fn a_reset_is_done_once_it_is_answered_also_on_a_full_disk() {
         .collect();
     assert_eq!(users, ["after"]);
     // A kill at each step of it.
-    for gone in [None, Some(USERS_LOG), Some(USERS)] {
+    let step = |done: &dyn Fn(&Path)| {
         let step = killed(begun.path());
         fs::write(step.path().join(USERS_LAST), "reset").unwrap();
-        let _ = gone.map(|name| fs::remove_file(step.path().join(name)).unwrap());
-        assert!(plain(&open(step.path()).1).is_empty(), "{gone:?}");
-        assert!(plain(&open(step.path()).1).is_empty(), "{gone:?}");
-    }
-}
-
-/// A database with some users, closed; and what they have.
-fn written() -> (tempfile::TempDir, Plain) {
-    let (home, _, store) = in_use();
-    let users = plain(&store);
-    (home, users)
-}
-
-#[test]
-fn a_damaged_cut_or_missing_log_is_refused_with_a_way_on_and_a_change_without_an_answer_is_not() {
-    let (home, mut disk, mut store) = in_use();
-    let killed = killed(home.path());
-    let log = killed.path().join(USERS_LOG);
-    let right = fs::read(&log).unwrap();
-    let lost = || {
-        let error = refused_unchanged(killed.path());
-        let DataError::Lost { lost, .. } = error else {
-            panic!("{error}");
-        };
-        lost
+        done(step.path());
+        assert!(plain(&open(step.path()).1).is_empty());
+        assert!(plain(&open(step.path()).1).is_empty());
     };
-    for at in (0..1000).step_by(7).chain((1000..right.len()).step_by(997)) {
-        let mut wrong = right.clone();
-        wrong[at] ^= 0x55;
-        fs::write(&log, &wrong).unwrap();
-        assert!((1..=39).contains(&lost()), "{at} of {}", right.len());
-    }
-    fs::write(&log, &right[..right.len() - 1]).unwrap();
-    assert_eq!(lost(), 1);
-    fs::remove_file(&log).unwrap();
-    assert_eq!(lost(), 39);
-    let path = killed.path().to_str().unwrap();
-    let says = format!(
-        "{path}/users.db lacks the last 39 of its rows of users, which {path}/users.last counts: \
-         restore the folder from a copy, or remove {path}/users.last to go on without them"
-    );
-    assert_eq!(refused_unchanged(killed.path()).to_string(), says);
-    // The way on.
-    let mut wrong = right.clone();
-    wrong[right.len() / 2] ^= 0x55;
-    fs::write(&log, &wrong).unwrap();
-    fs::remove_file(killed.path().join(USERS_LAST)).unwrap();
-    let (mut again, mut some) = open(killed.path());
-    assert!((10..39).contains(&some.users()), "{}", some.users());
-    some.add_texts("new", &["x"]);
-    again.save(&mut some).unwrap();
-    drop(again);
-    assert_eq!(plain(&open(killed.path()).1), plain(&some));
-    fs::remove_file(killed.path().join(USERS)).unwrap();
-    let error = refused_unchanged(killed.path());
-    assert!(matches!(error, DataError::Damaged { .. }), "{error}");
-    // A kill in the middle of a change, before its answer.
-    let (users, before) = (plain(&store), self::killed(home.path()));
-    store.add_texts("last", &["x"]);
-    disk.save(&mut store).unwrap();
-    let grown = fs::read(home.path().join(USERS_LOG)).unwrap();
-    for length in (right.len()..grown.len()).step_by(997) {
-        let killed = self::killed(before.path());
-        fs::write(killed.path().join(USERS_LOG), &grown[..length]).unwrap();
-        assert_eq!(plain(&open(killed.path()).1), users, "{length}");
-    }
-}
-
-#[test]
-fn a_reader_after_a_kill_costs_nothing() {
-    let (home, _disk, store) = in_use();
-    let killed = killed(home.path());
-    let reader = Connection::open(killed.path().join(USERS)).unwrap();
-    let count = "SELECT count(*) FROM users";
-    let count: u32 = reader.query_row(count, [], |row| row.get(0)).unwrap();
-    reader.close().unwrap();
-    assert_eq!(count, 39);
-    assert!(!killed.path().join(USERS_LOG).exists());
-    let emulator = Emulator::builder().data(killed.path()).start().unwrap();
-    assert_eq!(emulator.users().len(), store.users());
+    let remove = |home: &Path, name| fs::remove_file(home.join(name)).unwrap();
+    step(&|_| {});
+    step(&|home| remove(home, USERS_LOG));
+    step(&|home| {
+        [USERS_LOG, USERS]
+            .into_iter()
+            .for_each(|it| remove(home, it));
+    });
+    step(&|home| {
+        remove(home, USERS_LOG);
+        fs::write(home.join(USERS), image().unwrap()).unwrap();
+    });
 }
 
 #[test]
 fn a_first_start_that_failed_at_any_file_is_no_obstacle_to_the_next() {
     let home = tempfile::tempdir().unwrap();
-    let folder = Folder::open(home.path()).unwrap();
-    // What it lacks is made by the next one.
-    let (disk, _) = Disk::open(folder).unwrap();
-    disk.folder.keep_owner(&owner()).unwrap();
-    drop(disk);
-    let whole = files(home.path());
-    assert_eq!(whole.len(), 3, "{:?}", whole.keys());
     let start = |home: &Path| Emulator::builder().data(home).tls(true).start();
-    start(killed(home.path()).path()).unwrap();
+    let _running = start(home.path()).unwrap();
+    // In the order in which they are made; users.last has its number once the log is there.
+    let made = [
+        (USERS_LAST, "reset"),
+        (USERS, "reset"),
+        (USERS_LOG, "reset"),
+        ("emulator.json", "0"),
+        ("secret-key", "0"),
+        ("ca-key.pem", "0"),
+        ("ca.pem", "0"),
+    ];
+    let whole = killed(home.path());
+    assert_eq!(files(whole.path()).len(), made.len());
     let begun = tempfile::tempdir().unwrap();
-    fs::write(begun.path().join(USERS_LAST), "reset").unwrap();
-    start(begun.path()).unwrap();
-}
-
-#[test]
-fn a_database_of_another_program_is_left_as_it_is() {
-    for with_owner in [false, true] {
-        let home = tempfile::tempdir().unwrap();
-        let db = Connection::open(home.path().join(USERS)).unwrap();
-        let theirs = "PRAGMA journal_mode = WAL; CREATE TABLE users(id INTEGER PRIMARY KEY, users BLOB); \
-                      INSERT INTO users VALUES (1, 'theirs')";
-        db.execute_batch(theirs).unwrap();
-        let killed = killed(home.path());
-        fs::remove_file(killed.path().join("users.db-shm")).unwrap();
-        if with_owner {
-            own(killed.path());
-        }
-        let error = refused_unchanged(killed.path());
-        let of_emulator = matches!(error, DataError::Damaged { .. });
-        assert_eq!(of_emulator, with_owner, "{error}");
-        let of_another = matches!(error, DataError::Foreign { .. });
-        assert_eq!(of_another, !with_owner, "{error}");
+    fs::write(begun.path().join(".new-x"), "cut").unwrap();
+    for (name, says) in made {
+        fs::copy(whole.path().join(name), begun.path().join(name)).unwrap();
+        fs::write(begun.path().join(USERS_LAST), says).unwrap();
+        let begun = killed(begun.path());
+        start(begun.path()).unwrap().tag("a", ["x"]);
+        assert_eq!(start(begun.path()).unwrap().users().len(), 1, "{name}");
     }
 }
 
-#[test]
-fn own_data_that_are_refused_stay_as_they_are() {
-    let home = tempfile::tempdir().unwrap();
-    let (mut disk, mut store) = open(home.path());
-    store.add_texts("a", &["x"]);
-    disk.save(&mut store).unwrap();
-    let bad = "INSERT INTO users(users) VALUES (x'00')";
-    disk.db().unwrap().execute_batch(bad).unwrap();
-    let in_log = killed(home.path());
-    drop(disk);
-    for folder in [&in_log, &home] {
-        own(folder.path());
-        let error = refused_unchanged(folder.path());
-        assert!(matches!(error, DataError::Damaged { .. }), "{error}");
-    }
-    let (home, _) = written();
-    for (name, text) in [
-        ("users.db-journal", "theirs"),
-        ("ca.pem", "theirs"),
-        ("secret-key", ""),
-    ] {
-        fs::write(home.path().join(name), text).unwrap();
-        let error = refused_unchanged(home.path()).to_string();
-        assert!(error.contains(name.trim_end_matches("-journal")), "{error}");
-        fs::remove_file(home.path().join(name)).unwrap();
-    }
-}
-
-#[test]
-fn a_changed_byte_is_refused_or_changes_nothing() {
-    let (home, users) = written();
-    let path = home.path().join(USERS);
-    let right = fs::read(&path).unwrap();
-    let mut refusals = 0;
-    for at in (0..100).chain((100..right.len()).step_by(211)) {
-        let mut wrong = right.clone();
-        wrong[at] ^= 1 << (at % 8);
-        fs::write(&path, &wrong).unwrap();
-        match Disk::open(Folder::open(home.path()).unwrap()) {
-            Ok((_, store)) => assert_eq!(plain(&store), users, "{at}"),
-            Err(error) => {
-                assert!(error.to_string().contains("users.db"), "{error}");
-                refusals += 1;
-            }
-        }
-    }
-    assert!(refusals > 50, "{refusals}");
-}
-
-#[test]
-fn a_file_that_was_cut_or_is_anothers_is_refused() {
-    let (home, _) = written();
-    let path = home.path().join(USERS);
-    let right = fs::read(&path).unwrap();
-    let damaged = "users.db is damaged: restore the folder from a copy";
-    for length in (0..right.len()).step_by(1024) {
-        fs::write(&path, &right[..length]).unwrap();
-        let error = refused(home.path()).to_string();
-        assert!(error.contains(damaged), "{length}: {error}");
-    }
-    fs::write(&path, "a text of somebody's").unwrap();
-    assert!(refused(home.path()).to_string().contains(damaged));
-    fs::remove_file(&path).unwrap();
-    // Each row of the view is another megabyte, for ever.
-    let endless = "PRAGMA application_id = 1768780901; \
-                   CREATE VIEW users AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
-                   SELECT id, zeroblob(1000000) AS users, 0 AS checksum FROM n";
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch(endless)
-        .unwrap();
-    let error = refused(home.path());
-    let why = error.source().unwrap().to_string();
-    assert_eq!(why, "it is no database of an emulator's users");
-}
-
-#[test]
-fn rows_that_were_not_written_so_are_refused() {
-    let packed = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
-    for (users, why) in [
-        (
-            rusqlite::types::Value::from("{}".to_owned()),
-            "Invalid type",
-        ),
-        (b"{}".to_vec().into(), "Unknown frame descriptor"),
-        (Vec::new().into(), "incomplete frame"),
-        (
-            packed("{").into(),
-            "EOF while parsing an object at line 1 column 1",
-        ),
-        (packed("[1]").into(), "a row has no users"),
-        (
-            packed(&format!("{{{}}}", " ".repeat(32 << 20))).into(),
-            "a row is longer than any request",
-        ),
-        (packed(r#"{"a":["t",1]}"#).into(), "a row has no users"),
-    ] {
-        let (home, _) = written();
-        let db = Connection::open(home.path().join(USERS)).unwrap();
-        db.execute("UPDATE users SET users = ?1 WHERE id = 7", [users])
-            .unwrap();
-        db.close().unwrap();
-        let error = refused(home.path());
-        assert!(matches!(error, DataError::Damaged { .. }), "{error}");
-        assert_eq!(error.source().unwrap().to_string(), why);
-    }
-}
-
-#[test]
-fn no_link_is_followed_out_of_the_folder() {
-    let home = tempfile::tempdir().unwrap();
-    let data = home.path().join("data");
-    // A link to the folder itself is the caller's own.
-    let link = home.path().join("link");
-    symlink(&data, &link).unwrap();
-    open(&data);
-    open(&link);
-    let mine = home.path().join("mine");
-    fs::rename(data.join(USERS), &mine).unwrap();
-    for name in [USERS, USERS_LOG] {
-        symlink(&mine, data.join(name)).unwrap();
-        assert!(matches!(refused(&data), DataError::NoFile { .. }));
-        fs::remove_file(data.join(name)).unwrap();
-    }
-}
+#[path = "disk_refusal_tests.rs"]
+mod refusals;

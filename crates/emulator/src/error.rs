@@ -130,7 +130,9 @@ pub enum DataError {
         identifier: String,
     },
     /// What is there is not what was written.
-    #[error("{path} is damaged: restore the folder from a copy, or remove it to start anew")]
+    #[error(
+        "{path} is damaged: restore the folder from a copy, or remove the folder to start anew"
+    )]
     Damaged {
         /// The file, or the folder of the store.
         path: PathBuf,
@@ -149,6 +151,14 @@ pub enum DataError {
         lost: u64,
         /// The file that says which row was the last one.
         counter: PathBuf,
+    },
+    /// The file that says which row was the last one says no number.
+    #[error(
+        "{path} is damaged: restore the folder from a copy, or remove {path} to go on with the users that are there"
+    )]
+    NoNumber {
+        /// That file.
+        path: PathBuf,
     },
     /// The system refuses it.
     #[error("cannot {action} {path}")]

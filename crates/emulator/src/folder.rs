@@ -9,7 +9,7 @@
 //! ca.pem          that certificate, for clients
 //! ```
 //!
-//! The folder is locked while an emulator runs, and free when its process ends, however it ends.
+//! The folder and its users.last are locked while an emulator runs, and free when its process ends, however it ends.
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all. What
 //! is there is read, or refused: only users and an authority's certificate are ever replaced, and no link is followed.
@@ -78,12 +78,7 @@ impl Folder {
             _ => DataError::cannot("make the folder", path, error),
         })?;
         let lock = File::open(path).map_err(|error| DataError::cannot("open", path, error))?;
-        // where a file system has no locks of folders, that of the users' file is left
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            return Err(DataError::InUse {
-                path: path.to_owned(),
-            });
-        }
+        lock_for(path, &lock)?;
         let folder = Folder {
             path: path.to_owned(),
             owner: owner(path)?,
@@ -93,6 +88,12 @@ impl Folder {
             folder.refuse_foreign()?;
         }
         Ok(folder)
+    }
+
+    /// No start has written anything in it yet.
+    pub(crate) fn is_new(&self) -> bool {
+        let is_there = |name| fs::symlink_metadata(self.file(name)).is_ok();
+        self.owner.is_none() && ![USERS, USERS_LOG, USERS_LAST].into_iter().any(is_there)
     }
 
     pub(crate) fn foreign(&self) -> DataError {
@@ -206,6 +207,16 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// Locks a folder, or a file in it. Network file systems may have locks of files alone.
+pub(crate) fn lock_for(folder: &Path, file: &File) -> Result<(), DataError> {
+    if flock(file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        return Err(DataError::InUse {
+            path: folder.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn owner(folder: &Path) -> Result<Option<Owner>, DataError> {

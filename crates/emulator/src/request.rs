@@ -1,6 +1,7 @@
 //! A request as it came off the wire, before anything is read into it: its route, its body, and what it gets where it
 //! is on no route.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -35,10 +36,8 @@ pub(crate) struct Request {
 impl Request {
     /// Reads the body; `None` where it does not come whole, be it that the caller hangs up or is too slow.
     pub(crate) async fn receive(parts: Parts, body: Body, timeout: Duration) -> Option<Request> {
-        let body = Limited::new(body, BODY_BYTES_AT_MOST).collect();
-        let body = match tokio::time::timeout(timeout, body).await.ok()? {
-            // Into memory of its own: the log keeps it, and must not keep a connection's buffer with it.
-            Ok(body) => Some(Bytes::copy_from_slice(&body.to_bytes())),
+        let body = match tokio::time::timeout(timeout, whole(body)).await.ok()? {
+            Ok(body) => Some(body),
             Err(error) if error.is::<LengthLimitError>() => None,
             Err(_) => return None,
         };
@@ -81,6 +80,18 @@ impl Request {
     }
 }
 
+/// The body in memory of its own, piece by piece: a piece takes more than its bytes, and keeps a connection's buffer.
+async fn whole(body: Body) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let mut body = Limited::new(body, BODY_BYTES_AT_MOST);
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            whole.extend_from_slice(&piece);
+        }
+    }
+    Ok(whole.into_boxed_slice().into())
+}
+
 /// Why no route takes a request.
 fn no_route(method: &str, path: &str) -> String {
     let (asked, method) = (shown_path(path), shown_method(method));
@@ -111,6 +122,11 @@ fn meant(path: &str) -> Option<Route> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use futures_util::stream;
+
     use super::*;
 
     #[test]
@@ -137,6 +153,26 @@ mod tests {
         }
         let text = no_route("GET", "/v4/timpush/add_tag");
         assert_eq!(text, "/v4/timpush/add_tag takes POST, and not GET");
+    }
+
+    #[tokio::test]
+    async fn a_body_in_small_pieces_takes_no_more_than_its_bytes() {
+        let alive = Arc::new(());
+        let pieces = (0..1000).map(move |_| {
+            let pieces = Arc::strong_count(&alive) - 1;
+            assert!(pieces < 5, "{pieces}");
+            Ok::<_, Infallible>(Bytes::from_owner(Piece(Arc::clone(&alive))))
+        });
+        let body = Body::from_stream(stream::iter(pieces));
+        assert_eq!(whole(body).await.unwrap(), "x".repeat(1000));
+    }
+
+    struct Piece(#[expect(dead_code)] Arc<()>);
+
+    impl AsRef<[u8]> for Piece {
+        fn as_ref(&self) -> &[u8] {
+            b"x"
+        }
     }
 
     #[test]
