@@ -64,7 +64,9 @@ const TRANSPORT: &[&str] = &[
     "rustls",
     "rustls-native-certs",
     "socket2",
+    "strsim",
     "thiserror",
+    "toml",
     "webpki-roots",
     "zeroize",
 ];

@@ -26,8 +26,8 @@ const CORE: &Layers = &[
 ];
 
 const TRANSPORT: &Layers = &[
-    "async_programs endpoint outcome process proxy redact roots wait",
-    "error",
+    "async_programs config::setting endpoint outcome process proxy redact roots wait",
+    "config::problems error",
     "credentials http outage rate_limiter",
     "pipeline",
     "state",
@@ -36,6 +36,7 @@ const TRANSPORT: &Layers = &[
     "pipeline::options",
     "client",
     "builder",
+    "config",
 ];
 
 const FFI: &Layers = &[

@@ -132,6 +132,53 @@ fn a_settings_file_is_read_where_the_flag_the_variable_or_home_has_it() {
 }
 
 #[test]
+fn a_profile_is_asked_for_by_the_flag_or_the_variable_and_must_be_there() {
+    let stage = Stage::new();
+    let settings = format!(
+        "identifier = \"administrator\"\nregion = \"china\"\n\n\
+         [profile.here]\nsdkappid = {}\nsecret_key = \"{}\"\nendpoint = \"{}\"\n\n\
+         [profile.away]\nsdkappid = 1\n",
+        stage.emulator.sdkappid(),
+        stage::KEY,
+        stage.emulator.endpoint()
+    );
+    let without = |profile: &str| {
+        run(stage.bare(&["get", "alice", "--profile", profile, "--json"])).json()["error"]["message"]
+            .to_string()
+    };
+    let path = stage.home.path().join(".config/imtag/config.toml");
+    let path = path.display();
+    assert_eq!(
+        without("here"),
+        format!(
+            "\"there is no profile \\\"here\\\": there is no settings file: write {path}, or name one with IMTAG_CONFIG\""
+        )
+    );
+    let file = stage.file(".config/imtag/config.toml", &settings);
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).unwrap();
+    let flag = run(stage.bare(&["get", "alice", "--profile", "here"]));
+    assert_eq!((flag.exit, flag.err.as_str()), (Some(0), ""));
+    let mut variable = stage.bare(&["get", "alice"]);
+    variable.env("IMTAG_PROFILE", "here");
+    assert_eq!(run(variable).exit, Some(0));
+    let mut both = stage.bare(&["get", "alice", "--profile", "here"]);
+    both.env("IMTAG_PROFILE", "away");
+    assert_eq!(run(both).exit, Some(0));
+
+    assert_eq!(
+        without("her"),
+        format!("\"there is no profile \\\"her\\\": {path} has away, here\"")
+    );
+    run(stage.bare(&["get", "alice", "--profile", "away"])).refuses(
+        3,
+        &format!(
+            "imtag: a setting is missing: set IMTAG_SECRET_KEY or IMTAG_SECRET_KEY_FILE or IMTAG_USERSIG or \
+             --secret-key-file, or secret_key or secret_key_file or usersig in [profile.away] of {path} ("
+        ),
+    );
+}
+
+#[test]
 fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
     let stage = Stage::new();
     let config = |text: &[u8]| {
@@ -195,6 +242,7 @@ fn a_flag_that_can_be_no_setting_is_a_mistake_of_the_command_line() {
     let stage = Stage::new();
     for (flag, value, says) in [
         ("--config", &b""[..], "error: --config names no file\n"),
+        ("--profile", b"", "error: --profile names no profile\n"),
         ("--region", b"\xff", "error: --region is not UTF-8\n"),
     ] {
         let mut command = stage.imtag(&["get", flag]);

@@ -175,6 +175,19 @@ pub struct InvalidCallRate(String);
 const MOST: f64 = 100_000_000.0;
 
 impl CallRate {
+    /// 80 % of what the service's pages state for an app. If more calls of one operation arrive in a second, the service
+    /// sends an alarm to the app's webhook, if it has one.
+    #[must_use]
+    pub fn below_alarm() -> CallRate {
+        CallRate::whole(Limits::DOCUMENTED.calls_per_second * 4 / 5)
+    }
+
+    fn whole(calls: u32) -> CallRate {
+        CallRate {
+            calls_in_1000_s: NonZeroU32::new(calls * 1_000).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+
     /// The calls that the rule admits in any [`window`](CallRate::window): whole ones, and at least one.
     #[must_use]
     pub fn calls(self) -> NonZeroU32 {
@@ -198,10 +211,7 @@ impl CallRate {
 impl Default for CallRate {
     /// What the service's pages state for an app: 100.
     fn default() -> CallRate {
-        let calls_in_1000_s = NonZeroU32::new(Limits::DOCUMENTED.calls_per_second * 1_000);
-        CallRate {
-            calls_in_1000_s: calls_in_1000_s.unwrap_or(NonZeroU32::MIN),
-        }
+        CallRate::whole(Limits::DOCUMENTED.calls_per_second)
     }
 }
 

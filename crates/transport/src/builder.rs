@@ -15,6 +15,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::client::Client;
+use crate::config::problems::Problems;
+use crate::config::setting::{APP, CREDENTIALS, RATE, TARGET};
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::http::{Host, Resolver, Tls};
@@ -42,6 +44,8 @@ pub struct ClientBuilder {
     spare_endpoint: Option<String>,
     proxy: ProxySetting,
     resolver: Resolver,
+    /// What is wrong with settings from outside the program.
+    found: Option<Problems>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +75,34 @@ pub enum SettingsError {
         "neither a region nor an endpoint is set: set the region that the console shows for the app"
     )]
     NoPlace,
+    /// The settings file cannot be read.
+    #[error("the settings file {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The settings file is not TOML. The line is named, but never shown: it may hold the key.
+    #[error("the settings file {}{} is not TOML: write name = \"value\", a text in quotes", path.display(), at_line(*.line))]
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// The line, if it is known.
+        line: Option<usize>,
+    },
+    /// The profile that was asked for is not there.
+    #[error("there is no profile {profile:?}: {why}")]
+    NoSuchProfile {
+        /// Its name.
+        profile: String,
+        /// What there is.
+        why: String,
+    },
+    /// What is missing or wrong in the environment and the settings file: everything, with each place where it could
+    /// stand.
+    #[error("{0}")]
+    Found(String),
     /// More than one required setting is missing.
     #[error("{}", sentences(.0))]
     Several(Vec<SettingsError>),
@@ -116,6 +148,11 @@ fn sentences(errors: &[SettingsError]) -> String {
     sentences.join("; ")
 }
 
+fn at_line(line: Option<usize>) -> String {
+    line.map(|line| format!(", line {line},"))
+        .unwrap_or_default()
+}
+
 impl Default for ClientBuilder {
     fn default() -> Self {
         ClientBuilder {
@@ -135,6 +172,7 @@ impl Default for ClientBuilder {
             spare_endpoint: None,
             proxy: ProxySetting::default(),
             resolver: Resolver::default(),
+            found: None,
         }
     }
 }
@@ -168,28 +206,40 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// The app, and the account of the app administrator that calls it. Required.
+    /// The app, and the account of the app administrator that calls it. Required. What is 0 or empty is not set, and
+    /// stays as it was.
     pub fn app(mut self, sdkappid: u32, identifier: impl Into<String>) -> Self {
-        self.sdkappid = sdkappid;
-        self.identifier = identifier.into();
+        let identifier = identifier.into();
+        let [app, admin] = APP;
+        if sdkappid != 0 {
+            self.sdkappid = sdkappid;
+            self.settle(&[app]);
+        }
+        if !identifier.is_empty() {
+            self.identifier = identifier;
+            self.settle(&[admin]);
+        }
         self
     }
 
     /// What UserSigs are made of, or what supplies them. Required.
     pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = Some(credentials.into());
+        self.settle(&CREDENTIALS);
         self
     }
 
     /// The app's data centre. Required, unless an endpoint is set; the later of the two counts.
     pub fn region(mut self, region: Region) -> Self {
         self.place = Some(Target::Region(region));
+        self.settle(&TARGET);
         self
     }
 
     /// An address in place of a region's: `https://host[:port]`, or `http://` with a loopback address.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.place = Some(Target::Endpoint(endpoint.into()));
+        self.settle(&TARGET);
         self
     }
 
@@ -233,6 +283,7 @@ impl ClientBuilder {
     /// The generation of paths; default: `all_member_push`.
     pub fn generation(mut self, generation: Generation) -> Self {
         self.generation = generation;
+        self.settle(&["generation"]);
         self
     }
 
@@ -245,6 +296,7 @@ impl ClientBuilder {
     /// setting counts, and `true` of a later one.
     pub fn fresh_start(mut self, fresh_start: bool) -> Self {
         self.fresh_start = Some(fresh_start);
+        self.settle(&["fresh_start"]);
         self
     }
 
@@ -263,6 +315,7 @@ impl ClientBuilder {
     /// of their own.
     pub fn calls_per_second(mut self, calls: impl Into<f64>) -> Self {
         self.calls_per_second = Some(calls.into());
+        self.settle(&RATE);
         self
     }
 
@@ -289,7 +342,20 @@ impl ClientBuilder {
     /// A PEM file of root certificates, used instead of the built-in ones or the platform's.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
+        self.settle(&["ca_file"]);
         self
+    }
+
+    /// What is wrong with settings from outside the program. What is set from here on settles its part.
+    pub(crate) fn found(mut self, problems: Problems) -> Self {
+        self.found = Some(problems);
+        self
+    }
+
+    fn settle(&mut self, keys: &[&str]) {
+        if let Some(found) = &mut self.found {
+            found.settle(keys);
+        }
     }
 
     /// Makes the client. It sends nothing yet. Its TLS uses the default [`CryptoProvider`](rustls::crypto::CryptoProvider)
@@ -297,8 +363,17 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// Names all required settings that are missing, or else the first that cannot be used.
-    pub fn build(self) -> Result<Client, SettingsError> {
-        let mut missing = self.missing();
+    pub fn build(mut self) -> Result<Client, SettingsError> {
+        let missing = self.missing();
+        if let Some(mut found) = self.found.take() {
+            for (_, keys) in &missing {
+                found.missing_unless_wrong(keys);
+            }
+            if let Some(problems) = found.in_words() {
+                return Err(SettingsError::Found(problems));
+            }
+        }
+        let mut missing: Vec<_> = missing.into_iter().map(|(error, _)| error).collect();
         match missing.len() {
             0 => {}
             1 => return Err(missing.remove(0)),
@@ -350,16 +425,25 @@ impl ClientBuilder {
         Ok(Client { shared })
     }
 
-    /// The required settings that are missing.
-    fn missing(&self) -> Vec<SettingsError> {
+    /// The required settings that are missing, each with the keys of what would set it.
+    fn missing(&self) -> Vec<(SettingsError, &'static [&'static str])> {
         let app = SdkAppId::new(self.sdkappid).err().map(Into::into);
         let identifier = self.identifier.is_empty();
         let identifier = identifier.then_some(InvalidIdentifier::Empty.into());
         let credentials = self.credentials.is_none();
         let credentials = credentials.then_some(SettingsError::NoCredentials);
-        let place = self.place.is_none().then_some(SettingsError::NoPlace);
-        let all = [app, identifier, credentials, place];
-        all.into_iter().flatten().collect()
+        let target = self.place.is_none().then_some(SettingsError::NoPlace);
+        let [sdkappid, admin] = APP.each_ref().map(std::slice::from_ref);
+        let all = [
+            (app, sdkappid),
+            (identifier, admin),
+            (credentials, &CREDENTIALS[..]),
+            (target, &TARGET),
+        ];
+        let missing = all
+            .into_iter()
+            .filter_map(|(error, keys)| Some((error?, keys)));
+        missing.collect()
     }
 }
 
@@ -397,7 +481,8 @@ fn platform_roots() -> Result<RootCertStore, SettingsError> {
     Ok(roots)
 }
 
-fn read_roots(path: &Path) -> Result<RootCertStore, SettingsError> {
+/// The certificates of a CA file.
+pub(crate) fn read_roots(path: &Path) -> Result<RootCertStore, SettingsError> {
     let pem = std::fs::read(path).map_err(|source| SettingsError::CaFile {
         path: path.to_owned(),
         source,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
+use imtag_core::{AddTags, CallRate, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
 
 use crate::call::{Call, CallOptions};
 use crate::endpoint::Endpoint;
@@ -75,6 +75,12 @@ impl Client {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         self.shared.settings.endpoint()
+    }
+
+    /// This process's share of the app's quota.
+    #[must_use]
+    pub fn calls_per_second(&self) -> CallRate {
+        self.shared.settings.calls_per_second
     }
 
     /// Adds tags to users.

@@ -15,6 +15,7 @@ pub mod async_programs;
 mod builder;
 mod call;
 mod client;
+mod config;
 mod credentials;
 mod endpoint;
 mod error;
@@ -33,6 +34,13 @@ mod wait;
 pub use builder::{ClientBuilder, SettingsError};
 pub use call::CallOptions;
 pub use client::Client;
+pub use config::Config;
+#[doc(hidden)] // for the command line
+pub use config::{
+    Given,
+    parser::{KEYS, Parser, RATES, parsed},
+    setting::{Kind, SETTINGS, Setting},
+};
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{Cause, ChangeError, Error, Phase, ProxyFailure, RunError, Unfinished};

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
+use imtag_transport::{Config, Kind, SETTINGS, Setting};
 
 #[cfg(feature = "emulator")]
 pub(crate) use emulator::{EmulatorArgs, Window};
 
 use crate::exit;
 use crate::import::Memory;
-use crate::settings::{self, Kind, SETTINGS, Setting, Settings};
+use crate::settings;
 
 /// Tags users of Tencent Chat.
 #[derive(Parser)]
@@ -30,7 +31,7 @@ pub(crate) struct Cli {
     pub(crate) timeout: Option<Duration>,
 
     #[arg(skip)]
-    pub(crate) settings: Settings,
+    pub(crate) settings: Config,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -135,8 +136,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     let mut command = command();
     let matches = command.try_get_matches_from_mut(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    cli.settings = Settings::new(|key| matches.get_one(key).cloned());
-    if let Some(wrong) = cli.settings.wrong_flag() {
+    cli.settings = Config::with_flags(|key| matches.get_one(key).cloned());
+    if let Some(wrong) = settings::wrong_flag(&cli.settings) {
         return Err(command.error(ErrorKind::ValueValidation, wrong));
     }
     Ok(cli)
@@ -158,10 +159,10 @@ fn command() -> clap::Command {
 /// The flag of a setting, if it has one.
 fn flag(setting: &Setting) -> Option<Arg> {
     let arg = Arg::new(setting.key)
-        .long(settings::flag(setting.key))
-        .value_name(setting.flag_value()?)
+        .long(setting.key.replace('_', "-"))
+        .value_name(settings::flag_value(setting)?)
         .value_parser(value_parser!(OsString))
-        .help(setting.help())
+        .help(settings::help(setting))
         .global(true)
         .help_heading("Settings")
         // a number below 0 is the setting's to refuse, with its range
@@ -212,8 +213,12 @@ mod tests {
             "imtag get --region tokyo alice",
             "imtag get alice --region tokyo",
         ] {
-            let settings = asked(line).ok().unwrap().settings;
-            assert_eq!(settings.any_flag().as_deref(), Some("--region"), "{line}");
+            let config = asked(line).ok().unwrap().settings;
+            assert_eq!(
+                settings::any_flag(&config).as_deref(),
+                Some("--region"),
+                "{line}"
+            );
         }
     }
 

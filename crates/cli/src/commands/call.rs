@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use imtag_core::Rules;
 use imtag_transport::{
-    AccountTags, CallOptions, Cause, Effect, Error, Operation, Outcome, Request,
+    AccountTags, CallOptions, Cause, Client, Effect, Error, Operation, Outcome, Request,
 };
 use serde::{Serialize, Serializer};
 
@@ -15,11 +15,10 @@ use crate::interrupt::{Busy, Interrupt};
 use crate::output::{
     Output, Show, Shown, bounded, code_and_reason, count, in_words, note, note_user, said,
 };
-use crate::settings::client::Connection;
 
 /// Makes one call.
 pub(super) struct Caller {
-    connection: Connection,
+    client: Client,
     interrupt: Interrupt,
     output: Output,
 }
@@ -63,20 +62,20 @@ impl Caller {
     pub(super) fn new(context: &Context<'_>) -> Result<Caller, CommandError> {
         let interrupt = Interrupt::install(context.output)?;
         Ok(Caller {
-            connection: context.connection()?,
+            client: context.client()?,
             interrupt,
             output: context.output,
         })
     }
 
     pub(super) fn rules(&self) -> &Rules {
-        self.connection.client.rules()
+        self.client.rules()
     }
 
     pub(super) fn call(&self, request: &dyn Request) -> Result<Exit, CommandError> {
         self.interrupt.busy_with(Busy::Calling);
         let options = CallOptions::new().cancel(self.interrupt.token());
-        let (report, exit) = match self.connection.client.call(request, &options) {
+        let (report, exit) = match self.client.call(request, &options) {
             Ok(outcome) => (
                 Report::from_outcome(request.operation(), outcome),
                 Exit::Done,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use imtag_transport::{Client, Config, SettingsError};
+
 use crate::args::Cli;
 use crate::exit::{CommandError, Exit};
-use crate::output::Output;
-use crate::settings::Settings;
-use crate::settings::client::Connection;
-use crate::settings::parser::SettingsError;
+use crate::output::{Output, note};
+use crate::settings;
 
 pub(crate) struct Context<'a> {
     pub(super) cli: &'a Cli,
@@ -15,12 +15,17 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    pub(super) fn settings(&self) -> Result<Settings, CommandError> {
-        Ok(self.cli.settings.with_file()?)
+    pub(super) fn settings(&self) -> Result<Config, CommandError> {
+        let config = self.cli.settings.with_file()?;
+        for warning in config.warnings() {
+            note(format_args!("warning: {warning}"));
+        }
+        Ok(config)
     }
 
-    pub(super) fn connection(&self) -> Result<Connection, CommandError> {
-        Ok(self.settings()?.client(self.timeout())?)
+    pub(super) fn client(&self) -> Result<Client, CommandError> {
+        let builder = settings::builder(&self.settings()?, self.timeout());
+        Ok(builder.build()?)
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {

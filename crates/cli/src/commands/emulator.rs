@@ -20,6 +20,7 @@ use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
 use crate::ownership::FileKind;
+use crate::settings;
 
 /// Random bytes of a key: as many as SHA-256 uses.
 const KEY_BYTES: usize = 32;
@@ -54,7 +55,7 @@ struct Running {
 
 pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
-    let served = context.settings()?.served()?;
+    let served = settings::served(&context.settings()?)?;
     if let Some(path) = &arguments.ca_out {
         CA.check(path)?;
     }

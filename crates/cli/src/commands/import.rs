@@ -5,6 +5,7 @@ use crate::args::ImportArgs;
 use crate::exit::{CommandError, Exit};
 use crate::import::{self, Files, ReadLimits, Run};
 use crate::interrupt::{Busy, Interrupt};
+use crate::settings;
 
 pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit, CommandError> {
     let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
@@ -28,11 +29,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
         return demo(context, arguments, limits);
     }
     let interrupt = Interrupt::install(context.output)?;
-    let connection = context.connection()?;
+    let client = context.client()?;
     let files = files()?;
-    let read = import::read(&arguments.file, *connection.client.rules(), limits)?;
+    let read = import::read(&arguments.file, *client.rules(), limits)?;
     let run = Run {
-        connection: &connection,
+        client: &client,
         timeout: context.timeout(),
         interrupt: &interrupt,
         output: context.output,
@@ -49,7 +50,7 @@ fn dry_run(
     limits: ReadLimits,
 ) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
-    let (rules, calls_per_second) = context.settings()?.rules()?;
+    let (rules, calls_per_second) = settings::rules(&context.settings()?)?;
     let read = import::read(&arguments.file, rules, limits)?;
     interrupt.busy_with(Busy::Reporting);
     let list = arguments.bad_rows.as_deref();
@@ -63,7 +64,7 @@ fn demo(
     arguments: &ImportArgs,
     limits: ReadLimits,
 ) -> Result<Exit, CommandError> {
-    if let Some(flag) = context.cli.settings.any_flag() {
+    if let Some(flag) = settings::any_flag(&context.cli.settings) {
         return Err(CommandError::usage(format!(
             "--demo brings its own service, and uses no settings: leave {flag} out"
         )));
@@ -74,7 +75,7 @@ fn demo(
     interrupt.busy_with(Busy::Importing);
     let demo = import::Demo::start()?;
     let run = Run {
-        connection: &demo.connection,
+        client: &demo.client,
         timeout: context.timeout(),
         interrupt: &interrupt,
         output: context.output,

@@ -10,7 +10,7 @@ use super::context::Context;
 use crate::args::UserSigArgs;
 use crate::exit::{CommandError, Exit};
 use crate::output::{Show, Shown};
-use crate::settings::client::App;
+use crate::settings::{self, App};
 
 /// Many times what any UserSig has.
 const USERSIG_BYTES_AT_MOST: u64 = 64 * 1024;
@@ -34,10 +34,10 @@ struct Says {
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &UserSigArgs) -> Result<Exit, CommandError> {
-    let settings = context.settings()?;
+    let config = context.settings()?;
     // the key signs and verifies; a UserSig in the environment is the one to look at
-    let given = settings.usersig_text();
-    let app = settings.app()?;
+    let given = config.get("usersig").and_then(|it| it.text().ok());
+    let app = settings::app(&config)?;
     let now = match arguments.time {
         Some(seconds) => Duration::from_secs(seconds),
         None => SystemTime::now()

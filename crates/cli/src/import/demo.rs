@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use imtag_core::{CallRate, Limits};
+use imtag_core::Limits;
 use imtag_emulator::Emulator;
 use imtag_transport::Client;
 use tempfile::{NamedTempFile, TempDir};
@@ -11,11 +11,10 @@ use tempfile::{NamedTempFile, TempDir};
 use super::state::files::Files;
 use crate::exit::CommandError;
 use crate::output::count;
-use crate::settings::client::Connection;
 
-/// A running emulator, and a connection to it. It stops, and its CA file goes, when this is dropped.
+/// A running emulator, and a client of it. It stops, and its CA file goes, when this is dropped.
 pub(crate) struct Demo {
-    pub(crate) connection: Connection,
+    pub(crate) client: Client,
     pub(crate) endpoint: String,
     _emulator: Emulator,
     _ca_file: NamedTempFile,
@@ -46,10 +45,7 @@ impl Demo {
         .build()
         .map_err(|error| CommandError::emulator(&error))?;
         Ok(Demo {
-            connection: Connection {
-                client,
-                calls_per_second: CallRate::default(),
-            },
+            client,
             endpoint: emulator.endpoint(),
             _emulator: emulator,
             _ca_file: ca_file,
@@ -65,13 +61,11 @@ impl Demo {
     /// Printed before the import, so that it is not taken for an import into a real app.
     pub(crate) fn introduction(&self) -> String {
         let Demo {
-            endpoint,
-            connection,
-            ..
+            endpoint, client, ..
         } = self;
         format!(
             "demo      an emulator of the service at {endpoint}: TLS, UserSig checked, {} a second",
-            count(f64::from(connection.calls_per_second), "call", "calls")
+            count(f64::from(client.calls_per_second()), "call", "calls")
         )
     }
 }

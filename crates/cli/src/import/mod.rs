@@ -52,7 +52,6 @@ use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
 use crate::ownership::whole::{OwnFile, is_filled_file};
-use crate::settings::client::Connection;
 
 /// How much of this machine the reading may use.
 #[derive(Debug, Clone)]
@@ -172,7 +171,7 @@ pub(crate) fn dry_run(
 
 /// Where an import goes, and how.
 pub(crate) struct Run<'a> {
-    pub(crate) connection: &'a Connection,
+    pub(crate) client: &'a Client,
     pub(crate) timeout: Option<Duration>,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) output: Output,
@@ -184,7 +183,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// Sends what was read and is not settled, and reports.
     pub(crate) fn import(&self, mut read: ReadFile) -> Result<Exit, CommandError> {
-        let client = &self.connection.client;
+        let client = self.client;
         let users = read.totals.users;
         let identity = Identity::new(read.fingerprint, users, settings(client));
         // from here on there are files, which a signal is not to leave behind
@@ -198,7 +197,7 @@ impl Run<'_> {
             interrupt: self.interrupt,
         };
         let mut tracker = Tracker::new(store);
-        let quota = self.connection.calls_per_second;
+        let quota = self.client.calls_per_second();
         let shown = Progress::of_sending(users, resumed, quota);
         let started = Instant::now();
         let mut rest = read.collected.users();
@@ -335,7 +334,7 @@ impl Run<'_> {
     /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole
     /// second's, and a run of some seconds may make a few more calls than its length says, which is no more than all.
     fn utilisation(&self, charged: u64, seconds: f64) -> f64 {
-        let rate = self.connection.calls_per_second;
+        let rate = self.client.calls_per_second();
         let quota = rate.admitted_per_second() * seconds.max(rate.window().as_secs_f64());
         #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
         rounded((charged as f64 / quota).min(1.0))

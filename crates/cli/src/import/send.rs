@@ -314,12 +314,12 @@ mod tests {
         let identity = Identity::new(read.fingerprint, 2, Vec::new());
         let store = Store::open(&files.journal, identity).unwrap();
         let sender = Sender {
-            client: &demo.connection.client,
+            client: &demo.client,
             timeout: None,
             late_requests: false,
             interrupt: &Interrupt::new(),
         };
-        let shown = Progress::of_sending(2, 0, demo.connection.calls_per_second);
+        let shown = Progress::of_sending(2, 0, demo.client.calls_per_second());
         let mut tracker = Tracker::new(store.begin().unwrap());
         sender.send(&mut read.collected.users(), &mut tracker, &shown);
         assert_eq!(tracker.store.users.done(), 2);

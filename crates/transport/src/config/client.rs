@@ -1,0 +1,372 @@
+//! A client of the settings that were found. What cannot be used, and what is missing, is the builder's to report: the
+//! program may set it first.
+
+use std::path::PathBuf;
+
+use imtag_core::{Generation, Identifier, Region, SdkAppId, UserSig};
+
+use super::parser::{Parser, RATES, key_in_file, on_or_off, parsed, secret_key};
+use super::{Config, Given};
+use crate::builder::{ClientBuilder, SettingsError, read_roots};
+use crate::client::Client;
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+
+/// Where the service is.
+enum Target {
+    Region(Region),
+    Endpoint(String),
+}
+
+impl Client {
+    /// A client by the variables `IMTAG_…` and the settings file. See [`Config::from_env`], which takes a profile too, and
+    /// whose builder takes what the program sets by itself.
+    ///
+    /// # Errors
+    /// Names everything that is missing or wrong, with each place where it could stand.
+    pub fn from_env() -> Result<Client, SettingsError> {
+        Config::from_env(None)?.builder().build()
+    }
+}
+
+impl Config {
+    /// A builder with these settings. What the program sets on it takes the place of what was found, also of what is wrong
+    /// there. All that is missing or wrong then is an error of [`build`](ClientBuilder::build), with each place where it
+    /// could stand.
+    pub fn builder(&self) -> ClientBuilder {
+        let mut parser = Parser::new(self);
+        let sdkappid = parser.may("sdkappid", parsed::<SdkAppId>);
+        let identifier = parser.may("identifier", parsed::<Identifier>);
+        let credentials = parser.any_of(&[
+            ("secret_key", |it| secret_key(it).map(Credentials::from)),
+            ("secret_key_file", |it| {
+                key_in_file(it).map(Credentials::from)
+            }),
+            ("usersig", usersig),
+        ]);
+        let target = parser.any_of(&[
+            ("region", |it| parsed(it).map(Target::Region)),
+            ("endpoint", endpoint),
+        ]);
+        let generation = parser.may("generation", parsed::<Generation>);
+        let rate = parser.any_of(&RATES);
+        let fresh_start = parser.may("fresh_start", on_or_off);
+        let ca_file = parser.may("ca_file", ca_file);
+
+        let sdkappid = sdkappid.map_or(0, SdkAppId::get);
+        let identifier = identifier.as_ref().map_or("", Identifier::as_str);
+        let mut builder = ClientBuilder::default().app(sdkappid, identifier);
+        builder = with(builder, credentials, ClientBuilder::credentials);
+        builder = match target {
+            Some(Target::Region(region)) => builder.region(region),
+            Some(Target::Endpoint(endpoint)) => builder.endpoint(endpoint),
+            None => builder,
+        };
+        builder = with(builder, generation, ClientBuilder::generation);
+        builder = with(builder, rate, ClientBuilder::calls_per_second);
+        builder = with(builder, fresh_start, ClientBuilder::fresh_start);
+        builder = with(builder, ca_file, ClientBuilder::ca_file);
+        builder.found(parser.problems)
+    }
+}
+
+fn with<V>(
+    builder: ClientBuilder,
+    value: Option<V>,
+    set: impl FnOnce(ClientBuilder, V) -> ClientBuilder,
+) -> ClientBuilder {
+    match value {
+        Some(value) => set(builder, value),
+        None => builder,
+    }
+}
+
+fn usersig(given: &Given) -> Result<Credentials, String> {
+    let usersig = UserSig::new(given.text()?).map_err(|why| why.to_string())?;
+    Ok(usersig.into())
+}
+
+fn endpoint(given: &Given) -> Result<Target, String> {
+    let endpoint = given.text()?;
+    Endpoint::parse(endpoint).map_err(|why| why.to_string())?;
+    Ok(Target::Endpoint(endpoint.to_owned()))
+}
+
+/// Read twice, here and when the client is built: so it is named beside all else that is wrong.
+fn ca_file(given: &Given) -> Result<PathBuf, String> {
+    let path = given.path()?;
+    read_roots(&path).map_err(|why| why.to_string())?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::setting::Setting;
+    use super::super::{Place, problems::Places};
+    use super::*;
+
+    const APP: &[(&str, &str)] = &[
+        ("sdkappid", "1400000000"),
+        ("identifier", "administrator"),
+        ("secret_key", "hush"),
+        ("region", "singapore"),
+    ];
+
+    /// Adds settings of a place.
+    fn also(mut config: Config, place: &Place, texts: &[(&str, &str)]) -> Config {
+        for (key, text) in texts {
+            config.add(Given {
+                setting: Setting::named(key).unwrap(),
+                place: place.clone(),
+                value: Ok(text.into()),
+            });
+        }
+        config
+    }
+
+    fn at(place: &Place, texts: &[(&str, &str)]) -> Config {
+        also(Config::default(), place, texts)
+    }
+
+    fn file() -> Place {
+        Place::File("/etc/imtag/config.toml".into())
+    }
+
+    fn profile() -> Place {
+        Place::Profile("/etc/imtag/config.toml".into(), "live".to_owned())
+    }
+
+    fn refusal(builder: ClientBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once_by_its_variable() {
+        let wrong = [
+            ("sdkappid", "14e8"),
+            ("identifier", "a name that is longer than any account"),
+            ("secret_key", " "),
+            ("region", "mars"),
+            ("generation", "v5"),
+            ("calls_per_second", "many"),
+            ("fresh_start", "yes"),
+            ("ca_file", "/dev/null"),
+        ];
+        let refusal = refusal(at(&Place::Variable, &wrong).builder());
+        let lines: Vec<_> = refusal.lines().collect();
+        for (line, start) in [
+            "settings are wrong:",
+            "  IMTAG_SDKAPPID: \"14e8\" is not an SDKAppID",
+            "  IMTAG_IDENTIFIER: the identifier has 38 bytes",
+            "  IMTAG_SECRET_KEY: the secret key is empty",
+            "  IMTAG_REGION: unknown region \"mars\": use one of china, singapore",
+            "  IMTAG_GENERATION: unknown generation \"v5\"",
+            "  IMTAG_CALLS_PER_SECOND: \"many\" calls per second: set 0.001 to 100000",
+            "  IMTAG_FRESH_START: \"yes\" is neither true nor false",
+            "  IMTAG_CA_FILE: the CA file /dev/null holds no certificate",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert!(lines[line].starts_with(start), "{start}: {refusal}");
+        }
+        assert_eq!(lines.len(), 9);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_each_place_where_it_could_stand() {
+        let mut config = at(&Place::Variable, &APP[1..]);
+        let one = |config: &Config| refusal(config.builder());
+        assert_eq!(
+            one(&config),
+            "a setting is missing: set IMTAG_SDKAPPID (the app's SDKAppID, as the console shows it)"
+        );
+        config.places.file = Some("config.toml".into());
+        assert_eq!(
+            one(&config),
+            "a setting is missing: set IMTAG_SDKAPPID, or sdkappid in config.toml (the app's SDKAppID, as the console \
+             shows it)"
+        );
+        config.places.profile = Some("live".to_owned());
+        assert_eq!(
+            one(&config),
+            "a setting is missing: set IMTAG_SDKAPPID, or sdkappid in [profile.live] of config.toml (the app's \
+             SDKAppID, as the console shows it)"
+        );
+        let mut config = Config::default();
+        config.places = Places {
+            has_flags: true,
+            file: Some("config.toml".into()),
+            profile: None,
+        };
+        assert_eq!(
+            one(&config),
+            "settings are missing:\n  \
+             set IMTAG_SDKAPPID or --sdkappid, or sdkappid in config.toml (the app's SDKAppID, as the console shows \
+             it)\n  \
+             set IMTAG_IDENTIFIER or --identifier, or identifier in config.toml (an administrator of the app, often \
+             `administrator`)\n  \
+             set IMTAG_SECRET_KEY or IMTAG_SECRET_KEY_FILE or IMTAG_USERSIG or --secret-key-file, or secret_key or \
+             secret_key_file or usersig in config.toml (the app's secret key; or a file that holds the secret key and \
+             nothing else; or a UserSig made elsewhere, in place of the key)\n  \
+             set IMTAG_REGION or IMTAG_ENDPOINT or --region or --endpoint, or region or endpoint in config.toml (the \
+             app's data centre, as the console shows it: `china`, `singapore`, `seoul` …; or an address in place of \
+             the region's: https://host:port, or http:// on this machine)"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_wrong_is_named_together() {
+        let config = at(
+            &Place::Variable,
+            &[("region", "mars"), ("secret_key", "hush")],
+        );
+        let refusal = refusal(config.builder());
+        let starts = [
+            "settings are missing or wrong:",
+            "  set IMTAG_SDKAPPID (",
+            "  set IMTAG_IDENTIFIER (",
+            "  IMTAG_REGION: unknown region",
+        ];
+        let lines: Vec<_> = refusal.lines().collect();
+        assert_eq!(lines.len(), starts.len(), "{refusal}");
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_the_program_sets_takes_the_place_of_what_was_found_and_of_what_is_wrong_there() {
+        let wrong = [
+            ("sdkappid", "x"),
+            ("usersig", " "),
+            ("endpoint", "x"),
+            ("region", "mars"),
+            ("generation", "v5"),
+            ("calls_per_second", "many"),
+            ("fresh_start", "yes"),
+            ("ca_file", "/dev/null"),
+        ];
+        let config = at(&Place::Variable, &wrong);
+        let key = imtag_core::SecretKey::new("hush").unwrap();
+        let builder = config
+            .builder()
+            .app(5, "administrator")
+            .credentials(key)
+            .generation(Generation::Timpush)
+            .calls_per_second(7)
+            .fresh_start(true)
+            .region(Region::Tokyo);
+        assert!(refusal(builder.clone()).starts_with("IMTAG_CA_FILE: the CA file /dev/null"));
+        let ca_file = tempfile::NamedTempFile::new().unwrap();
+        let key = rcgen_pem();
+        std::fs::write(ca_file.path(), key).unwrap();
+        let client = builder.ca_file(ca_file.path()).build().unwrap();
+        assert_eq!(client.sdkappid().get(), 5);
+        assert_eq!(client.endpoint(), &Region::Tokyo.into());
+        assert_eq!(client.rules().generation, Generation::Timpush);
+        assert_eq!(f64::from(client.calls_per_second()), 7.0);
+    }
+
+    /// A certificate that an emulator made.
+    fn rcgen_pem() -> String {
+        let emulator = imtag_emulator::Emulator::builder()
+            .tls(true)
+            .start()
+            .unwrap();
+        emulator.ca_pem().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_setting_that_is_not_given_is_not_taken_away() {
+        let config = at(&Place::Variable, APP);
+        let client = config.builder().app(0, "").build().unwrap();
+        assert_eq!(client.sdkappid().get(), 1_400_000_000);
+        let client = config.builder().app(5, "").build().unwrap();
+        assert_eq!(client.sdkappid().get(), 5);
+    }
+
+    #[test]
+    fn of_those_that_exclude_each_other_the_first_place_that_has_any_decides_and_has_one() {
+        let endpoint = [("endpoint", "https://127.0.0.1:1")];
+        for place in [Place::Flag, Place::Variable, profile()] {
+            let config = also(at(&place, &endpoint), &file(), APP);
+            let client = format!("{:?}", config.builder().build().unwrap());
+            assert!(client.contains("127.0.0.1"), "{client}");
+            assert!(!client.contains("hush"), "{client}");
+        }
+        for (place, says) in [
+            (
+                Place::Flag,
+                "--region and --endpoint are both set: keep one",
+            ),
+            (
+                profile(),
+                "region in [profile.live] of /etc/imtag/config.toml and endpoint in [profile.live] of \
+                 /etc/imtag/config.toml are both set: keep one",
+            ),
+        ] {
+            let both = at(&place, &[("endpoint", "https://x"), ("region", "tokyo")]);
+            assert_eq!(refusal(also(both, &file(), APP).builder()), says);
+        }
+    }
+
+    #[test]
+    fn a_profile_that_has_a_usersig_leaves_the_key_of_the_top_unused() {
+        let signed = at(&profile(), &[("usersig", "eJx")]);
+        let builder = also(signed, &file(), APP).builder();
+        let shown = format!("{builder:?}");
+        assert!(shown.contains("UserSig"), "{shown}");
+        assert!(!shown.contains("eJx") && !shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_profile_and_the_file() {
+        let places = [Place::Flag, Place::Variable, profile(), file()];
+        let names = [
+            "--ca-file",
+            "IMTAG_CA_FILE",
+            "ca_file in [profile.live] of /etc/imtag/config.toml",
+            "ca_file in /etc/imtag/config.toml",
+        ];
+        for (strongest, name) in names.into_iter().enumerate() {
+            let config = places[strongest..]
+                .iter()
+                .fold(Config::default(), |config, place| {
+                    also(config, place, &[("ca_file", "ca.pem")])
+                });
+            assert_eq!(config.get("ca_file").unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_path_in_a_file_is_relative_to_the_file() {
+        let path = |place, text| {
+            let config = at(&place, &[("ca_file", text)]);
+            config.get("ca_file").unwrap().path().unwrap()
+        };
+        let in_file = PathBuf::from("/etc/imtag/ca.pem");
+        assert_eq!(path(file(), "ca.pem"), in_file);
+        assert_eq!(path(profile(), "ca.pem"), in_file);
+        assert_eq!(path(file(), "/srv/ca.pem"), PathBuf::from("/srv/ca.pem"));
+        assert_eq!(path(Place::Variable, "ca.pem"), PathBuf::from("ca.pem"));
+    }
+
+    #[test]
+    fn below_the_alarm_is_80_calls_a_second_and_no_other_number_beside_it() {
+        let with =
+            |texts: &[(&str, &str)]| also(at(&Place::Variable, texts), &file(), APP).builder();
+        for (switch, calls) in [("true", 80.0), ("false", 100.0)] {
+            let client = with(&[("below_alarm", switch)]).build().unwrap();
+            assert_eq!(f64::from(client.calls_per_second()), calls);
+        }
+        assert_eq!(
+            refusal(with(&[("below_alarm", "true"), ("calls_per_second", "50")])),
+            "IMTAG_CALLS_PER_SECOND and IMTAG_BELOW_ALARM are both set: keep one"
+        );
+        assert_eq!(
+            refusal(with(&[("below_alarm", "80")])),
+            "IMTAG_BELOW_ALARM: \"80\" is neither true nor false"
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! Settings from outside the program: variables `IMTAG_…`, and a settings file with the same names as keys. A command line
+//! puts its flags before them. What a program sets by itself wins over all of them.
+//!
+//! ```text
+//! flags      of a command line ─┐
+//! variables                     │
+//! profile    [profile.NAME]     ├─► Config: texts, each with its place ─► parser ─► a client's builder
+//! file       TOML              ─┘
+//! ```
+//!
+//! Of settings that exclude each other (three credentials, two ways to say where the service is) the first place that has
+//! any decides; two in one place are an error, as either may be meant. A text is understood only when it is asked for.
+
+mod client;
+mod file;
+pub(crate) mod parser;
+pub(crate) mod problems;
+pub(crate) mod setting;
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::builder::SettingsError;
+use problems::{Places, in_file};
+use setting::{SETTINGS, Setting, meant_by};
+
+/// Settings that were found in the environment and in a settings file.
+///
+/// ```no_run
+/// use imtag_transport::Config;
+///
+/// let config = Config::from_env(Some("staging"))?;
+/// for warning in config.warnings() {
+///     eprintln!("{warning}");
+/// }
+/// let client = config.builder().timeout(std::time::Duration::from_secs(3)).build()?;
+/// # Ok::<(), imtag_transport::SettingsError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Config {
+    given: Vec<Given>,
+    /// What is wrong with keys of the file that are no settings.
+    unknown: Vec<String>,
+    warnings: Vec<String>,
+    places: Places,
+}
+
+/// A setting as it was given.
+#[derive(Clone)]
+pub struct Given {
+    /// Which.
+    pub setting: &'static Setting,
+    place: Place,
+    /// Or why it is none, such as "it is neither true nor false".
+    value: Result<OsString, String>,
+}
+
+/// Where a setting stands. A later one wins.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    File(PathBuf),
+    Profile(PathBuf, String),
+    Variable,
+    Flag,
+}
+
+impl Config {
+    /// Reads the variables `IMTAG_…` and the settings file, now and once: the file that `IMTAG_CONFIG` names, or else
+    /// `~/.config/imtag/config.toml` if it is there. `profile` is the table `[profile.NAME]` of the file whose keys win
+    /// over those at its top; if it is `None`, `IMTAG_PROFILE` names it, if set. A variable that is empty counts as not
+    /// set.
+    ///
+    /// What is missing, or wrong in a single setting, is an error of the client's builder, so that a program can set it
+    /// by itself.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or is not TOML, or if there is no such profile.
+    pub fn from_env(profile: Option<&str>) -> Result<Config, SettingsError> {
+        let profile = profile.map(OsString::from);
+        let config = Config::gathered(|key| profile.clone().filter(|_| key == "profile"));
+        config.with_file()
+    }
+
+    /// The flags of a command line, by the keys of their settings, and the variables; not the file yet.
+    pub fn with_flags(flag: impl Fn(&'static str) -> Option<OsString>) -> Config {
+        let mut config = Config::gathered(flag);
+        config.places.has_flags = true;
+        config
+    }
+
+    fn gathered(flag: impl Fn(&'static str) -> Option<OsString>) -> Config {
+        let mut config = Config::default();
+        for setting in &SETTINGS {
+            let flag = setting.flag().and_then(|_| flag(setting.key));
+            let variable = || env::var_os(setting.variable()).filter(|it| !it.is_empty());
+            let flag = flag.map(|value| (Place::Flag, value));
+            if let Some((place, value)) = flag.or_else(|| Some((Place::Variable, variable()?))) {
+                config.add(Given {
+                    setting,
+                    place,
+                    value: Ok(value),
+                });
+            }
+        }
+        config
+    }
+
+    /// The same with what the settings file has.
+    ///
+    /// # Errors
+    /// As [`from_env`](Config::from_env).
+    pub fn with_file(&self) -> Result<Config, SettingsError> {
+        let mut config = self.clone();
+        config.warn_of_misspelt_variables();
+        config.read_file()?;
+        config.warn_of_readable_key();
+        Ok(config)
+    }
+
+    /// What is no error and probably a mistake, a sentence each: a variable that seems misspelt, a file with a secret
+    /// that others can read, a settings file in the home directory that may not be read.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The settings that were given as flags.
+    pub fn flags(&self) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(|it| it.place == Place::Flag)
+    }
+
+    /// A setting by its key, if it is set.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Given> {
+        self.given.iter().find(|it| it.setting.key == key)
+    }
+
+    /// Adds a setting of a place, unless a stronger one has it.
+    fn add(&mut self, given: Given) {
+        if self.get(given.setting.key).is_none() {
+            self.given.push(given);
+        }
+    }
+
+    /// A misspelt one would be silence, but a variable of that prefix may be another program's.
+    fn warn_of_misspelt_variables(&mut self) {
+        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let misspelt = names.filter_map(|name| Some((meant_by(&name)?, name)));
+        let mut warnings: Vec<_> = misspelt
+            .map(|(meant, name)| {
+                let name = name.escape_debug();
+                format!("{name} is no setting: did you mean {meant}?")
+            })
+            .collect();
+        warnings.sort_unstable();
+        self.warnings.extend(warnings);
+    }
+}
+
+impl Given {
+    /// The text.
+    ///
+    /// # Errors
+    /// Says why it is none.
+    pub fn text(&self) -> Result<&str, String> {
+        let value = self.value.as_ref().map_err(String::clone)?;
+        let text = value.to_str();
+        text.ok_or_else(|| "it is not UTF-8".to_owned())
+    }
+
+    /// The path. One that a settings file names is relative to that file, wherever the program runs.
+    ///
+    /// # Errors
+    /// Says why it is none.
+    pub fn path(&self) -> Result<PathBuf, String> {
+        let path = self.value.as_ref().map_err(String::clone)?;
+        Ok(match &self.place {
+            Place::File(file) | Place::Profile(file, _) => {
+                file.parent().unwrap_or(Path::new("")).join(path)
+            }
+            Place::Variable | Place::Flag => path.into(),
+        })
+    }
+}
+
+/// What it is called where it stands.
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_file = |profile: Option<&str>, file: &Path| {
+            format!("{} {}", self.setting.key, in_file(profile, file))
+        };
+        f.write_str(&match &self.place {
+            Place::Flag => self.setting.flag().unwrap_or_default(),
+            Place::Variable => self.setting.variable(),
+            Place::File(file) => in_file(None, file),
+            Place::Profile(file, profile) => in_file(Some(profile), file),
+        })
+    }
+}
+
+/// Where the settings stand, without their values, which may be secrets.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.given.iter().map(ToString::to_string);
+        f.debug_set().entries(names).finish()
+    }
+}
