@@ -471,8 +471,8 @@ im_config *im_config_new(void);
 /*
  Sets the app, and the account of an app administrator that makes the calls.
 
- sdkappid    the app's number, as the console shows it; not 0
- identifier  1 to 32 bytes, such as administrator
+ sdkappid    the app's number, as the console shows it. 0: it stays as it is
+ identifier  1 to 32 bytes, such as administrator. Empty: it stays as it is
  */
 im_status im_config_set_app(im_config *config, uint32_t sdkappid, im_str identifier);
 
@@ -523,6 +523,9 @@ im_status im_config_set_generation(im_config *config, im_str generation);
  decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is one call in any
  1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of one
  process with the same app, endpoint and calls per second share it, whether they live at once or one after the other.
+
+ Above 80 % of the calls of an operation that an app may make in a second, the service sends an alarm to the app's
+ webhook, if it has one. A bulk run at full speed sets it off; with 80 for all processes together it stays quiet.
  */
 im_status im_config_set_calls_per_second(im_config *config,
                                          double calls);
@@ -598,6 +601,48 @@ im_status im_client_new(const im_config *config,
  it does not touch what is its parent's.
  */
 void im_client_free(im_client *client);
+
+/*
+ Makes a config of the settings that are in the environment and in a settings file, as the program imtag reads them:
+
+ variables  IMTAG_SDKAPPID, IMTAG_IDENTIFIER; one of IMTAG_SECRET_KEY, IMTAG_SECRET_KEY_FILE and IMTAG_USERSIG; one of
+            IMTAG_REGION and IMTAG_ENDPOINT; IMTAG_GENERATION, IMTAG_CALLS_PER_SECOND or IMTAG_BELOW_ALARM (true: 80),
+            IMTAG_FRESH_START (true or false), IMTAG_CA_FILE. One that is empty counts as not set.
+ file       that which IMTAG_CONFIG names, or ~/.config/imtag/config.toml if it is there. TOML, with these names
+            without IMTAG_ and in lower case: sdkappid = 1400000000. A variable wins over it. Paths in it are relative
+            to it.
+
+ All is read once, during this call. A setter then takes the place of what was found, of a credential or a region also
+ of those that it excludes. What is missing, or cannot be used, im_client_new reports: all at once, with each place
+ where it could stand. It reads the environment as getenv does: no other thread may change it meanwhile, by setenv, say.
+
+ profile  the table [profile.NAME] of the file whose keys win over those at its top; copied. Empty: the one that
+          IMTAG_PROFILE names, if it is set
+ config   not NULL. NULL on entry; set on IM_OK. Free: im_config_free
+ error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_SETTINGS: the file cannot be read or is not TOML, or there is no such profile; the message names those there are.
+ */
+im_status im_config_from_env(im_str profile,
+                             im_config **config,
+                             im_error **error);
+
+/*
+ Makes a config with the same settings, which can be changed without changing the other. NULL for NULL. Free:
+ im_config_free.
+ */
+im_config *im_config_copy(const im_config *config);
+
+/*
+ How much of what im_config_from_env found is probably a mistake: a variable that seems misspelt, a file with a secret
+ that others can read, a settings file in the home directory that may not be read. The library prints nothing.
+ */
+size_t im_config_warning_count(const im_config *config);
+
+/*
+ A warning, a sentence without a secret. Ends with a NUL; "" for an index out of range. It lives as long as the config.
+ */
+const char *im_config_warning(const im_config *config,
+                              size_t index);
 
 /*
  Stores a UserSig. For a credential callback, with the handle that it was given.

@@ -54,7 +54,8 @@ type Config struct {
 	// most three decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is
 	// one call in any 1 / CallsPerSecond seconds (0.5: one in 2 s). The processes of an app share its quota: give each
 	// its part. Clients of one process with the same app, endpoint and CallsPerSecond share it, whether they live at
-	// once or one after the other.
+	// once or one after the other. Above 80 % of the app's quota the service sends an alarm to the app's webhook, if it
+	// has one: with 80 for all processes together it stays quiet.
 	CallsPerSecond float64
 	// FreshStart says that no other process of the app called in the last second. If it is false, the client makes one
 	// call at a time until this process has run for 1.1 s.
@@ -73,6 +74,8 @@ type Config struct {
 	// Limits are those of the service, if the app's plan has others than the documented ones: users_per_request (100),
 	// tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32).
 	Limits map[string]int
+
+	environment *environment // nil unless FromEnv made it
 }
 
 // String shows the settings without the secrets.
@@ -90,7 +93,11 @@ func (c Config) String() string {
 	if c.Endpoint != "" {
 		at = c.Endpoint
 	}
-	return fmt.Sprintf("imtag.Config{%d, %q, credentials: %s, at: %q}", c.SDKAppID, c.Identifier, credentials, at)
+	over := ""
+	if c.environment != nil {
+		over = ", over the environment"
+	}
+	return fmt.Sprintf("imtag.Config{%d, %q, credentials: %s, at: %q%s}", c.SDKAppID, c.Identifier, credentials, at, over)
 }
 
 // GoString is String.
@@ -139,7 +146,7 @@ func (c *Config) limits() []string {
 // make sets everything in a config of C, which remembers a setting that cannot be used and reports it when a client is
 // made.
 func (c *Config) make() *C.im_config {
-	config := C.im_config_new()
+	config := c.environment.config()
 	C.im_config_set_app(config, C.uint32_t(c.SDKAppID), view(c.Identifier))
 	if c.SecretKey != "" {
 		C.im_config_set_secret_key(config, view(c.SecretKey))

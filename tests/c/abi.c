@@ -155,6 +155,10 @@ FUNCTION(void, im_config_free, (im_config *));
 
 FUNCTION(im_status, im_client_new, (const im_config *, im_client **, im_error **));
 FUNCTION(void, im_client_free, (im_client *));
+FUNCTION(im_status, im_config_from_env, (im_str, im_config **, im_error **));
+FUNCTION(im_config *, im_config_copy, (const im_config *));
+FUNCTION(size_t, im_config_warning_count, (const im_config *));
+FUNCTION(const char *, im_config_warning, (const im_config *, size_t));
 FUNCTION(im_status, im_credential_set, (im_credential *, im_str, uint64_t, im_error **));
 FUNCTION(im_status, im_credential_refuse, (im_credential *, im_str));
 FUNCTION(im_status, im_add_tag, (const im_client *, const im_user_tags *, size_t, im_call *, im_result **,

@@ -89,6 +89,15 @@ ROW(credential_refuse) {
     CHECK(im_credential_refuse(NULL, IM_STR("no")) == IM_MISUSE);
 }
 
+ROW(config_from_env) {
+    im_config *made = config;
+    EXPECT_MISUSE(im_config_from_env(NONE, NULL, &error), &error, "config is NULL");
+    EXPECT_MISUSE(im_config_from_env((im_str){NULL, 1}, &made, &error), &error,
+                  "the profile: a NULL pointer with a length of 1: give both or neither");
+    CHECK(made == NULL);
+    CHECK(im_config_from_env(NONE, NULL, NULL) == IM_MISUSE);
+}
+
 ROW(client_new) {
     im_client *made = (im_client *)&made;
     EXPECT_MISUSE(im_client_new(NULL, &made, &error), &error, "config is NULL");
@@ -168,6 +177,9 @@ MADE(config_new, im_config)
 MADE(call_new, im_call)
 
 TAKES_NULL(config_free)
+READER(config_copy, NULL)
+READER(config_warning_count, 0)
+EACH_TEXT_READER(config_warning)
 TAKES_NULL(client_free)
 TAKES_NULL(call_cancel)
 TAKES_NULL(call_free)

@@ -35,7 +35,7 @@ const VALGRIND: [&str; 7] = [
 const FORK: &str = "fork";
 
 /// The programs of tests/c, the longest first, as they run side by side.
-const PROGRAMS: [&str; 16] = [
+const PROGRAMS: [&str; 17] = [
     FORK,
     "connections",
     "runs",
@@ -52,6 +52,7 @@ const PROGRAMS: [&str; 16] = [
     "nulls",
     "pointers",
     "settings",
+    "from_env",
 ];
 
 /// What is built like these, and run once or to start the others.

@@ -44,7 +44,7 @@ const FFI: &Layers = &[
     "error explain users",
     "boundary change completions result",
     "call config credential",
-    "batcher bulk requests",
+    "batcher bulk from_env requests",
 ];
 
 const EMULATOR: &Layers = &[

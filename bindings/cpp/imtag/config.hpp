@@ -5,8 +5,11 @@
 #define IMTAG_CONFIG_HPP
 
 #include "call.hpp"
+#include "version.hpp"
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace imtag {
 
@@ -66,8 +69,32 @@ public:
             throw std::bad_alloc();
     }
 
+    /// The settings of the environment and of a settings file, as the program imtag reads them: the variables
+    /// IMTAG_SDKAPPID, IMTAG_IDENTIFIER, IMTAG_SECRET_KEY and so on, and the file that IMTAG_CONFIG names, or
+    /// ~/.config/imtag/config.toml if it is there, with the same names in lower case and without IMTAG_. A variable wins
+    /// over the file. `profile` is the table [profile.NAME] of the file whose keys win over those at its top; if it is
+    /// empty, IMTAG_PROFILE names it, if set.
+    ///
+    /// All is read once, during this call. A setter then takes the place of what was found. What is missing or cannot
+    /// be used is the client's settings_error: all at once, with each place where it could stand. This throws
+    /// settings_error itself if the file cannot be read or is not TOML, or if there is no such profile. No other thread
+    /// may change the environment meanwhile, by setenv, say.
+    static config from_env(str profile = std::string_view{}) {
+        detail::check_version();
+        return config(detail::made_by<im_config>(im_config_from_env, profile));
+    }
+
+    /// What from_env found that is probably a mistake, a sentence each: a variable that seems misspelt, a file with a
+    /// secret that others can read.
+    std::vector<std::string> warnings() const {
+        std::vector<std::string> all;
+        for (std::size_t at = 0; at < im_config_warning_count(handle()); ++at)
+            all.emplace_back(im_config_warning(handle(), at));
+        return all;
+    }
+
     /// The app's number, as the console shows it, and the account of an app administrator that makes the calls, 1 to 32
-    /// bytes: `administrator`.
+    /// bytes: `administrator`. What is 0 or empty is not set, and stays as it was.
     config& app(std::uint32_t sdkappid, str identifier) & { return with(im_config_set_app, sdkappid, identifier); }
     config app(std::uint32_t sdkappid, str identifier) && { return std::move(app(sdkappid, identifier)); }
 
@@ -115,7 +142,8 @@ public:
     /// decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is one call
     /// in any 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients
     /// of one process with the same app, endpoint and calls per second share it, whether they live at once or one after
-    /// the other.
+    /// the other. Above 80 % of the app's quota the service sends an alarm to the app's webhook, if it has one: with 80
+    /// for all processes together it stays quiet.
     config& calls_per_second(double calls) & { return with(im_config_set_calls_per_second, calls); }
     config calls_per_second(double calls) && { return std::move(calls_per_second(calls)); }
 
@@ -157,6 +185,8 @@ public:
     const im_config* handle() const noexcept { return config_.get(); }
 
 private:
+    explicit config(im_config* found) noexcept : config_(found) {}
+
     /// Calls a setter of the C interface.
     template <class Set, class... Values>
     config& with(Set set, Values... values) noexcept {

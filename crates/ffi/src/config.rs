@@ -1,12 +1,12 @@
 //! The settings of a client, one setter each, and the client that is made from them. The first setting that cannot be
 //! used is remembered, so that a program may set all of them and check one status, that of `im_client_new`.
 
-use std::ffi::{OsStr, c_void};
+use std::ffi::{CString, OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
 use imtag_core::{Limits, SecretKey, UserSig};
-use imtag_transport::{Client, ClientBuilder, Endpoint, RetryPolicy};
+use imtag_transport::{Client, ClientBuilder, Config, Endpoint, RetryPolicy};
 
 use crate::boundary::{millis, set, status};
 use crate::credential::{OwnedContext, credentials, im_context_free, im_credential_callback};
@@ -15,7 +15,7 @@ use crate::handle::{Misuse, borrow, free, into_raw, lock};
 use crate::panic::guarded;
 use crate::process::keep_number;
 use crate::status::im_status;
-use crate::str::im_str;
+use crate::str::{c_string, im_str};
 
 /// The settings of clients. Made by `im_config_new`, freed by `im_config_free`; used by one thread at a time. Any
 /// number of clients may be made from it, and it may be freed once they are made.
@@ -23,11 +23,14 @@ use crate::str::im_str;
 /// Each setter copies what it is given and returns `IM_OK`, `IM_MISUSE` or `IM_SETTINGS`. A program need not check each
 /// setter: `im_client_new` reports the first setting that cannot be used. If all can be used, it reports every setting
 /// that is needed and not set.
+#[derive(Default)]
 pub struct im_config {
     settings: Mutex<Settings>,
+    /// Of what was found in the environment.
+    pub(crate) warnings: Vec<CString>,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Settings {
     builder: ClientBuilder,
     limits: Limits,
@@ -44,6 +47,17 @@ struct Unusable {
 }
 
 impl im_config {
+    pub(crate) fn found(config: &Config) -> im_config {
+        let settings = Settings {
+            builder: config.builder(),
+            ..Settings::default()
+        };
+        im_config {
+            settings: Mutex::new(settings),
+            warnings: config.warnings().iter().map(c_string).collect(),
+        }
+    }
+
     /// Makes a client.
     pub(crate) fn client(&self) -> Result<Client, Box<im_error>> {
         keep_number();
@@ -77,6 +91,15 @@ impl im_config {
     }
 }
 
+impl Clone for im_config {
+    fn clone(&self) -> im_config {
+        im_config {
+            settings: Mutex::new(lock(&self.settings).clone()),
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
 impl<E: std::error::Error> From<E> for Unusable {
     fn from(error: E) -> Self {
         Unusable {
@@ -106,17 +129,13 @@ macro_rules! text {
 /// Makes a config with every setting at its default. App, credentials, and region or endpoint have none.
 #[unsafe(no_mangle)]
 pub extern "C" fn im_config_new() -> *mut im_config {
-    guarded(std::ptr::null_mut(), || {
-        into_raw(im_config {
-            settings: Mutex::default(),
-        })
-    })
+    guarded(std::ptr::null_mut(), || into_raw(im_config::default()))
 }
 
 /// Sets the app, and the account of an app administrator that makes the calls.
 ///
-/// sdkappid    the app's number, as the console shows it; not 0
-/// identifier  1 to 32 bytes, such as administrator
+/// sdkappid    the app's number, as the console shows it. 0: it stays as it is
+/// identifier  1 to 32 bytes, such as administrator. Empty: it stays as it is
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_app(
     config: *mut im_config,
@@ -207,6 +226,9 @@ pub unsafe extern "C" fn im_config_set_generation(
 /// decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is one call in any
 /// 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of one
 /// process with the same app, endpoint and calls per second share it, whether they live at once or one after the other.
+///
+/// Above 80 % of the calls of an operation that an app may make in a second, the service sends an alarm to the app's
+/// webhook, if it has one. A bulk run at full speed sets it off; with 80 for all processes together it stays quiet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_calls_per_second(
     config: *mut im_config,

@@ -43,6 +43,7 @@ mod config;
 mod credential;
 mod error;
 mod explain;
+mod from_env;
 mod handle;
 mod panic;
 mod process;

@@ -12,11 +12,12 @@ use crate::generated::{Generated, only_check};
 
 /// The modules in the order in which a reader of the header meets them; the others have nothing for C. That no exported
 /// function is left out, the checks of C hold.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "str",
     "status",
     "explain",
     "config",
+    "from_env",
     "credential",
     "users",
     "requests",

@@ -27,6 +27,10 @@ pub(super) struct Case {
     pub(super) edge: Option<String>,
     #[serde(default)]
     pub(super) settings: Map<String, Value>,
+    /// The variables of the runner's process, which then makes its client by them.
+    pub(super) environment: Option<Map<String, Value>>,
+    /// The settings file in the home of that process.
+    pub(super) settings_file: Option<Value>,
     call: Option<Value>,
     bulk: Option<Value>,
     batcher: Option<Value>,
@@ -104,7 +108,10 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
     case.faults = faults(&case.server, kind, &case.script).map_err(in_case)?;
     case.kind = kind;
     case.title = format!("{theme}: {}", case.name);
-    let mut settings = default_settings(&case.settings);
+    let mut settings = match case.environment {
+        Some(_) => settings_beside_environment(),
+        None => default_settings(&case.settings),
+    };
     settings.append(&mut case.settings);
     settings.retain(|_, value| !value.is_null());
     case.settings = settings;
@@ -155,6 +162,14 @@ fn default_settings(given: &Map<String, Value>) -> Map<String, Value> {
         set("endpoint", json!("{endpoint}"));
     }
     defaults
+}
+
+/// What a client has that is made by the environment. The empty name is no profile.
+fn settings_beside_environment() -> Map<String, Value> {
+    Map::from_iter([
+        ("from_env".to_owned(), json!("")),
+        ("max_attempts".to_owned(), json!(1)),
+    ])
 }
 
 /// Writes out each `{"repeat": 100, "of": …}` of a list. In a copy, `{n}` is its number, from 0.
@@ -228,6 +243,9 @@ mod tests {
             let keys: Vec<_> = case.settings.keys().map(String::as_str).collect();
             assert_eq!(keys.join(" "), expected);
         }
+        let case = case(&json!({"environment": {}, "settings": {"region": "china"}})).unwrap();
+        let keys: Vec<_> = case.settings.keys().map(String::as_str).collect();
+        assert_eq!(keys.join(" "), "from_env max_attempts region");
     }
 
     #[test]

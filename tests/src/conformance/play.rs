@@ -53,7 +53,16 @@ fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<S
     let script = server.fill(&case.script);
     let line = json!({"name": case.name, "settings": settings, case.kind.member(): script});
     let arrived = |count| server.await_arrivals(count);
-    let outcome = without_clock(runner.outcome(&line, &arrived)?);
+    let outcome = match &case.environment {
+        Some(variables) => {
+            let mut runner = runner.with_environment(&server.environment(variables)?);
+            let outcome = runner.outcome(&line, &arrived)?;
+            runner.end()?;
+            outcome
+        }
+        None => runner.outcome(&line, &arrived)?,
+    };
+    let outcome = without_clock(outcome);
 
     let mut differences = Vec::new();
     let mut hold = |place: &str, expected: &Value, got: &Value| {

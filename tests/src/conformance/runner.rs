@@ -37,6 +37,23 @@ impl Runner {
         }
     }
 
+    /// Another, whose process has these variables too.
+    pub(super) fn with_environment(&self, variables: &[(String, String)]) -> Runner {
+        let mut command = Command::new(self.command.get_program());
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        command.envs(variables.iter().cloned());
+        Runner::new(command)
+    }
+
     /// Has a case played; `arrived` waits for requests on its behalf. The error says why there is no outcome.
     pub(super) fn outcome(&mut self, case: &Value, arrived: Arrived) -> Result<Value, String> {
         let mut running = match self.running.take() {

@@ -1,5 +1,6 @@
 //! The server of one case: an emulator on a port of its own, told what to do with each request that arrives.
 
+use std::fs;
 use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_emulator::{Arrived, Emulator};
 use serde_json::{Map, Value, json};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::case::{Case, filled};
 use super::flaky_proxy::FlakyProxy;
@@ -30,6 +31,8 @@ pub(super) struct Server {
     emulator: Option<Emulator>,
     /// The certificate of the emulator's authority.
     ca_file: NamedTempFile,
+    /// The home of a runner that has an environment of its own.
+    home: TempDir,
     endpoint: String,
     usersig: String,
     expired_usersig: String,
@@ -42,11 +45,13 @@ impl Server {
             _proxy: None,
             emulator: None,
             ca_file: NamedTempFile::new()?,
+            home: tempfile::tempdir()?,
             endpoint: DEAD.to_owned(),
             usersig: usersig(now)?,
             expired_usersig: usersig(now.saturating_sub(2 * DAY))?,
         };
         let Some(faults) = &case.faults else {
+            server.write_settings(case)?;
             return Ok(server);
         };
         let emulator = scene::emulator()?.tls(case.tls).strict_random(true);
@@ -70,7 +75,24 @@ impl Server {
             .ca_file
             .write_all(emulator.ca_pem().unwrap_or_default().as_bytes())?;
         server.emulator = Some(emulator);
+        server.write_settings(case)?;
         Ok(server)
+    }
+
+    /// Once the endpoint is known.
+    fn write_settings(&self, case: &Case) -> Result<(), Error> {
+        let Some(text) = &case.settings_file else {
+            return Ok(());
+        };
+        let folder = self.home.path().join(".config/imtag");
+        fs::create_dir_all(&folder)?;
+        let text = self.fill(text);
+        let lines = text
+            .as_array()
+            .ok_or("a settings file is a list of lines")?;
+        let lines = lines.iter().filter_map(Value::as_str);
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        Ok(fs::write(folder.join("config.toml"), text)?)
     }
 
     /// A part of the case with the names that stand for what only this server has.
@@ -80,8 +102,25 @@ impl Server {
             ("{usersig}", &self.usersig),
             ("{expired_usersig}", &self.expired_usersig),
             ("{ca_file}", &self.ca_file.path().to_string_lossy()),
+            ("{home}", &self.home.path().to_string_lossy()),
+            ("{secret_key}", KEY),
         ];
         filled(part, &names)
+    }
+
+    /// The variables of a case, filled in, and its home.
+    pub(super) fn environment(
+        &self,
+        variables: &Map<String, Value>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let home = self.home.path().to_string_lossy().into_owned();
+        let mut all = vec![("HOME".to_owned(), home)];
+        for (name, value) in variables {
+            let value = self.fill(value);
+            let value = value.as_str().ok_or("a variable is a text")?;
+            all.push((name.clone(), value.to_owned()));
+        }
+        Ok(all)
     }
 
     /// Waits until this number of requests has arrived.

@@ -20,7 +20,7 @@ from ._marshal import Accounts, Flat, Text, Users, accounts_flat, users_flat
 from ._progress import Progress
 from ._raise import exception_of
 from ._result import Result, read_result
-from ._settings import Options, Settings
+from ._settings import Config, Options, Settings
 
 
 class _Handle:
@@ -28,11 +28,11 @@ class _Handle:
 
     __slots__ = ("pointer", "supplier")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, config: Config) -> None:
         self.pointer: Any = None
         callback = settings.credential_callback
         self.supplier = None if callback is None else Supplier(callback)
-        self.pointer = settings.client(self.supplier)
+        self.pointer = settings.client(config, self.supplier)
 
     def __del__(self, free: Any = lib.im_client_free) -> None:
         if self.pointer:
@@ -48,7 +48,7 @@ class Client:
     ``with`` or ``close``; otherwise it is closed when it is garbage.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_name")
+    __slots__ = ("__weakref__", "_handle", "_name", "_warnings")
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class Client:
         credentials, region or endpoint), or for one that cannot be used; TypeError for a value of another type.
         """
         self._handle: _Handle | None = None
+        self._warnings: tuple[str, ...] = ()
         settings = Settings(
             sdkappid=sdkappid,
             identifier=identifier,
@@ -122,7 +123,71 @@ class Client:
         )
         del secret_key, usersig  # else a traceback that shows locals would show them
         self._name = f"sdkappid={sdkappid} identifier={identifier!r}"
-        self._handle = _Handle(settings)
+        self._handle = _Handle(settings, Config(lib.im_config_new()))
+
+    @staticmethod
+    def from_env(
+        profile: Text | None = None,
+        *,
+        sdkappid: int | None = None,
+        identifier: Text | None = None,
+        secret_key: Text | None = None,
+        usersig: Text | None = None,
+        credential_callback: CredentialCallback | None = None,
+        region: Text | None = None,
+        endpoint: Text | None = None,
+        generation: Text | None = None,
+        calls_per_second: float | None = None,
+        fresh_start: bool | None = None,
+        timeout: float | None = None,
+        connect_timeout: float | None = None,
+        max_attempts: int | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Client:
+        """Make a client by the environment and a settings file, as the command line ``imtag`` reads them.
+
+        profile   the table [profile.NAME] of the file whose keys win over those at its top; None: the one that
+                  IMTAG_PROFILE names, if it is set
+        others    as of ``Client``; each takes the place of what is found. None takes no place
+
+        Variables: IMTAG_SDKAPPID, IMTAG_IDENTIFIER, IMTAG_SECRET_KEY or IMTAG_SECRET_KEY_FILE or IMTAG_USERSIG,
+        IMTAG_REGION or IMTAG_ENDPOINT, and so on. The file: the one that IMTAG_CONFIG names, or
+        ~/.config/imtag/config.toml if it is there; TOML, with these names in lower case and without IMTAG_, over which
+        the variables win. Both are read once, during this call, and ``warnings`` says what is probably a mistake there.
+
+        Raises SettingsError for everything that is missing or cannot be used, with each place where it could stand.
+        """
+        settings = Settings(
+            sdkappid=sdkappid,
+            identifier=identifier,
+            secret_key=secret_key,
+            usersig=usersig,
+            credential_callback=credential_callback,
+            region=region,
+            endpoint=endpoint,
+            generation=generation,
+            calls_per_second=calls_per_second,
+            fresh_start=fresh_start,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            max_attempts=max_attempts,
+            ca_file=ca_file,
+            limits=limits,
+        )
+        del secret_key, usersig  # else a traceback that shows locals would show them
+        client = Client.__new__(Client)
+        client._handle = None
+        client._name = "from_env" if profile is None else f"from_env profile={profile!r}"
+        config = Config.of_environment(profile)
+        client._warnings = config.warnings()
+        client._handle = _Handle(settings, config)
+        return client
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What ``from_env`` found that is probably a mistake, such as a file with a secret that others can read."""
+        return self._warnings
 
     def add_tag(
         self,

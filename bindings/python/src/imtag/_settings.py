@@ -6,7 +6,7 @@ import ctypes
 import os
 from collections.abc import Mapping
 from ctypes import c_void_p
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._call import milliseconds
 from ._credentials import CredentialCallback, Supplier
@@ -16,6 +16,9 @@ from ._marshal import Text, encoded
 from ._prototypes import string
 from ._raise import check
 from ._record import record
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # type checkers have it
 
 _SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
 _WHEN_FULL = {"wait": 1, "fail": 2}  # IM_WAIT, IM_FAIL
@@ -43,16 +46,13 @@ class Settings:
 
     __repr__ = object.__repr__  # it must show no secret
 
-    def client(self, supplier: Supplier | None) -> Any:
-        """Make an im_client."""
+    def client(self, config: Config, supplier: Supplier | None) -> Any:
+        """Make an im_client of a config and these settings, which take the place of what it has."""
         self._check_choices()
-        config, client = lib.im_config_new(), c_void_p()
-        try:
-            self._set(config, supplier)
-            check(lib.im_client_new, config, ctypes.byref(client))
-            return client
-        finally:
-            lib.im_config_free(config)
+        client = c_void_p()
+        self._set(config.pointer, supplier)
+        check(lib.im_client_new, config.pointer, ctypes.byref(client))
+        return client
 
     def _check_choices(self) -> None:
         """Refuse settings that exclude each other: the library uses the last, but keywords have no order."""
@@ -99,6 +99,31 @@ class Settings:
             # if this fails, no local variable has the text, as tracebacks may show locals
             text = encoded(getattr(self, name), name)
             getattr(lib, f"im_config_set_{name}")(config, string(text))
+
+
+class Config:
+    """An im_config, freed when it is garbage."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self, pointer: Any) -> None:
+        self.pointer = pointer
+
+    @classmethod
+    def of_environment(cls, profile: Text | None) -> Self:
+        """Read the environment and the settings file."""
+        found = c_void_p()
+        name = b"" if profile is None else encoded(profile, "profile")
+        check(lib.im_config_from_env, string(name), ctypes.byref(found))
+        return cls(found)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is probably a mistake there."""
+        count = lib.im_config_warning_count(self.pointer)
+        return tuple(lib.im_config_warning(self.pointer, at).decode() for at in range(count))
+
+    def __del__(self, free: Any = lib.im_config_free) -> None:
+        free(self.pointer)
 
 
 class Options(NamedTuple):

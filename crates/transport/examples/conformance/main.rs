@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use case::with;
 use imtag_transport::{
-    Client, ClientBuilder, Credentials, Limits, RetryPolicy, SecretKey, SuppliedUserSig, UserSig,
+    Client, ClientBuilder, Config, Credentials, Limits, RetryPolicy, SecretKey, SuppliedUserSig,
+    UserSig,
 };
 use serde_json::{Map, Value};
 
@@ -59,7 +60,12 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
 
     let app = small("sdkappid")?.unwrap_or_default();
     let identifier = text("identifier").unwrap_or_default();
-    let mut builder = Client::builder(app, identifier, credentials(settings)?);
+    let mut builder = match text("from_env") {
+        Some(profile) => Config::from_env(Some(profile).filter(|it| !it.is_empty()))?.builder(),
+        None => ClientBuilder::default(),
+    };
+    builder = builder.app(app, identifier);
+    builder = with(builder, credentials(settings)?, ClientBuilder::credentials);
     let region = text("region").map(str::parse).transpose()?;
     builder = with(builder, region, ClientBuilder::region);
     builder = with(builder, text("endpoint"), ClientBuilder::endpoint);
@@ -87,18 +93,19 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     Ok(builder.limits(limits).build()?)
 }
 
-fn credentials(settings: &Map<String, Value>) -> Result<Credentials, Unusable> {
+fn credentials(settings: &Map<String, Value>) -> Result<Option<Credentials>, Unusable> {
     let text = |name: &str| settings.get(name).and_then(Value::as_str);
     if let Some(key) = text("secret_key") {
-        return Ok(SecretKey::new(key)?.into());
+        return Ok(Some(SecretKey::new(key)?.into()));
     }
     if let Some(usersig) = text("usersig") {
-        return Ok(UserSig::new(usersig)?.into());
+        return Ok(Some(UserSig::new(usersig)?.into()));
     }
-    let answer = settings.get("credential_callback").cloned();
-    let answer = answer.ok_or("this API does not let credentials be left out")?;
+    let Some(answer) = settings.get("credential_callback").cloned() else {
+        return Ok(None);
+    };
     let asked = AtomicBool::new(false);
-    Ok(Credentials::callback(move || {
+    Ok(Some(Credentials::callback(move || {
         let again = asked.swap(true, Ordering::Relaxed);
         if let Some(reason) = answer["refuse"].as_str() {
             if again || answer["usersig"].is_null() {
@@ -110,5 +117,5 @@ fn credentials(settings: &Map<String, Value>) -> Result<Credentials, Unusable> {
             usersig: UserSig::new(answer["usersig"].as_str().unwrap_or_default())?,
             valid_for: valid_for.map(Duration::from_millis),
         })
-    }))
+    })))
 }

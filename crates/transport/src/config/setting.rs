@@ -210,6 +210,8 @@ mod tests {
             ("IMTAG_PORT_80_TCP_ADDR", None),
             ("IMTAG_VERSION", None),
             ("IMTAG_LOG", None),
+            ("IMTAG_LIBRARY", None),
+            ("IMTAG_BIN", None),
             ("TMPDIR", None),
         ] {
             assert_eq!(meant_by(name).as_deref(), expected, "{name}");

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 
 static void play(const cJSON *of, FILE *to) {
-    im_client *client;
-    im_error *error;
-    im_config *config = config_of(member_of(of, "settings"));
-    im_status status = im_client_new(config, &client, &error);
+    im_client *client = NULL;
+    im_error *error = NULL;
+    im_config *config = NULL;
+    im_status status = config_of(member_of(of, "settings"), &config, &error);
+    if (status == IM_OK)
+        status = im_client_new(config, &client, &error);
     im_config_free(config);
     const cJSON *bulk = member_of(of, "bulk"), *batcher = member_of(of, "batcher");
     if (status != IM_OK)

@@ -29,8 +29,8 @@ im_str *texts_of(const cJSON *array, size_t *count);
 /* A number of a case; one that is greater than any of the interface is its greatest. */
 uint64_t number_of(const cJSON *number);
 
-/* A config of a case's settings. What it is given lives until the outcome is written. */
-im_config *config_of(const cJSON *settings);
+/* A config of a case's settings, or the error of the environment. What it is given lives until the outcome is written. */
+im_status config_of(const cJSON *settings, im_config **config, im_error **error);
 
 /* One user's change, as a case has it. */
 struct change {

@@ -58,7 +58,7 @@ static bool set_other(im_config *config, const char *name, const cJSON *value) {
     else if (strcmp(name, "limits") == 0)
         set_limits(config, value);
     else
-        return strcmp(name, "sdkappid") == 0 || strcmp(name, "identifier") == 0;
+        return strcmp(name, "sdkappid") == 0 || strcmp(name, "identifier") == 0 || strcmp(name, "from_env") == 0;
     return true;
 }
 
@@ -81,13 +81,20 @@ static void set(im_config *config, const char *name, const cJSON *value) {
     }
 }
 
-im_config *config_of(const cJSON *settings) {
-    im_config *config = im_config_new();
+im_status config_of(const cJSON *settings, im_config **made, im_error **error) {
+    const cJSON *profile = member_of(settings, "from_env");
+    if (profile) {
+        im_status status = im_config_from_env(text_of(profile), made, error);
+        if (status != IM_OK)
+            return status;
+    } else
+        *made = im_config_new();
+    im_config *config = *made;
     const cJSON *sdkappid = member_of(settings, "sdkappid"), *identifier = member_of(settings, "identifier"), *setting;
     if (sdkappid || identifier)
         im_config_set_app(config, sdkappid ? (uint32_t)number_of(sdkappid) : 0, text_of(identifier));
     cJSON_ArrayForEach(setting, settings)
         if (!cJSON_IsNull(setting))
             set(config, setting->string, setting);
-    return config;
+    return IM_OK;
 }

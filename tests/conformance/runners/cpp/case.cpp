@@ -55,9 +55,8 @@ void set_callback(imtag::config& config, const json& answer) {
 }  // namespace
 
 imtag::config config(const json& settings) {
-    imtag::config made;
-    if (settings.contains("sdkappid"))
-        made.app(settings["sdkappid"], text(settings.value("identifier", json(""))));
+    auto made = settings.contains("from_env") ? imtag::config::from_env(text(settings["from_env"])) : imtag::config();
+    made.app(settings.value("sdkappid", 0u), text(settings.value("identifier", json(""))));
     for (const auto& [name, value] : settings.items()) {
         if (name == "secret_key")
             made.secret_key(text(value));
@@ -86,7 +85,7 @@ imtag::config config(const json& settings) {
         else if (name == "limits")
             for (const auto& [limit, number] : value.items())
                 made.limit(limit, number);
-        else if (name != "sdkappid" && name != "identifier")
+        else if (name != "from_env" && name != "sdkappid" && name != "identifier")
             throw std::runtime_error("a setting that this runner does not know: " + name);
     }
     return made;

@@ -20,6 +20,7 @@ type testCase struct {
 }
 
 type settings struct {
+	FromEnv        *string        `json:"from_env"` // the profile
 	SDKAppID       uint32         `json:"sdkappid"`
 	Identifier     string         `json:"identifier"`
 	SecretKey      string         `json:"secret_key"`
@@ -87,27 +88,33 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func (s settings) config() imtag.Config {
-	config := imtag.Config{
-		SDKAppID:       s.SDKAppID,
-		Identifier:     s.Identifier,
-		SecretKey:      s.SecretKey,
-		UserSig:        s.UserSig,
-		Region:         s.Region,
-		Endpoint:       s.Endpoint,
-		Generation:     s.Generation,
-		CallsPerSecond: float64(s.CallsPerSecond),
-		FreshStart:     s.FreshStart,
-		Timeout:        s.Timeout.duration(),
-		ConnectTimeout: s.ConnectTimeout.duration(),
-		MaxAttempts:    s.MaxAttempts,
-		CAFile:         s.CAFile,
-		Limits:         s.Limits,
+func (s settings) client() (*imtag.Client, error) {
+	var config imtag.Config
+	if s.FromEnv != nil {
+		found, err := imtag.FromProfile(*s.FromEnv)
+		if err != nil {
+			return nil, err
+		}
+		config = found
 	}
+	config.SDKAppID = s.SDKAppID
+	config.Identifier = s.Identifier
+	config.SecretKey = s.SecretKey
+	config.UserSig = s.UserSig
+	config.Region = s.Region
+	config.Endpoint = s.Endpoint
+	config.Generation = s.Generation
+	config.CallsPerSecond = float64(s.CallsPerSecond)
+	config.FreshStart = s.FreshStart
+	config.Timeout = s.Timeout.duration()
+	config.ConnectTimeout = s.ConnectTimeout.duration()
+	config.MaxAttempts = s.MaxAttempts
+	config.CAFile = s.CAFile
+	config.Limits = s.Limits
 	if s.Callback != nil {
 		config.CredentialCallback = s.Callback.supply
 	}
-	return config
+	return imtag.NewClient(config)
 }
 
 func (c call) users() []imtag.UserTags {

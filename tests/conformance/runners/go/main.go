@@ -39,7 +39,7 @@ func giveUp(why error) {
 }
 
 func play(of testCase) outcome {
-	client, err := imtag.NewClient(of.Settings.config())
+	client, err := of.Settings.client()
 	if err != nil {
 		return outcomeOf(nil, err)
 	}

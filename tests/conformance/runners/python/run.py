@@ -27,7 +27,7 @@ def main() -> None:
 def play(case: dict[str, Any]) -> dict[str, Any]:
     """Run one case."""
     try:
-        with imtag.Client(**settings_of(case["settings"])) as client:
+        with client_of(settings_of(case["settings"])) as client:
             if "bulk" in case:
                 return play_bulk(client, case["bulk"])
             if "batcher" in case:
@@ -37,6 +37,13 @@ def play(case: dict[str, Any]) -> dict[str, Any]:
         return {**outcome_of(error), "result": result_of(error.result)}
     except imtag.Error as error:
         return outcome_of(error)
+
+
+def client_of(settings: dict[str, Any]) -> imtag.Client:
+    """Make a client, of the environment if the case says so."""
+    if "from_env" not in settings:
+        return imtag.Client(**settings)
+    return imtag.Client.from_env(settings.pop("from_env") or None, **settings)
 
 
 def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
