@@ -34,10 +34,10 @@ def test_a_client_of_the_environment_makes_calls(found: Path) -> None:  # noqa: 
 
 
 def test_keywords_take_the_place_of_what_is_found(found: Path, emulator: Emulator) -> None:  # noqa: ARG001
-    with imtag.Client.from_env(limits={"tag_bytes": 3}, timeout=None) as client:
-        with pytest.raises(imtag.InvalidRequest, match="at most 3"):
-            client.add_tag({"a": ["abcd"]})
-    with imtag.Client.from_env(credential_callback=lambda: emulator.usersig()) as client:
+    client = imtag.Client.from_env(limits={"tag_bytes": 3}, timeout=None)
+    with client, pytest.raises(imtag.InvalidRequest, match="at most 3"):
+        client.add_tag({"a": ["abcd"]})
+    with imtag.Client.from_env(credential_callback=emulator.usersig) as client:
         assert client.get_tag(["nobody-yet"]).accounts == 1
     with pytest.raises(imtag.SettingsError, match="region and endpoint are both set"):
         imtag.Client.from_env(region="china", endpoint="https://x")
@@ -55,7 +55,8 @@ def test_what_is_missing_is_named_with_each_place(home: Path) -> None:
 def test_a_profile_is_asked_for_by_name(home: Path) -> None:
     file = home / ".config/imtag/config.toml"
     file.parent.mkdir(parents=True)
-    file.write_text('identifier = "administrator"\nregion = "china"\n[profile.live]\nsdkappid = 1\nsecret_key = "hush"\n')
+    top = 'identifier = "administrator"\nregion = "china"\n'
+    file.write_text(top + '[profile.live]\nsdkappid = 1\nsecret_key = "hush"\n', encoding="utf-8")
     file.chmod(0o644)
     client = imtag.Client.from_env("live")
     assert repr(client) == "<imtag.Client from_env profile='live'>"
