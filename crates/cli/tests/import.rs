@@ -42,6 +42,7 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         ("users_failed", json!(0)),
         ("users_not_sent", json!(0)),
         ("quota_utilisation", json!(0.03)),
+        ("above_alarm", json!(false)),
         ("ended_early", json!(null)),
         ("failures", json!([])),
         ("failures_by_reason", json!([])),
@@ -56,7 +57,7 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         assert_eq!(report[field], expected, "{field}");
     }
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(report.as_object().unwrap().len(), 24, "{report}");
+    assert_eq!(report.as_object().unwrap().len(), 25, "{report}");
     assert_eq!(stage.emulator.users().len(), 250);
     assert_eq!(stage.tags_of("user0249"), ["tag0", "tag1"]);
     assert_eq!(stage.emulator.stats().arrivals(), 3);

@@ -278,6 +278,7 @@ impl Run<'_> {
             users_not_sent: users - users_tagged - users_failed,
             seconds: rounded(counters.elapsed.as_secs_f64()),
             quota_utilisation,
+            above_alarm: report::is_above_alarm(quota, summary.progress.sent, seconds),
             demo: self.demo.clone(),
             ended,
             read_back,

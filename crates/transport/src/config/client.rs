@@ -193,11 +193,14 @@ mod tests {
             "a setting is missing: set IMTAG_SDKAPPID, or sdkappid in [profile.live] of config.toml (the app's \
              SDKAppID, as the console shows it)"
         );
-        let mut config = Config::default();
-        config.places = Places {
+        let places = Places {
             has_flags: true,
             file: Some("config.toml".into()),
             profile: None,
+        };
+        let config = Config {
+            places,
+            ..Config::default()
         };
         assert_eq!(
             one(&config),

@@ -1,7 +1,6 @@
 //! The settings file: TOML with the keys of the settings at its top, and in tables `[profile.NAME]` those of profiles. A
 //! key that is no setting is an error in all of them, as a misspelt one would otherwise be silence.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -85,8 +84,9 @@ impl Config {
         };
         let profiles = file.profiles(document.get_ref());
         if let Some(wanted) = profile {
-            let Some(table) = profiles.get(wanted) else {
-                return Err(no_such_profile(wanted, path, profiles.keys()));
+            let named = profiles.iter().find(|it| it.0 == wanted);
+            let Some((_, table)) = named else {
+                return Err(no_such_profile(wanted, path, &profiles));
             };
             file.table(table, Some(wanted), true);
         }
@@ -128,12 +128,9 @@ fn line_at(text: &str, at: usize) -> usize {
     1 + text[..at.min(text.len())].matches('\n').count()
 }
 
-fn no_such_profile<'n>(
-    wanted: &str,
-    path: &Path,
-    names: impl Iterator<Item = &'n &'n str>,
-) -> SettingsError {
-    let names: Vec<_> = names.map(|name| name.escape_debug().to_string()).collect();
+fn no_such_profile(wanted: &str, path: &Path, there: &[Profile<'_>]) -> SettingsError {
+    let names = there.iter().map(|it| it.0.escape_debug().to_string());
+    let names: Vec<_> = names.collect();
     let path = path.display();
     SettingsError::NoSuchProfile {
         profile: wanted.to_owned(),
@@ -143,6 +140,9 @@ fn no_such_profile<'n>(
         },
     }
 }
+
+/// A profile's name and table.
+type Profile<'t> = (&'t str, &'t DeTable<'t>);
 
 /// Takes settings out of a file's tables.
 struct Reader<'f> {
@@ -154,22 +154,20 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    /// The tables of the profiles, by their names.
-    fn profiles<'t>(&mut self, document: &'t DeTable<'t>) -> BTreeMap<&'t str, &'t DeTable<'t>> {
+    /// The profiles, by their names.
+    fn profiles<'t>(&mut self, document: &'t DeTable<'t>) -> Vec<Profile<'t>> {
         const WHY: &str = "it is no profile: write a table [profile.NAME]";
         let Some((key, profiles)) = document.get_key_value(PROFILES) else {
-            return BTreeMap::new();
+            return Vec::new();
         };
         let Some(profiles) = profiles.get_ref().as_table() else {
             self.unknown(PROFILES, None, key.span().start, WHY);
-            return BTreeMap::new();
+            return Vec::new();
         };
-        let mut tables = BTreeMap::new();
+        let mut tables = Vec::new();
         for (name, value) in profiles {
             match value.get_ref().as_table() {
-                Some(table) => {
-                    tables.insert(name.get_ref().as_ref(), table);
-                }
+                Some(table) => tables.push((name.get_ref().as_ref(), table)),
                 None => {
                     let key = format!("{PROFILES}.{}", name.get_ref());
                     self.unknown(&key, None, name.span().start, WHY);

@@ -146,16 +146,14 @@ impl Config {
 
     /// A misspelt one would be silence, but a variable of that prefix may be another program's.
     fn warn_of_misspelt_variables(&mut self) {
-        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let misspelt = names.filter_map(|name| Some((meant_by(&name)?, name)));
-        let mut warnings: Vec<_> = misspelt
-            .map(|(meant, name)| {
+        for (name, _) in env::vars_os() {
+            let Some(name) = name.to_str() else { continue };
+            if let Some(meant) = meant_by(name) {
                 let name = name.escape_debug();
-                format!("{name} is no setting: did you mean {meant}?")
-            })
-            .collect();
-        warnings.sort_unstable();
-        self.warnings.extend(warnings);
+                let warning = format!("{name} is no setting: did you mean {meant}?");
+                self.warnings.push(warning);
+            }
+        }
     }
 }
 

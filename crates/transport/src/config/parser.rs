@@ -30,10 +30,10 @@ pub const KEYS: [Alternative<SecretKey>; 2] =
 pub const RATES: [Alternative<CallRate>; 2] =
     [("calls_per_second", parsed), ("below_alarm", below_alarm)];
 
-impl Parser<'_> {
+impl<'c> Parser<'c> {
     /// A parser of these settings.
     #[must_use]
-    pub fn new(config: &Config) -> Parser<'_> {
+    pub fn new(config: &'c Config) -> Parser<'c> {
         Parser {
             config,
             problems: Problems::new(config.places.clone(), &config.unknown),
@@ -60,23 +60,27 @@ impl Parser<'_> {
 
     /// The first place that has any decides, and has one only.
     pub fn any_of<T>(&mut self, alternatives: &[Alternative<T>]) -> Option<T> {
-        let given = alternatives.iter();
-        let given =
-            given.filter_map(|(key, understand)| Some((self.config.get(key)?, *understand)));
-        let mut given: Vec<_> = given.collect();
-        let first_place = given.iter().map(|(it, _)| it.place.clone()).max()?;
-        given.retain(|(it, _)| it.place == first_place);
-        let keys = given.iter().map(|(it, _)| it.setting.key).collect();
-        let wrong = if let [(given, understand)] = given[..] {
-            match understand(given) {
-                Ok(value) => return Some(value),
-                Err(why) => format!("{given}: {why}"),
-            }
-        } else {
-            let names: Vec<_> = given.iter().map(|(it, _)| it.to_string()).collect();
-            format!("{} are both set: keep one", names.join(" and "))
-        };
-        self.problems.wrong(keys, wrong);
+        let keys: Vec<_> = alternatives.iter().map(|(key, _)| *key).collect();
+        let given = self.decisive(&keys)?;
+        let (key, understand) = alternatives.iter().find(|it| it.0 == given.setting.key)?;
+        let understood = understand(given);
+        understood
+            .map_err(|why| self.problems.wrong(vec![*key], format!("{given}: {why}")))
+            .ok()
+    }
+
+    /// That of these settings which counts.
+    fn decisive(&mut self, keys: &[&'static str]) -> Option<&'c Given> {
+        let mut given: Vec<_> = keys.iter().filter_map(|key| self.config.get(key)).collect();
+        let first_place = given.iter().map(|it| &it.place).max()?;
+        given.retain(|it| it.place == *first_place);
+        if let [given] = given[..] {
+            return Some(given);
+        }
+        let keys = given.iter().map(|it| it.setting.key).collect();
+        let names: Vec<_> = given.iter().map(ToString::to_string).collect();
+        let both = format!("{} are both set: keep one", names.join(" and "));
+        self.problems.wrong(keys, both);
         None
     }
 

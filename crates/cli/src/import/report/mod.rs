@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use imtag_core::CallRate;
 use serde::{Serialize, Serializer};
 
 use super::bad_rows::BadRows;
@@ -157,6 +158,7 @@ pub(crate) struct Report {
     pub(crate) users_not_sent: u64,
     pub(crate) seconds: f64,
     pub(crate) quota_utilisation: f64,
+    pub(crate) above_alarm: bool,
     /// The first line for people.
     #[serde(skip)]
     pub(crate) demo: Option<String>,
@@ -271,6 +273,14 @@ impl Report {
             self.seconds,
             self.quota_utilisation * 100.0
         )?;
+        if self.above_alarm && self.demo.is_none() {
+            let alarm = format!(
+                "          faster than {} a second, which sets off the service's alarm (a webhook, if the app has one): \
+                 --below-alarm does not",
+                count(f64::from(CallRate::below_alarm()), "call", "calls")
+            );
+            writeln!(out, "{}", wrapped(alarm, INDENT))?;
+        }
         if self.timpush_would_save > 0 {
             let split = format!(
                 "          {} of them to find users at fault, which the timpush paths name",
@@ -333,6 +343,17 @@ impl Report {
     }
 }
 
+/// The time at the start of a run that its first calls, which go one by one, cost in all.
+const SLOW_START: f64 = 0.5;
+
+/// True if so many calls in so many seconds mean that some second had more than the service raises no alarm for.
+pub(super) fn is_above_alarm(rate: CallRate, sent: u64, seconds: f64) -> bool {
+    let most = CallRate::below_alarm();
+    #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
+    let is_faster = sent as f64 > f64::from(most) * (seconds - SLOW_START).max(1.0);
+    rate > most && is_faster
+}
+
 fn shown(path: &Path) -> String {
     Shown(&path.display().to_string()).to_string()
 }
@@ -340,6 +361,26 @@ fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_above_the_alarm_where_some_second_had_more_than_80_calls() {
+        let full = CallRate::default();
+        for (rate, sent, seconds, expected) in [
+            (full, 80, 0.2, false),
+            (full, 81, 0.9, true),
+            (full, 140, 1.9, true),
+            (full, 9_900, 100.0, true),
+            // slowed down by the service, the network or this machine
+            (full, 5_000, 100.0, false),
+            (CallRate::below_alarm(), 9_900, 100.0, false),
+        ] {
+            assert_eq!(
+                is_above_alarm(rate, sent, seconds),
+                expected,
+                "{sent} in {seconds} s"
+            );
+        }
+    }
 
     #[test]
     fn only_an_end_that_the_same_command_overcomes_advises_it() {
