@@ -27,7 +27,7 @@ const CORE: &Layers = &[
 
 const TRANSPORT: &Layers = &[
     "async_programs config::setting endpoint outcome process proxy redact roots wait",
-    "config::problems error",
+    "config::problems error settings_error",
     "credentials http outage rate_limiter",
     "pipeline",
     "state",

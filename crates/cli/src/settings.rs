@@ -50,6 +50,10 @@ pub(crate) fn wrong_flag(config: &Config) -> Option<String> {
         match it.setting.key {
             "config" if is_empty => Some(format!("{it} names no file")),
             "profile" if is_empty => Some(format!("{it} names no profile")),
+            "proxy" if text.as_ref().is_ok_and(|url| url.contains('@')) => Some(format!(
+                "{it} holds a password, which every process of this machine can read here: set IMTAG_PROXY, or proxy in \
+                 the settings file"
+            )),
             _ if text.is_err() && it.setting.kind != Kind::Path => {
                 Some(format!("{it} is not UTF-8"))
             }

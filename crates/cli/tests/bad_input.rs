@@ -244,6 +244,12 @@ fn a_flag_that_can_be_no_setting_is_a_mistake_of_the_command_line() {
         ("--config", &b""[..], "error: --config names no file\n"),
         ("--profile", b"", "error: --profile names no profile\n"),
         ("--region", b"\xff", "error: --region is not UTF-8\n"),
+        (
+            "--proxy",
+            b"http://me:hush@proxy:3128",
+            "error: --proxy holds a password, which every process of this machine can read here: set IMTAG_PROXY, or \
+             proxy in the settings file\n",
+        ),
     ] {
         let mut command = stage.imtag(&["get", flag]);
         command.arg(OsStr::from_bytes(value)).arg("alice");

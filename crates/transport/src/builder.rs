@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
 use imtag_core::{
-    CallRate, Generation, Identifier, InvalidCallRate, InvalidIdentifier, InvalidSdkAppId, Limits,
-    Region, Rules, SdkAppId,
+    CallRate, Generation, Identifier, InvalidIdentifier, Limits, Region, Rules, SdkAppId,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -16,12 +15,13 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::client::Client;
 use crate::config::problems::Problems;
-use crate::config::setting::{APP, CREDENTIALS, RATE, TARGET};
+use crate::config::setting::{APP, CREDENTIALS, RATE, TARGET, TRUST};
 use crate::credentials::Credentials;
-use crate::endpoint::{Endpoint, InvalidEndpoint};
+use crate::endpoint::Endpoint;
 use crate::http::{Host, Resolver, Tls};
 use crate::proxy::{InvalidProxy, ProxySetting};
 use crate::roots::Roots;
+use crate::settings_error::SettingsError;
 use crate::state::{Settings, Shared};
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
@@ -55,103 +55,7 @@ enum Target {
 }
 
 /// `spare_endpoint`: there is no spare host.
-const NO_SPARE: &str = "none";
-
-/// Why no client can be built from the settings.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettingsError {
-    /// The SDKAppID is 0.
-    #[error(transparent)]
-    SdkAppId(#[from] InvalidSdkAppId),
-    /// The identifier is not an account.
-    #[error(transparent)]
-    Identifier(#[from] InvalidIdentifier),
-    /// No credentials are set.
-    #[error("no credentials are set: set a secret key, a UserSig, or a callback")]
-    NoCredentials,
-    /// Neither region nor endpoint is set.
-    #[error(
-        "neither a region nor an endpoint is set: set the region that the console shows for the app"
-    )]
-    NoPlace,
-    /// The settings file cannot be read.
-    #[error("the settings file {} cannot be read: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The settings file is not TOML. The line is named, but never shown: it may hold the key.
-    #[error("the settings file {}{} is not TOML: write name = \"value\", a text in quotes", path.display(), at_line(*.line))]
-    NotToml {
-        /// The file.
-        path: PathBuf,
-        /// The line, if it is known.
-        line: Option<usize>,
-    },
-    /// The profile that was asked for is not there.
-    #[error("there is no profile {profile:?}: {why}")]
-    NoSuchProfile {
-        /// Its name.
-        profile: String,
-        /// What there is.
-        why: String,
-    },
-    /// What is missing or wrong in the environment and the settings file: everything, with each place where it could
-    /// stand.
-    #[error("{0}")]
-    Found(String),
-    /// More than one required setting is missing.
-    #[error("{}", sentences(.0))]
-    Several(Vec<SettingsError>),
-    /// The endpoint cannot be used.
-    #[error(transparent)]
-    Endpoint(#[from] InvalidEndpoint),
-    /// The spare endpoint cannot be used.
-    #[error("spare: {0}; none turns it off")]
-    SpareEndpoint(#[source] InvalidEndpoint),
-    /// The proxy cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] InvalidProxy),
-    /// No call could be made, or more than any app may make, or the number is finer than 0.001.
-    #[error(transparent)]
-    CallsPerSecond(#[from] InvalidCallRate),
-    /// A time limit of zero.
-    #[error("the {0} is zero: set the time that may pass, or leave it out for the default")]
-    NoTime(&'static str),
-    /// No attempt could be made.
-    #[error("0 attempts: set 1 or more; the first attempt counts too")]
-    NoAttempts,
-    /// The CA file cannot be read.
-    #[error("the CA file {} cannot be read: {source}", path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The CA file holds no certificate, or a damaged one.
-    #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
-    NoCertificate(PathBuf),
-    /// This machine has no root certificates where its system keeps them.
-    #[error("this machine has no root certificates{}: install them (ca-certificates), set a CA file, or use the built-in roots", .0.as_deref().map(|why| format!(" ({why})")).unwrap_or_default())]
-    NoPlatformRoots(Option<String>),
-    /// This process has a default TLS provider of rustls, which cannot be used.
-    #[error("the TLS provider that this process has installed cannot be used: {0}")]
-    TlsProvider(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-fn sentences(errors: &[SettingsError]) -> String {
-    let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    sentences.join("; ")
-}
-
-fn at_line(line: Option<usize>) -> String {
-    line.map(|line| format!(", line {line},"))
-        .unwrap_or_default()
-}
+pub(crate) const NO_SPARE: &str = "none";
 
 impl Default for ClientBuilder {
     fn default() -> Self {
@@ -250,6 +154,7 @@ impl ClientBuilder {
     /// spare succeeds; then one call tries the first again. What was written to one host never goes to the other.
     pub fn spare_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.spare_endpoint = Some(endpoint.into());
+        self.settle(&["spare_endpoint"]);
         self
     }
 
@@ -261,12 +166,16 @@ impl ClientBuilder {
     /// `NO_PROXY` names the host. An endpoint on this machine is never called through a proxy, not even one set here.
     pub fn proxy(mut self, proxy: &str) -> Self {
         self.proxy = ProxySetting::read(proxy);
+        self.settle(&["proxy"]);
         self
     }
 
-    /// Which root certificates are trusted; default: the built-in ones. With a [CA file](ClientBuilder::ca_file) only its.
+    /// Which root certificates are trusted; default: the built-in ones. Of roots and [CA file](ClientBuilder::ca_file) the
+    /// later counts.
     pub fn roots(mut self, roots: Roots) -> Self {
         self.roots = roots;
+        self.ca_file = None;
+        self.settle(&TRUST);
         self
     }
 
@@ -342,7 +251,7 @@ impl ClientBuilder {
     /// A PEM file of root certificates, used instead of the built-in ones or the platform's.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
-        self.settle(&["ca_file"]);
+        self.settle(&TRUST);
         self
     }
 

@@ -28,10 +28,11 @@ mod proxy;
 mod rate_limiter;
 mod redact;
 mod roots;
+mod settings_error;
 mod state;
 mod wait;
 
-pub use builder::{ClientBuilder, SettingsError};
+pub use builder::ClientBuilder;
 pub use call::CallOptions;
 pub use client::Client;
 pub use config::Config;
@@ -55,6 +56,7 @@ pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progre
 pub use process::{keep_process_id, process_id};
 pub use proxy::InvalidProxy;
 pub use roots::{Roots, UnknownRoots};
+pub use settings_error::SettingsError;
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

@@ -90,6 +90,14 @@ impl ProxySetting {
         }))
     }
 
+    /// Fails if it cannot be used.
+    pub(crate) fn check(&self) -> Result<(), InvalidProxy> {
+        match self {
+            ProxySetting::Url(Err(why)) => Err(why.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// The proxy through which an endpoint is called. `variable` reads the environment.
     pub(crate) fn for_endpoint(
         &self,

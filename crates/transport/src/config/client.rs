@@ -7,15 +7,24 @@ use imtag_core::{Generation, Identifier, Region, SdkAppId, UserSig};
 
 use super::parser::{Parser, RATES, key_in_file, on_or_off, parsed, secret_key};
 use super::{Config, Given};
-use crate::builder::{ClientBuilder, SettingsError, read_roots};
+use crate::builder::{ClientBuilder, NO_SPARE, read_roots};
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
+use crate::proxy::ProxySetting;
+use crate::roots::Roots;
+use crate::settings_error::SettingsError;
 
 /// Where the service is.
 enum Target {
     Region(Region),
     Endpoint(String),
+}
+
+/// What is trusted.
+enum Trust {
+    Roots(Roots),
+    File(PathBuf),
 }
 
 impl Client {
@@ -51,7 +60,12 @@ impl Config {
         let generation = parser.may("generation", parsed::<Generation>);
         let rate = parser.any_of(&RATES);
         let fresh_start = parser.may("fresh_start", on_or_off);
-        let ca_file = parser.may("ca_file", ca_file);
+        let trust = parser.any_of(&[
+            ("roots", |it| parsed(it).map(Trust::Roots)),
+            ("ca_file", ca_file),
+        ]);
+        let proxy = parser.may("proxy", proxy);
+        let spare_endpoint = parser.may("spare_endpoint", spare_endpoint);
 
         let sdkappid = sdkappid.map_or(0, SdkAppId::get);
         let identifier = identifier.as_ref().map_or("", Identifier::as_str);
@@ -65,7 +79,13 @@ impl Config {
         builder = with(builder, generation, ClientBuilder::generation);
         builder = with(builder, rate, ClientBuilder::calls_per_second);
         builder = with(builder, fresh_start, ClientBuilder::fresh_start);
-        builder = with(builder, ca_file, ClientBuilder::ca_file);
+        builder = match trust {
+            Some(Trust::Roots(roots)) => builder.roots(roots),
+            Some(Trust::File(path)) => builder.ca_file(path),
+            None => builder,
+        };
+        builder = with(builder, proxy.as_deref(), ClientBuilder::proxy);
+        builder = with(builder, spare_endpoint, ClientBuilder::spare_endpoint);
         builder.found(parser.problems)
     }
 }
@@ -93,10 +113,26 @@ fn endpoint(given: &Given) -> Result<Target, String> {
 }
 
 /// Read twice, here and when the client is built: so it is named beside all else that is wrong.
-fn ca_file(given: &Given) -> Result<PathBuf, String> {
+fn ca_file(given: &Given) -> Result<Trust, String> {
     let path = given.path()?;
     read_roots(&path).map_err(|why| why.to_string())?;
-    Ok(path)
+    Ok(Trust::File(path))
+}
+
+fn proxy(given: &Given) -> Result<String, String> {
+    let proxy = given.text()?;
+    ProxySetting::read(proxy)
+        .check()
+        .map_err(|why| why.to_string())?;
+    Ok(proxy.to_owned())
+}
+
+fn spare_endpoint(given: &Given) -> Result<String, String> {
+    let spare = given.text()?;
+    if spare.trim() != NO_SPARE {
+        Endpoint::parse(spare).map_err(|why| SettingsError::SpareEndpoint(why).to_string())?;
+    }
+    Ok(spare.to_owned())
 }
 
 #[cfg(test)]
@@ -353,6 +389,65 @@ mod tests {
         assert_eq!(path(profile(), "ca.pem"), in_file);
         assert_eq!(path(file(), "/srv/ca.pem"), PathBuf::from("/srv/ca.pem"));
         assert_eq!(path(Place::Variable, "ca.pem"), PathBuf::from("ca.pem"));
+    }
+
+    #[test]
+    fn roots_and_a_ca_file_exclude_each_other() {
+        let (platform, none) = ([("roots", "platform")], [("ca_file", "/dev/null")]);
+        let both = also(at(&file(), &platform), &file(), &none);
+        assert_eq!(
+            refusal(also(both, &file(), APP).builder()),
+            "roots in /etc/imtag/config.toml and ca_file in /etc/imtag/config.toml are both set: keep one"
+        );
+        let stronger = also(at(&profile(), &platform), &file(), &none);
+        let settled = also(at(&file(), &none), &file(), APP);
+        for builder in [
+            also(stronger, &file(), APP).builder(),
+            settled.builder().roots(Roots::Platform),
+        ] {
+            let shown = format!("{builder:?}");
+            assert!(shown.contains("ca_file: None, roots: Platform"), "{shown}");
+            assert!(shown.contains("missing: [], wrong: []"), "{shown}");
+        }
+        let unknown = at(&Place::Variable, &[("roots", "system")]);
+        assert_eq!(
+            refusal(also(unknown, &file(), APP).builder()),
+            "IMTAG_ROOTS: unknown roots \"system\": use built-in or platform"
+        );
+    }
+
+    #[test]
+    fn a_proxy_and_a_spare_endpoint_are_taken_and_a_proxy_that_cannot_be_used_is_not_shown() {
+        let with = |key, text| also(at(&Place::Variable, &[(key, text)]), &file(), APP).builder();
+        for (proxy, expected) in [
+            (
+                "http://me:hush@proxy:3128",
+                "proxy: Ok(http://***@proxy:3128)",
+            ),
+            ("direct", "proxy: direct"),
+        ] {
+            let shown = format!("{:?}", with("proxy", proxy));
+            assert!(shown.contains(expected), "{shown}");
+            assert!(!shown.contains("hush"), "{shown}");
+        }
+        assert_eq!(
+            refusal(with("proxy", "ftp://me:hush@proxy")),
+            "IMTAG_PROXY: the proxy has another scheme than http, https and socks5: set it as http://host:port, \
+             https://host:port or socks5://host:port, with user:password@ before the host if it asks for them, or as \
+             direct"
+        );
+        for (spare, expected) in [
+            ("none", "spare_endpoint: Some(\"none\")"),
+            ("https://spare", "spare_endpoint: Some(\"https://spare\")"),
+        ] {
+            let shown = format!("{:?}", with("spare_endpoint", spare));
+            assert!(shown.contains(expected), "{shown}");
+        }
+        assert_eq!(
+            refusal(with("spare_endpoint", "spare")),
+            "IMTAG_SPARE_ENDPOINT: spare: the endpoint \"spare\" is not of the form https://host or https://host:port; \
+             none turns it off"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! key that is no setting is an error in all of them, as a misspelt one would otherwise be silence.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::problems::in_file;
 use super::setting::{Kind, Setting, nearest};
 use super::{Config, Given, Place};
-use crate::builder::SettingsError;
+use crate::settings_error::SettingsError;
 
 /// Where the file is looked for when nobody names it.
 const IN_HOME: &str = ".config/imtag/config.toml";
@@ -141,6 +141,11 @@ fn no_such_profile(wanted: &str, path: &Path, there: &[Profile<'_>]) -> Settings
     }
 }
 
+/// True for the URL of a proxy with its user and password.
+fn holds_password(url: &OsStr) -> bool {
+    url.as_encoded_bytes().contains(&b'@')
+}
+
 /// A profile's name and table.
 type Profile<'t> = (&'t str, &'t DeTable<'t>);
 
@@ -183,7 +188,11 @@ impl Reader<'_> {
             let name = key.get_ref().as_ref();
             let known = Setting::in_file();
             if let Some(setting) = known.iter().find(|it| it.key == name) {
-                self.has_secret |= setting.kind == Kind::Secret;
+                let value = setting.kind.value(value.get_ref());
+                self.has_secret |= match setting.key {
+                    "proxy" => value.as_ref().is_ok_and(|url| holds_password(url)),
+                    _ => setting.kind == Kind::Secret,
+                };
                 if is_used {
                     let path = self.path.to_owned();
                     self.config.add(Given {
@@ -192,7 +201,7 @@ impl Reader<'_> {
                             Some(profile) => Place::Profile(path, profile.to_owned()),
                             None => Place::File(path),
                         },
-                        value: setting.kind.value(value.get_ref()),
+                        value,
                     });
                 }
             } else if profile.is_some() || name != PROFILES {
@@ -309,7 +318,7 @@ mod tests {
                     [profile.live]\nprofile = 1\n\n[profile.\"a\\nb\"]\nuser_sig = \"hush\"\n";
         let config = read(text, Some("live")).unwrap();
         let keys = "sdkappid, identifier, secret_key, secret_key_file, usersig, region, endpoint, generation, \
-                    calls_per_second, below_alarm, fresh_start, ca_file";
+                    calls_per_second, below_alarm, fresh_start, ca_file, roots, proxy, spare_endpoint";
         assert_eq!(
             problems(&config),
             format!(
@@ -380,6 +389,30 @@ mod tests {
             ),
         ] {
             assert_eq!(read(text, Some("liv")).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_gets_a_warning_where_any_of_its_tables_holds_a_secret() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path();
+        for (text, mode, is_warned) in [
+            ("secret_key = 1", 0o644, true),
+            ("secret_key = 1", 0o640, true),
+            ("secret_key = 1", 0o600, false),
+            ("usersig = 1", 0o604, true),
+            ("[profile.live]\nsecret_key = 1", 0o644, true),
+            ("proxy = \"http://me:hush@proxy:1\"", 0o644, true),
+            ("proxy = \"http://proxy:1\"", 0o644, false),
+            ("secret_key_file = 1", 0o644, false),
+        ] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            let mut config = Config::default();
+            config.read(text, path, None).unwrap();
+            let shown = path.display();
+            let warning = format!("others can read {shown}, which holds a secret: chmod 600 it");
+            let expected = is_warned.then_some(warning);
+            assert_eq!(config.warnings, Vec::from_iter(expected), "{text} {mode:o}");
         }
     }
 

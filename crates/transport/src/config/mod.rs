@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::builder::SettingsError;
+use crate::settings_error::SettingsError;
 use problems::{Places, in_file};
 use setting::{SETTINGS, Setting, meant_by};
 

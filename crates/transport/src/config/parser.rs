@@ -8,7 +8,7 @@ use imtag_core::{CallRate, InvalidSecret, SecretKey};
 
 use super::problems::Problems;
 use super::{Config, Given};
-use crate::builder::SettingsError;
+use crate::settings_error::SettingsError;
 
 /// No key is longer; a larger file is not a key.
 const KEY_BYTES_AT_MOST: u64 = 4096;

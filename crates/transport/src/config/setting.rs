@@ -36,10 +36,12 @@ pub(crate) static CREDENTIALS: [&str; 3] = ["secret_key", "secret_key_file", "us
 /// Each excludes the other.
 pub(crate) static TARGET: [&str; 2] = ["region", "endpoint"];
 /// Each excludes the other.
+pub(crate) static TRUST: [&str; 2] = ["roots", "ca_file"];
+/// Each excludes the other.
 pub(crate) static RATE: [&str; 2] = ["calls_per_second", "below_alarm"];
 
 /// All of them. The first two say where the others are, so they stand in no file.
-pub static SETTINGS: [Setting; 14] = [
+pub static SETTINGS: [Setting; 17] = [
     setting(
         "config",
         Kind::Path,
@@ -118,6 +120,24 @@ pub static SETTINGS: [Setting; 14] = [
         Kind::Path,
         "certificates (PEM) to trust in place of the public ones",
         Some("public roots"),
+    ),
+    setting(
+        "roots",
+        Kind::Text("NAME"),
+        "the public roots to trust: `built-in`, or `platform`, those of this system",
+        Some("built-in"),
+    ),
+    setting(
+        "proxy",
+        Kind::Text("URL"),
+        "a proxy: http://, https:// or socks5:// with host:port; or `direct`. With user:password@ it stands in no flag",
+        Some("HTTPS_PROXY or ALL_PROXY, unless NO_PROXY names the host"),
+    ),
+    setting(
+        "spare_endpoint",
+        Kind::Text("URL"),
+        "where to call while the endpoint cannot be reached; or `none`",
+        Some("the region's spare host; none beside an endpoint"),
     ),
 ];
 
