@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import traceback
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ def test_a_profile_is_asked_for_by_name(home: Path) -> None:
     assert client.warnings == (f"others can read {file}, which holds a secret: chmod 600 it",)
     with pytest.raises(imtag.SettingsError, match=f'there is no profile "test": {file} has live'):
         imtag.Client.from_env("test")
+
+
+def test_it_takes_every_setting_of_a_client() -> None:
+    ours, of_clients = (inspect.signature(it).parameters for it in (imtag.Client.from_env, imtag.Client))
+    assert [name for name in ours if name != "profile"] == list(of_clients)
 
 
 def test_a_keyword_that_there_is_not_is_named(found: Path) -> None:  # noqa: ARG001
