@@ -15,7 +15,7 @@ import "runtime"
 // itself fails if the file cannot be read or is not TOML, or if there is no such profile.
 func FromEnv() (Config, error) { return FromProfile("") }
 
-// FromProfile is FromEnv with the profile of this name, whatever IMTAG_PROFILE says. The empty name is that of none.
+// FromProfile is FromEnv with the profile of this name, whatever IMTAG_PROFILE says. With an empty name it is FromEnv.
 func FromProfile(name string) (Config, error) {
 	if err := checkVersion(); err != nil {
 		return Config{}, err

@@ -187,6 +187,10 @@ fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
     };
     config(format!("secret_key = {}\n", stage::KEY).as_bytes())
         .refuses(3, "the settings file config.toml, line 1, is not TOML");
+    run(stage.bare(&["get", "alice", "--config", "/dev/zero"])).refuses(
+        3,
+        "the settings file /dev/zero cannot be read: it has more than 1 MiB",
+    );
     // as PowerShell's `>` writes it
     config(b"\xff\xfer\0e\0").refuses(
         3,

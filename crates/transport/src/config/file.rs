@@ -3,8 +3,8 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -17,6 +17,9 @@ use crate::settings_error::SettingsError;
 
 /// Where the file is looked for when nobody names it.
 const IN_HOME: &str = ".config/imtag/config.toml";
+
+/// No settings are longer; a device has no end.
+const BYTES_AT_MOST: u64 = 1 << 20;
 
 /// The key whose value is the table of all profiles.
 const PROFILES: &str = "profile";
@@ -41,7 +44,7 @@ impl Config {
         self.places.file.clone_from(&path);
         self.places.profile.clone_from(&profile);
         let path = path.unwrap_or_else(|| Path::new("~").join(IN_HOME));
-        match (fs::read_to_string(&path), profile) {
+        match (read_bounded(&path), profile) {
             (Ok(text), profile) => self.read(&text, &path, profile.as_deref()),
             (Err(error), Some(profile)) if !is_named && is_missing(&error) => {
                 let path = path.display();
@@ -118,6 +121,15 @@ impl Config {
             ));
         }
     }
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(BYTES_AT_MOST + 1);
+    if file.read_to_string(&mut text)? as u64 > BYTES_AT_MOST {
+        return Err(io::Error::other("it has more than 1 MiB"));
+    }
+    Ok(text)
 }
 
 fn is_missing(error: &io::Error) -> bool {
