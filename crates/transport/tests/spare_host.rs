@@ -226,4 +226,11 @@ fn a_host_that_the_proxy_does_not_reach_hands_over_and_a_proxy_that_refuses_does
         client.add_tag(&add()).unwrap_err();
         assert_eq!(proxy.connections(), 1);
     }
+    // one that does not answer at all is the proxy of both
+    let (_emulator, proxy, client) = behind(Kind::Https);
+    proxy.behaves(Behaviour::IsSilent);
+    let error = client.call(&add(), &within(Duration::from_secs(2)));
+    let error = error.unwrap_err();
+    assert_eq!(cause(&error), "timeout while connecting to the proxy");
+    assert_eq!(proxy.connections(), 1);
 }

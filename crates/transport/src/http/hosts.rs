@@ -315,7 +315,9 @@ mod tests {
         let first = scene.hosts.connection(false, scene.now, &mut context);
         let (first, _) = first.unwrap_or_else(|cause| panic!("{cause:?}"));
         assert_eq!(scene.call(false).unwrap(), FIRST);
-        scene.set(FIRST, false);
+        let listener = scene.listeners[FIRST].take().unwrap();
+        let _open = [(); 2].map(|()| listener.accept().unwrap());
+        drop(listener);
         assert_eq!(scene.call(false).unwrap(), SPARE);
         scene.hosts.put(first); // was under way meanwhile
         assert_eq!(scene.hosts.pool.take(scene.now).unwrap().0.host, SPARE);
