@@ -134,6 +134,32 @@ impl UserSig {
         identifier: &str,
         now: Duration,
     ) -> Result<Verified, Unverified> {
+        let document = self.document_for(sdkappid, identifier)?;
+        let signature = STANDARD
+            .decode(&document.signature)
+            .map_err(|_| Unverified::Malformed)?;
+        document
+            .mac(key)
+            .verify_slice(&signature)
+            .map_err(|_| Unverified::WrongSignature)?;
+        document.valid_at(now)
+    }
+
+    /// Checks what can be checked without the key: all that [`verify`](UserSig::verify) does except the signature.
+    ///
+    /// # Errors
+    /// The first of these that fails.
+    pub fn verify_without_key(
+        &self,
+        sdkappid: SdkAppId,
+        identifier: &str,
+        now: Duration,
+    ) -> Result<Verified, Unverified> {
+        self.document_for(sdkappid, identifier)?.valid_at(now)
+    }
+
+    /// Its document, if it is of this app and identifier.
+    fn document_for(&self, sdkappid: SdkAppId, identifier: &str) -> Result<Document, Unverified> {
         let document = Document::unpack(self.expose()).ok_or(Unverified::Malformed)?;
         if document.version != VERSION {
             return Err(Unverified::Malformed);
@@ -147,24 +173,21 @@ impl UserSig {
         if document.userbuf.is_some() {
             return Err(Unverified::WithUserbuf);
         }
-        let signature = STANDARD
-            .decode(&document.signature)
-            .map_err(|_| Unverified::Malformed)?;
-        document
-            .mac(key)
-            .verify_slice(&signature)
-            .map_err(|_| Unverified::WrongSignature)?;
-        if now.as_secs() > document.time.saturating_add(document.expire) {
-            return Err(Unverified::Expired);
-        }
-        Ok(Verified {
-            made_at: Duration::from_secs(document.time),
-            valid_for: Duration::from_secs(document.expire),
-        })
+        Ok(document)
     }
 }
 
 impl Document {
+    fn valid_at(&self, now: Duration) -> Result<Verified, Unverified> {
+        if now.as_secs() > self.time.saturating_add(self.expire) {
+            return Err(Unverified::Expired);
+        }
+        Ok(Verified {
+            made_at: Duration::from_secs(self.time),
+            valid_for: Duration::from_secs(self.expire),
+        })
+    }
+
     fn mac(&self, key: &SecretKey) -> Hmac<Sha256> {
         let text = format!(
             "TLS.identifier:{}\nTLS.sdkappid:{}\nTLS.time:{}\nTLS.expire:{}\n",
@@ -305,6 +328,34 @@ mod tests {
         };
         assert_eq!(changed(|it| it.expire += 1), Err(WrongSignature));
         assert_eq!(changed(|it| it.version = "1.0".to_owned()), Err(Malformed));
+    }
+
+    #[test]
+    fn without_the_key_all_is_checked_except_the_signature() {
+        let (vector, other) = (vectors().remove(0), vectors().remove(1));
+        let usersig = UserSig::sign(
+            &other.key(),
+            vector.app(),
+            &Identifier::new(vector.identifier.clone()).unwrap(),
+            Duration::from_secs(vector.expire),
+            Duration::from_secs(vector.time),
+        );
+        let last = vector.time + vector.expire;
+        let verify = |app, identifier, now| {
+            let verified = usersig.verify_without_key(app, identifier, Duration::from_secs(now));
+            verified.map(|it| it.valid_for.as_secs())
+        };
+        let (app, identifier) = (vector.app(), vector.identifier.as_str());
+        assert_eq!(verify(app, identifier, last), Ok(vector.expire));
+        assert_eq!(verify(app, identifier, last + 1), Err(Unverified::Expired));
+        assert_eq!(
+            verify(app, "someone", last),
+            Err(Unverified::OtherIdentifier)
+        );
+        assert_eq!(
+            verify(other.app(), identifier, last),
+            Err(Unverified::OtherApp)
+        );
     }
 
     #[test]
