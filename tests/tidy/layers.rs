@@ -35,7 +35,7 @@ const TRANSPORT: &Layers = &[
     "pipeline::batcher pipeline::bulk pipeline::future pipeline::request pipeline::session pipeline::worker",
     "pipeline::options",
     "client",
-    "builder",
+    "builder probe",
     "config",
 ];
 

@@ -23,6 +23,7 @@ mod http;
 mod outage;
 mod outcome;
 mod pipeline;
+mod probe;
 mod process;
 mod proxy;
 mod rate_limiter;
@@ -45,6 +46,8 @@ pub use config::{
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{Cause, ChangeError, Error, Phase, ProxyFailure, RunError, Unfinished};
+#[doc(hidden)] // for the command line
+pub use http::Step;
 pub use outcome::Outcome;
 pub use pipeline::batcher::Batcher;
 pub use pipeline::bulk::{Bulk, BulkRun};
@@ -52,6 +55,8 @@ pub use pipeline::future::OutcomeFuture;
 pub use pipeline::offer::WhenFull;
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
 pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};
+#[doc(hidden)] // for the command line
+pub use probe::Probe;
 #[doc(hidden)] // for libimtag
 pub use process::{keep_process_id, process_id};
 pub use proxy::InvalidProxy;

@@ -19,7 +19,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
-use crate::http::{Exchange, Exchanged, Stale};
+use crate::http::{Exchange, Exchanged, Stale, Step};
 use crate::outage::OutagePlace;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
@@ -53,6 +53,16 @@ pub(crate) struct Call<'c> {
     pub(crate) on_turn: Option<&'c dyn Fn()>,
     /// If it fails, its caller searches it for the user at fault.
     pub(crate) is_searched: bool,
+    /// What its one attempt did, if that is asked for.
+    pub(crate) trace: Option<CallTrace>,
+}
+
+/// What an attempt did.
+#[derive(Default)]
+pub(crate) struct CallTrace {
+    pub(crate) steps: Vec<Step>,
+    /// The answer's `Date`, since the Unix epoch.
+    pub(crate) date: Option<Duration>,
 }
 
 impl<'c> Call<'c> {
@@ -82,6 +92,16 @@ impl<'c> Call<'c> {
             last_failure: None,
             on_turn: None,
             is_searched: false,
+            trace: None,
+        }
+    }
+
+    /// The same with one attempt, over a new connection, noting each step.
+    pub(crate) fn traced(self) -> Call<'c> {
+        Call {
+            over_new_connection: true,
+            trace: Some(CallTrace::default()),
+            ..self
         }
     }
 
@@ -163,12 +183,16 @@ impl<'c> Call<'c> {
         self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
-        let exchanged = self.exchange(usersig, started);
+        let mut exchanged = self.exchange(usersig, started);
         let (sent, answered, stale) = (exchanged.sent, exchanged.answered, exchanged.stale);
         self.over_new_connection = stale.is_some();
         self.wait_scope.deadline += exchanged.waited;
         self.sent += u32::from(sent);
         let date = exchanged.date;
+        if let Some(trace) = &mut self.trace {
+            let steps = std::mem::take(&mut exchanged.steps);
+            *trace = CallTrace { steps, date };
+        }
         let read = exchanged.read(self.request);
         let mut cause = match read.and_then(|answer| self.outcome(answer, date)) {
             Ok(mut outcome) => {
@@ -229,6 +253,11 @@ impl<'c> Call<'c> {
             deadline.saturating_duration_since(self.started),
             random_u64(),
         );
+        let decision = match decision {
+            Decision::Stop(_) => decision,
+            _ if self.trace.is_some() => Decision::Stop(Stopped::AttemptsSpent),
+            _ => decision,
+        };
         match decision {
             Decision::Stop(stopped) => {
                 // the callback that makes UserSigs may work again for the next call
@@ -283,6 +312,7 @@ impl<'c> Call<'c> {
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
             waits_for_connection: !self.retry.counts_waits(),
+            is_traced: self.trace.is_some(),
         })
     }
 

@@ -58,6 +58,14 @@ pub(crate) struct Host {
     pub(crate) proxy: Option<Arc<Proxy>>,
 }
 
+impl Host {
+    /// What is looked up and connected to: the proxy, if there is one.
+    fn called(&self) -> &Endpoint {
+        let proxy = self.proxy.as_ref();
+        proxy.map_or(&self.endpoint, |proxy| &proxy.endpoint)
+    }
+}
+
 pub(super) struct Connector {
     host: Host,
     /// The host's, or the proxy's if it has one.
@@ -72,12 +80,8 @@ impl Connector {
         tls: Option<Arc<ClientConfig>>,
         resolver: &Resolver,
     ) -> Connector {
-        let called = host
-            .proxy
-            .as_ref()
-            .map_or(&host.endpoint, |proxy| &proxy.endpoint);
         Connector {
-            addresses: Addresses::new(called, resolver),
+            addresses: Addresses::new(host.called(), resolver),
             tls: tls.filter(|_| host.endpoint.is_tls()),
             host,
         }
@@ -96,15 +100,17 @@ impl Connector {
                 });
                 let mut connection =
                     reached.map_err(|cause| cause.of_proxy(ProxyFailure::Unreachable))?;
-                context.phase = Phase::Tunnel;
+                context.enter(Phase::Tunnel, &self.host.endpoint);
                 let opened = tunnel::open(&mut connection, proxy, &self.host.endpoint, context);
                 opened.map_err(|cause| cause.of_proxy(ProxyFailure::NoTunnel))?;
                 connection
             }
         };
-        context.phase = Phase::Handshake;
+        if self.tls.is_some() {
+            context.enter(Phase::Handshake, &self.host.endpoint);
+        }
         self.secure(&mut connection, &self.host.endpoint, context)?;
-        context.phase = Phase::Write;
+        context.enter(Phase::Write, &self.host.endpoint);
         Ok(connection)
     }
 
@@ -115,9 +121,12 @@ impl Connector {
 
     /// Looks up the host, or the proxy, and connects to it.
     fn reach(&self, phases: [Phase; 2], context: &mut Context) -> Result<Connection, Cause> {
-        context.phase = phases[0];
+        context.enter(phases[0], self.host.called());
         let addresses = self.addresses.current(context)?;
-        context.phase = phases[1];
+        if let Some(trace) = &mut context.trace {
+            trace.addresses(addresses.iter().copied());
+        }
+        context.enter(phases[1], self.host.called());
         let stream = self.first_that_answers(&addresses, context);
         let stream = stream.inspect_err(|cause| {
             context.refused = cause.is_local_failure();
@@ -125,6 +134,9 @@ impl Connector {
                 self.addresses.failed();
             }
         })?;
+        if let Some(trace) = &mut context.trace {
+            trace.addresses(stream.peer_addr());
+        }
         Ok(Connection::new(stream))
     }
 

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
 use crate::wait::{Blocked, WaitScope, Watch, deadline_after};
 
 use super::head::HeadInfo;
+use super::trace::Trace;
 
 pub(super) struct Context {
     wait_scope: WaitScope,
@@ -26,6 +28,8 @@ pub(super) struct Context {
     pub(super) answered: bool,
     /// What the answer's head says beside where its body ends.
     pub(super) info: HeadInfo,
+    /// The steps so far, if they are asked for.
+    pub(super) trace: Option<Trace>,
     /// Shuts the connection when the call is cancelled.
     watch: Option<Watch>,
 }
@@ -40,7 +44,16 @@ impl Context {
             sent: false,
             answered: false,
             info: HeadInfo::default(),
+            trace: None,
             watch: None,
+        }
+    }
+
+    /// Goes on to a phase of opening a connection to `endpoint`, or to the request.
+    pub(super) fn enter(&mut self, phase: Phase, endpoint: &Endpoint) {
+        self.phase = phase;
+        if let Some(trace) = &mut self.trace {
+            trace.enter(phase, endpoint);
         }
     }
 

@@ -18,6 +18,7 @@ use super::head::{Head, HeadReader};
 use super::hosts::Hosts;
 use super::refused_socket::{Exchanges, Refused};
 use super::resolve::Resolver;
+use super::trace::{Step, Trace};
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -50,6 +51,8 @@ pub(crate) struct Exchange<'e> {
     /// Does not count the wait for a free connection as the call's time. Where this machine refuses more sockets, a bulk
     /// run has more requests than connections, and each request still gets its full time.
     pub(crate) waits_for_connection: bool,
+    /// Notes each step.
+    pub(crate) is_traced: bool,
 }
 
 /// The result of an exchange.
@@ -68,6 +71,8 @@ pub(crate) struct Exchanged {
     pub(crate) stale: Option<Stale>,
     /// How long it waited for a free connection, where that does not count as the call's time.
     pub(crate) waited: Duration,
+    /// The steps, if they were asked for.
+    pub(crate) steps: Vec<Step>,
 }
 
 /// How a connection from the pool proved useless, before a byte of the answer came.
@@ -148,6 +153,7 @@ impl Http {
         }
         let connect_deadline = deadline_from(now, exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
+        context.trace = exchange.is_traced.then(Trace::default);
         let takes_pooled = !exchange.over_new_connection;
         let connection = self.hosts.connection(takes_pooled, now, &mut context);
         let clears = connection.as_ref().map_or(None, |(_, clears)| *clears);
@@ -180,6 +186,7 @@ impl Http {
             encoding: context.info.encoding,
             date: context.info.date,
             waited,
+            steps: context.trace.map(Trace::end).unwrap_or_default(),
         };
         (exchanged, context.refused)
     }
@@ -333,6 +340,7 @@ mod tests {
             connect_timeout: Duration::MAX,
             over_new_connection: true,
             waits_for_connection: false,
+            is_traced: false,
         });
         assert!(exchanged.result.is_err());
         assert!(http.hosts.pool.take(Instant::now()).is_some());

@@ -29,6 +29,7 @@ use super::context::Context;
 use super::pool::Pool;
 use super::request_head::RequestHead;
 use super::resolve::Resolver;
+use super::trace::Trace;
 
 /// How long calls go to the spare host before one of them tries the first again.
 const SPARE_FOR: Duration = Duration::from_secs(60);
@@ -160,7 +161,10 @@ impl Hosts {
     }
 
     fn connect(&self, host: usize, context: &mut Context) -> Result<Connection, Cause> {
-        let mut connection = self.routes[host].connector.connect(context)?;
+        let connected = self.routes[host].connector.connect(context);
+        let mut connection = connected.inspect_err(|_| {
+            context.trace.iter_mut().for_each(Trace::failed);
+        })?;
         connection.host = host;
         Ok(connection)
     }

@@ -32,8 +32,10 @@ mod pool;
 mod refused_socket;
 mod request_head;
 mod resolve;
+mod trace;
 mod tunnel;
 
 pub(crate) use connect::{Host, Tls};
 pub(crate) use exchange::{Exchange, Exchanged, Http, Stale};
 pub(crate) use resolve::Resolver;
+pub use trace::Step;

@@ -137,6 +137,11 @@ impl EgressProxy {
         state.hosts.insert(host.to_owned(), server);
     }
 
+    /// `host:port` is nowhere.
+    pub(crate) fn forgets(&self, host: &str) {
+        self.shared.lock().unwrap().hosts.remove(host);
+    }
+
     /// What it does from the next connection on.
     pub(crate) fn behaves(&self, behaviour: Behaviour) {
         self.shared.lock().unwrap().behaviour = behaviour;
