@@ -154,6 +154,7 @@ mod tests {
             config.add(Given {
                 setting: Setting::named(key).unwrap(),
                 place: place.clone(),
+                line: None,
                 value: Ok(text.into()),
             });
         }

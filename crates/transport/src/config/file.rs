@@ -213,6 +213,7 @@ impl Reader<'_> {
                             Some(profile) => Place::Profile(path, profile.to_owned()),
                             None => Place::File(path),
                         },
+                        line: Some(line_at(self.text, key.span().start)),
                         value,
                     });
                 }

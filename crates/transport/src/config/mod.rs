@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::settings_error::SettingsError;
 use problems::{Places, in_file};
-use setting::{SETTINGS, Setting, meant_by};
+use setting::{CREDENTIALS, RATE, SETTINGS, Setting, TARGET, TRUST, meant_by};
 
 /// Settings that were found in the environment and in a settings file.
 ///
@@ -53,6 +53,8 @@ pub struct Given {
     /// Which.
     pub setting: &'static Setting,
     place: Place,
+    /// Where in a file.
+    line: Option<usize>,
     /// Or why it is none, such as "it is neither true nor false".
     value: Result<OsString, String>,
 }
@@ -100,6 +102,7 @@ impl Config {
                 config.add(Given {
                     setting,
                     place,
+                    line: None,
                     value: Ok(value),
                 });
             }
@@ -135,6 +138,17 @@ impl Config {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Given> {
         self.given.iter().find(|it| it.setting.key == key)
+    }
+
+    /// The setting that counts in place of this one, which it excludes: of several that are set, it stands in the strongest
+    /// place.
+    #[must_use]
+    pub fn in_place_of(&self, key: &str) -> Option<&Given> {
+        let mut groups = [&CREDENTIALS[..], &TARGET, &TRUST, &RATE].into_iter();
+        let group = groups.find(|keys| keys.contains(&key))?;
+        let given = group.iter().filter_map(|key| self.get(key));
+        let counts = given.max_by_key(|it| &it.place)?;
+        (counts.setting.key != key).then_some(counts)
     }
 
     /// Adds a setting of a place, unless a stronger one has it.
@@ -180,6 +194,14 @@ impl Given {
             }
             Place::Variable | Place::Flag => path.into(),
         })
+    }
+}
+
+impl Given {
+    /// The line of the settings file that it begins in, if it stands there.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.line
     }
 }
 
