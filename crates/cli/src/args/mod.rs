@@ -60,6 +60,8 @@ pub(crate) enum Command {
     /// Run an emulator of the service, to try things out
     #[cfg(feature = "emulator")]
     Emulator(EmulatorArgs),
+    /// Find out why tagging does not work, and what to do: it only reads
+    Doctor,
     /// Say what an error code of the service means
     Explain {
         /// The code

@@ -3,6 +3,7 @@
 mod call;
 mod clear;
 mod context;
+mod doctor;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod explain;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Usersig(arguments) => usersig::run(&context, arguments),
         #[cfg(feature = "emulator")]
         Command::Emulator(arguments) => emulator::run(&context, arguments),
+        Command::Doctor => doctor::run(&context),
         Command::Explain { code } => explain::run(output, *code),
     }
 }

@@ -1,0 +1,266 @@
+//! `imtag doctor` beside a way to the service that is broken, or leads to another data centre: each is named by the one
+//! check that it fails, with what to do. The official hosts are behind a proxy of the test's own.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+#[path = "stage/doctor.rs"]
+mod diagnosis;
+#[path = "../../transport/tests/support/proxy.rs"]
+#[allow(dead_code)] // of which this is a part
+mod proxy;
+mod stage;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+use diagnosis::{Diagnosis, unchanged};
+use imtag_core::SecretKey;
+use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
+use proxy::{EgressProxy, Kind};
+use stage::{KEY, Stage, run};
+
+const SINGAPORE: &str = "adminapisgp.im.qcloud.com:443";
+const SPARE: &str = "adminapisgp.my-imcloud.com:443";
+const TOKYO: &str = "adminapijpn.im.qcloud.com:443";
+
+/// An app in Tokyo, and a set-up that calls Singapore: the official hosts are behind a proxy.
+struct Regions {
+    stage: Stage,
+    /// What serves Tokyo.
+    _tokyo: Emulator,
+    proxy: EgressProxy,
+    ca: PathBuf,
+}
+
+impl Regions {
+    fn new(code_in_singapore: i32) -> Regions {
+        let stage = Stage::with(|emulator| emulator.tls(true));
+        let refuses = ProbabilisticFault::new(Fault::code(code_in_singapore), 1.0).unwrap();
+        stage.emulator.add_standing(refuses);
+        let key = SecretKey::new(KEY).unwrap();
+        let tokyo = Emulator::builder()
+            .secret_key(key)
+            .tls(true)
+            .start()
+            .unwrap();
+        let proxy = EgressProxy::start(Kind::Http, Some(("me", "hush-hush")));
+        proxy.leads(SINGAPORE, stage.emulator.address());
+        proxy.leads(TOKYO, tokyo.address());
+        let both = [&stage.emulator, &tokyo]
+            .map(|it| it.ca_pem().unwrap())
+            .concat();
+        let ca = stage.file("both.pem", both);
+        Regions {
+            stage,
+            _tokyo: tokyo,
+            proxy,
+            ca,
+        }
+    }
+
+    fn set(&self, command: &mut Command) {
+        command
+            .env_remove("IMTAG_ENDPOINT")
+            .env("IMTAG_CA_FILE", &self.ca)
+            .env("HTTPS_PROXY", self.proxy.url("me:hush-hush@"))
+            .args(["--region", "singapore"]);
+    }
+}
+
+#[test]
+fn a_good_set_up_passes_all_checks_and_ends_with_0() {
+    let stage = Stage::new();
+    let plain = Diagnosis::new(&stage, unchanged);
+    assert_eq!(plain.ran.exit, Some(0), "{}", plain.report);
+    assert_eq!(plain.report["ok"], true);
+    assert_eq!(plain.with_status("skipped"), ["dns", "proxy", "tls"]);
+    assert_eq!(stage.emulator.stats().arrivals(), 4);
+
+    let regions = Regions::new(0);
+    regions.stage.emulator.remove_faults();
+    let proxied = Diagnosis::new(&regions.stage, |command| regions.set(command));
+    assert_eq!(proxied.ran.exit, Some(0), "{}", proxied.report);
+    assert_eq!(proxied.with_status("skipped"), ["dns", "tcp"]);
+    let detail = format!("http://{} connects to {SINGAPORE}", regions.proxy.address);
+    assert_eq!(proxied.check("proxy")["detail"], detail);
+    for check in ["proxy", "tls", "service", "quota"] {
+        assert!(proxied.check(check)["seconds"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn another_data_centre_is_named_by_asking_the_official_hosts() {
+    for code in [60026, 70016, 70020] {
+        let regions = Regions::new(code);
+        let found = Diagnosis::new(&regions.stage, |command| regions.set(command));
+        found.names(
+            "region",
+            3,
+            "the host of tokyo has the app",
+            "set the region tokyo: IMTAG_REGION",
+        );
+        let detail = found.check("region")["detail"].as_str().unwrap();
+        assert!(detail.contains(&code.to_string()), "{detail}");
+        assert_eq!(found.check("app")["detail"], "not known, as region failed");
+        let text = found.ran.out + &found.ran.err;
+        assert!(!text.contains("hush-hush"), "{text}");
+    }
+}
+
+#[test]
+fn where_no_official_host_has_the_app_it_says_so_and_an_endpoint_of_ones_own_asks_none() {
+    let regions = Regions::new(60026);
+    regions.proxy.leads(TOKYO, regions.stage.emulator.address());
+    let found = Diagnosis::new(&regions.stage, |command| regions.set(command));
+    let detail = "of the 8 other regions none has the app, and 7 gave no answer";
+    found.names("region", 3, detail, "set the region that the console shows");
+
+    let stage = Stage::new();
+    let refuses = ProbabilisticFault::new(Fault::code(60026), 1.0).unwrap();
+    stage.emulator.add_standing(refuses);
+    let found = Diagnosis::new(&stage, unchanged);
+    found.names(
+        "region",
+        3,
+        "are not asked, as the endpoint is another",
+        "set the region",
+    );
+}
+
+#[test]
+fn the_network_on_the_way() {
+    let stage = Stage::new();
+    let at = |endpoint: &str| {
+        Diagnosis::new(&stage, |command| {
+            command.env("IMTAG_ENDPOINT", endpoint);
+        })
+    };
+    let found = at("https://nowhere.invalid");
+    found.names(
+        "dns",
+        4,
+        "while looking up the host",
+        "check the endpoint's name and the DNS",
+    );
+    assert_eq!(found.check("tcp")["detail"], "not known, as dns failed");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let found = at(&nobody);
+    found.names(
+        "tcp",
+        4,
+        "Connection refused",
+        "check the endpoint and the network",
+    );
+}
+
+#[test]
+fn tls_of_another_name_and_of_an_authority_that_is_not_trusted() {
+    let stage = Stage::with(|emulator| emulator.tls(true));
+    let public_roots = Diagnosis::new(&stage, |command| {
+        command.env_remove("IMTAG_CA_FILE");
+    });
+    public_roots.names("tls", 3, "UnknownIssuer", "the CA file");
+    assert_eq!(public_roots.check("tcp")["status"], "ok");
+
+    let proxy = EgressProxy::start(Kind::Http, None);
+    proxy.leads("gateway.example:443", stage.emulator.address());
+    let another = Diagnosis::new(&stage, |command| {
+        command
+            .env("IMTAG_ENDPOINT", "https://gateway.example")
+            .args(["--proxy", &proxy.url("")]);
+    });
+    another.names("tls", 3, "gateway.example", "check the endpoint's name");
+    assert_eq!(another.check("proxy")["status"], "ok");
+}
+
+#[test]
+fn a_proxy() {
+    let regions = Regions::new(0);
+    regions.stage.emulator.remove_faults();
+    let by = |url: &str| {
+        Diagnosis::new(&regions.stage, |command| {
+            regions.set(command);
+            command.env("IMTAG_PROXY", url);
+        })
+    };
+    let found = by(&regions.proxy.url("me:hush-wrong@"));
+    let asks = "asks for a user and a password that it accepts: it answered \"HTTP/1.1 407";
+    found.names("proxy", 3, asks, "give the proxy's user and password");
+    assert!(!found.ran.out.contains("hush-wrong"));
+    assert_eq!(found.check("tls")["detail"], "not known, as proxy failed");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://me:hush-hush@{}", free.local_addr().unwrap());
+    drop(free);
+    by(&nobody).names("proxy", 4, "cannot be reached", "check that the proxy runs");
+    let found = by("http://me:hush/hush%40p:1");
+    found.names(
+        "settings",
+        3,
+        "has no host and port that can be read",
+        "correct what is named",
+    );
+    assert!(!found.ran.out.contains("hush/hush"));
+}
+
+#[test]
+fn the_spare_host_in_place_of_the_first_is_no_fault_and_is_said() {
+    let regions = Regions::new(0);
+    regions.stage.emulator.remove_faults();
+    regions.proxy.forgets(SINGAPORE);
+    let both_away = Diagnosis::new(&regions.stage, |command| regions.set(command));
+    both_away.names(
+        "proxy",
+        4,
+        "did not reach the service",
+        "check that the proxy reaches",
+    );
+    assert!(both_away.check("proxy")["seconds"].is_number());
+    regions.proxy.leads(SPARE, regions.stage.emulator.address());
+    let found = Diagnosis::new(&regions.stage, |command| regions.set(command));
+    assert_eq!(found.ran.exit, Some(0), "{}", found.report);
+    let detail = found.check("proxy")["detail"].as_str().unwrap();
+    let says =
+        format!("connects to {SPARE}: the spare host, in place of {SINGAPORE}, which fails here");
+    assert!(detail.ends_with(&says), "{detail}");
+}
+
+#[test]
+fn text_is_a_line_a_check_within_80_columns_and_as_the_readme_has_it() {
+    let regions = Regions::new(60026);
+    let mut command = regions.stage.imtag(&["doctor"]);
+    regions.set(&mut command);
+    command.env("IMTAG_CA_FILE", "ca.pem");
+    std::fs::copy(&regions.ca, regions.stage.home.path().join("ca.pem")).unwrap();
+    let ran = run(command);
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(3), ""), "{}", ran.out);
+    assert!(
+        ran.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        ran.out
+    );
+    let proxy = regions.proxy.address.to_string();
+    let said = without_numbers(&ran.out.replace(&proxy, "10.0.0.1:3128"));
+    let readme = include_str!("../README.md");
+    let example = readme.split("$ imtag doctor\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    assert_eq!(said, without_numbers(example), "{}", ran.out);
+}
+
+/// A report without times and numbers of requests, which differ from run to run.
+fn without_numbers(report: &str) -> String {
+    let mut words = report.split_inclusive(char::is_whitespace).map(|word| {
+        let digits = word
+            .trim_start_matches("(emulator-")
+            .trim_start_matches('(');
+        if digits.len() < word.len() && digits.starts_with(|c: char| c.is_ascii_digit()) {
+            "N ".to_owned()
+        } else {
+            word.to_owned()
+        }
+    });
+    words.by_ref().collect()
+}
