@@ -67,6 +67,7 @@ const TRANSPORT: &[&str] = &[
     "strsim",
     "thiserror",
     "toml",
+    "tracing",
     "webpki-roots",
     "zeroize",
 ];

@@ -26,7 +26,7 @@ const CORE: &Layers = &[
 ];
 
 const TRANSPORT: &Layers = &[
-    "async_programs config::setting endpoint outcome process proxy redact roots wait",
+    "async_programs config::setting endpoint event outcome process proxy redact roots stats wait",
     "config::problems error settings_error",
     "credentials http outage rate_limiter",
     "pipeline",

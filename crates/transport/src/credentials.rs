@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
 use crate::error::UserSigSource;
+use crate::event::event;
 use crate::wait::{Lock, Polled, WaitEnd, WaitPlace, WaitScope, Waiters};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
@@ -78,6 +79,14 @@ impl Credentials {
         }
     }
 
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Source::Key(_) => "secret key",
+            Source::Ready(_) => "UserSig",
+            Source::Callback(_) => "callback",
+        }
+    }
+
     fn supply(&self, app: SdkAppId, identifier: &Identifier) -> Result<Held, CallbackError> {
         let wall = SystemTime::now();
         let (usersig, valid_for) = match &self.0 {
@@ -115,11 +124,7 @@ impl From<UserSig> for Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Source::Key(_) => "Credentials(secret key)",
-            Source::Ready(_) => "Credentials(UserSig)",
-            Source::Callback(_) => "Credentials(callback)",
-        })
+        write!(f, "Credentials({})", self.name())
     }
 }
 
@@ -155,6 +160,8 @@ pub(crate) struct UserSigs {
 #[derive(Default)]
 struct State {
     held: Option<VersionedUserSig>,
+    /// How many were made or supplied.
+    made: u64,
     /// The thread that makes the next one.
     making: Option<ThreadId>,
     waiting: Waiters,
@@ -198,8 +205,22 @@ impl UserSigs {
         }
         let _making = Making(self);
         let made = credentials.supply(app, identifier);
+        let made = made.inspect_err(|_| {
+            // its text is the host's, and may show a secret
+            event!(warn, source = credentials.name(), "no UserSig");
+        });
         let made = Arc::new(made.map_err(NoUserSig::Failed)?);
-        self.state.lock().held = Some(Arc::clone(&made));
+        {
+            let mut state = self.state.lock();
+            state.held = Some(Arc::clone(&made));
+            state.made += 1;
+        }
+        event!(
+            info,
+            source = credentials.name(),
+            valid_for_s = made.valid_for.map(|time| time.as_secs()),
+            "new UserSig"
+        );
         Ok(made)
     }
 
@@ -242,7 +263,18 @@ impl UserSigs {
             let held = &mut self.state.lock().held;
             held.take_if(|held| Arc::ptr_eq(held, old));
         }
+        event!(
+            info,
+            source = credentials.name(),
+            is_renewable,
+            "UserSig expired"
+        );
         is_renewable
+    }
+
+    /// How many were made or supplied.
+    pub(crate) fn made(&self) -> u64 {
+        self.state.lock().made
     }
 }
 

@@ -7,6 +7,7 @@
 //! | **settings** | [`Client::builder`] → [`ClientBuilder`], [`SettingsError`]; which app: [`SdkAppId`]; where: [`Region`], [`Endpoint`], [`InvalidEndpoint`], [`Generation`]; the way there: [`InvalidProxy`], [`Roots`], [`UnknownRoots`]; who calls: [`Credentials`], of a [`SecretKey`], a [`UserSig`] or a callback ([`SuppliedUserSig`], [`CallbackError`]); rules: [`Limits`], [`Rules`]; [`RetryPolicy`] |
 //! | **errors** | of a call: [`Error`]; of a change or a batcher's get: [`ChangeError`]; of a run: [`RunError`]; of a wait: [`Unfinished`]. Why: [`Cause`], [`Phase`], [`ProxyFailure`], [`Stopped`], [`Refusal`]. What is known of the effect: [`Effect`]. Whose fault: [`Code`], [`Scope`], [`RetryClass`]. Of input: [`Invalid`], [`InvalidChange`], [`Violation`], [`Place`], [`Problem`] |
 //! | **time and cancel** | [`CallOptions`], [`CancelToken`]; [`WaitEnd`] |
+//! | **logs and figures** | events of `tracing` ([below](#logs)); [`Client::stats`] → [`Stats`], [`OperationStats`]; [`Bulk::stats`] and [`Batcher::stats`] → [`SessionStats`]; each as [`Figure`]s |
 //! | **asynchronous programs** | [`async_programs`]: which way to take, what a dropped future does; [`OutcomeFuture`] |
 //!
 #![doc = include_str!("../README.md")]
@@ -19,6 +20,7 @@ mod config;
 mod credentials;
 mod endpoint;
 mod error;
+mod event;
 mod http;
 mod outage;
 mod outcome;
@@ -31,6 +33,7 @@ mod redact;
 mod roots;
 mod settings_error;
 mod state;
+mod stats;
 mod wait;
 
 pub use builder::ClientBuilder;
@@ -55,13 +58,15 @@ pub use pipeline::future::OutcomeFuture;
 pub use pipeline::offer::WhenFull;
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
 pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};
+pub use pipeline::stats::SessionStats;
 #[doc(hidden)] // for the command line
 pub use probe::Probe;
 #[doc(hidden)] // for libimtag
-pub use process::{keep_process_id, process_id};
+pub use process::{PerProcess, keep_process_id, process_id};
 pub use proxy::InvalidProxy;
 pub use roots::{Roots, UnknownRoots};
 pub use settings_error::SettingsError;
+pub use stats::{Figure, OperationStats, Stats};
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

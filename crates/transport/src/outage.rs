@@ -16,6 +16,7 @@ use imtag_core::retry::outage::{Caller, FailedAttempt, Outage as Rule, Step};
 use imtag_core::retry::{RetryPolicy, Stopped};
 
 use crate::error::Cause;
+use crate::event::{event, millis};
 use crate::process::random_u64;
 use crate::wait::thread::{self, Thread};
 use crate::wait::{AtomicBool, AtomicU64, Lock, Polled, WaitEnd, WaitScope, now};
@@ -34,6 +35,10 @@ struct State {
     /// The threads of the calls that wait.
     threads: HashMap<Caller, Thread>,
     last_failure: Option<Arc<Cause>>,
+    /// Since when it lasts, if it does.
+    since: Option<Duration>,
+    /// How many there were.
+    count: u64,
 }
 
 impl Outage {
@@ -46,6 +51,8 @@ impl Outage {
                 rule: Rule::new(policy),
                 threads: HashMap::new(),
                 last_failure: None,
+                since: None,
+                count: 0,
             }),
         }
     }
@@ -69,6 +76,7 @@ impl Outage {
             state.rule.answered(Duration::from_nanos(noted));
         }
         let result = act(&mut state, now);
+        let changed = state.note_outage(now, noted > 0);
         let is_calm = state.rule.is_calm();
         self.is_calm.store(is_calm, Ordering::SeqCst);
         let woken = state.rule.take_woken();
@@ -78,7 +86,36 @@ impl Outage {
         for thread in threads {
             thread.unpark();
         }
+        match changed {
+            None => {}
+            Some(Changed::Begins(cause)) => event!(
+                warn,
+                cause = cause.as_ref().map(|cause| cause.name()),
+                when = cause.as_ref().and_then(|cause| cause.when()),
+                detail = cause.as_ref().and_then(|cause| cause.detail()),
+                "service unavailable"
+            ),
+            Some(Changed::Ends {
+                after,
+                answered: true,
+            }) => {
+                event!(info, duration_ms = millis(after), "service is back");
+            }
+            Some(Changed::Ends { after, .. }) => {
+                event!(
+                    info,
+                    duration_ms = millis(after),
+                    "no call waits for the service any more"
+                );
+            }
+        }
         result
+    }
+
+    /// How many outages there were, and whether there is one.
+    pub(crate) fn counted(&self) -> (u64, bool) {
+        let state = self.state.lock();
+        (state.count, state.since.is_some())
     }
 
     fn answered(&self) {
@@ -86,6 +123,31 @@ impl Outage {
         self.noted_answer.fetch_max(at.max(1), Ordering::SeqCst);
         if !self.is_calm.load(Ordering::SeqCst) {
             self.with(|_, _| ()); // tells the rule of it
+        }
+    }
+}
+
+/// What a step has changed.
+enum Changed {
+    Begins(Option<Arc<Cause>>),
+    Ends { after: Duration, answered: bool },
+}
+
+impl State {
+    /// Notes whether there is an outage after a step. `answered`: the service did, before the step.
+    fn note_outage(&mut self, now: Duration, answered: bool) -> Option<Changed> {
+        match (self.since, self.rule.is_on()) {
+            (None, true) => {
+                self.since = Some(now);
+                self.count += 1;
+                Some(Changed::Begins(self.last_failure.clone()))
+            }
+            (Some(since), false) => {
+                self.since = None;
+                let after = now.saturating_sub(since);
+                Some(Changed::Ends { after, answered })
+            }
+            _ => None,
         }
     }
 }

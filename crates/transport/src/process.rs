@@ -43,7 +43,7 @@ pub fn process_id() -> u32 {
 ///
 /// The PID tells processes apart. A child with the PID of a process that it descends from is not noticed: of one that has
 /// ended, or in a new PID namespace.
-pub(crate) struct PerProcess<T> {
+pub struct PerProcess<T> {
     first: OnceLock<Box<Node<T>>>,
 }
 
@@ -56,7 +56,8 @@ struct Node<T> {
 
 impl<T> PerProcess<T> {
     /// Without a value yet: for a static.
-    pub(crate) const fn empty() -> PerProcess<T> {
+    #[must_use]
+    pub const fn empty() -> PerProcess<T> {
         PerProcess {
             first: OnceLock::new(),
         }
@@ -75,7 +76,7 @@ impl<T> PerProcess<T> {
     }
 
     /// This process' value.
-    pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
+    pub fn get(&self, make: impl Fn() -> T) -> &T {
         let process = process_id();
         let mut slot = &self.first;
         loop {

@@ -14,6 +14,7 @@ use crate::outage::Outage;
 use crate::pipeline::engine::Pipeline;
 use crate::process::{PerProcess, Random};
 use crate::rate_limiter::{AppQuota, QuotaKey};
+use crate::stats::{Counters, Stats};
 
 /// The checked settings of a client. Only the builder makes them.
 pub(crate) struct Settings {
@@ -84,6 +85,8 @@ pub(crate) struct State {
     pub(crate) usersigs: UserSigs,
     pub(crate) budget: RetryBudget,
     pub(crate) outage: Outage,
+    /// The figures of its calls.
+    pub(crate) counters: Counters,
     /// For the `random` of each request.
     pub(crate) random: Random,
     /// The changes of bulk runs and batchers.
@@ -105,6 +108,7 @@ impl State {
             usersigs: UserSigs::default(),
             budget: RetryBudget::full(),
             outage: Outage::new(settings.retry),
+            counters: Counters::default(),
             random: Random::seeded(),
             pipeline: Arc::new(Pipeline::new(settings.rules)),
             quota: AppQuota::shared(
@@ -115,6 +119,21 @@ impl State {
                 ),
                 settings.fresh_start,
             ),
+        }
+    }
+
+    /// The figures of the client in this process.
+    pub(crate) fn stats(&self) -> Stats {
+        let [connections_opened, connections_reused, connections_dead] = self.http.counted();
+        let (outages, in_outage) = self.outage.counted();
+        Stats {
+            operations: self.counters.snapshot(),
+            connections_opened,
+            connections_reused,
+            connections_dead,
+            usersigs: self.usersigs.made(),
+            outages,
+            in_outage,
         }
     }
 }

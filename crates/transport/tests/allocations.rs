@@ -1,4 +1,5 @@
-//! What a call allocates over a connection that is already there, in how many pieces and how much beside its body. A
+//! What a call allocates over a connection that is already there, in how many pieces and how much beside its body, with no
+//! one listening to its events, and with one who listens to greater ones alone. A
 //! program of its own, as it counts with another allocator. It counts the thread of the call, which is the only one.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -7,12 +8,14 @@ mod support;
 
 use allocation_counter::{AllocationInfo, measure};
 use imtag_transport::{AddTags, ChangeRequest, Client};
+use support::events::Quiet;
 use support::*;
 
 /// The body of a request of 100 users with 10 tags of 20 bytes each.
 const FULL_BODY: u64 = 26_914;
 
-/// What a call allocates that adds so many tags to so many users.
+/// What a call allocates that adds so many tags to so many users: the least of a few, as the first ones over a connection
+/// make place for answers.
 fn allocated(client: &Client, users: usize, tags: usize) -> AllocationInfo {
     let users: Vec<(String, Vec<String>)> = (0..users)
         .map(|user| {
@@ -25,19 +28,24 @@ fn allocated(client: &Client, users: usize, tags: usize) -> AllocationInfo {
         client.add_tag(&AddTags::new(users).unwrap()).unwrap();
     };
     call(); // opens the connection, and makes the UserSig
-    measure(call)
+    let measured = (0..5).map(|_| measure(call));
+    measured.min_by_key(|it| it.count_total).unwrap()
 }
 
 #[test]
 fn a_call_allocates_in_few_pieces_and_copies_its_body_nowhere() {
     let emulator = emulator();
     let client = builder(&emulator.endpoint()).build().unwrap();
-    let small = allocated(&client, 1, 1);
-    assert!(small.count_total <= 5, "{small:?}");
-    assert!(small.bytes_total <= 1_000, "{small:?}");
-    let full = allocated(&client, 100, 10);
-    assert!(full.count_total <= 6, "{full:?}");
-    assert!(full.bytes_total <= FULL_BODY + FULL_BODY / 10, "{full:?}");
+    let check = || {
+        let small = allocated(&client, 1, 1);
+        assert_eq!(small.count_total, 4, "{small:?}");
+        assert!(small.bytes_total <= 1_000, "{small:?}");
+        let full = allocated(&client, 100, 10);
+        assert_eq!(full.count_total, 5, "{full:?}");
+        assert!(full.bytes_total <= FULL_BODY + FULL_BODY / 10, "{full:?}");
+    };
+    check();
+    tracing::subscriber::with_default(Quiet, check);
 }
 
 /// What a thread allocates that pushes so many users with so many tags, and polls their outcomes.

@@ -1,4 +1,5 @@
-//! The UserSig and the key are in no error or Debug, whatever goes wrong. Nothing is logged.
+//! The UserSig and the key are in no error or Debug, whatever goes wrong; events.rs holds the same
+//! of what is logged.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 

@@ -80,6 +80,12 @@ impl Batch {
         self.operation
     }
 
+    /// How many users it is of.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.slots.len()
+    }
+
     /// How often these slots have been sent before, in requests that left them out.
     #[must_use]
     pub fn tries(&self) -> u32 {

@@ -442,6 +442,21 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         state.map_or(0, |state| state.unsettled.total())
     }
 
+    /// Changes and gets of a producer that are in no request yet, or not in full.
+    #[must_use]
+    pub fn queued(&self, producer: ProducerId) -> usize {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.held.iter().map(|held| held.unsent).sum())
+    }
+
+    /// When the oldest change or get of a producer came that has no outcome yet. It looks at all that the plan holds.
+    #[must_use]
+    pub fn oldest(&self, producer: ProducerId) -> Option<Duration> {
+        let its = self.changes.iter().map(|(_, entry)| entry);
+        let its = its.filter(|it| it.producer == producer && it.epoch.is_some());
+        its.map(|entry| entry.came).min()
+    }
+
     /// Requests of a producer that were split to find what is at fault, and those that were made to find it.
     #[must_use]
     pub fn searched(&self, producer: ProducerId) -> (u64, u64) {

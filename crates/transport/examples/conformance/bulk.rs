@@ -11,7 +11,7 @@ use imtag_transport::{
 use serde_json::{Value, json};
 
 use crate::case::{change, session_options};
-use crate::outcome::{change_failed, status};
+use crate::outcome::change_failed;
 use crate::{NotACase, lines};
 
 /// Outcomes that were handed out.
@@ -131,7 +131,7 @@ fn ended_status(summary: &Summary) -> &'static str {
     match &summary.ended {
         None if summary.all_done() => "ok",
         None => "partial",
-        Some(RunError::Refused(error) | RunError::Unavailable(error)) => status(error.cause()),
+        Some(RunError::Refused(error) | RunError::Unavailable(error)) => error.cause().name(),
         Some(RunError::Cancelled) => "cancelled",
         Some(_) => "defect",
     }

@@ -5,7 +5,7 @@ use std::error::Error as _;
 
 use imtag_transport::{
     CallOptions, Cause, ChangeError, Client, Effect, Error, Invalid, Operation, Outcome, Refusal,
-    Request, RunError, Violation,
+    Request, Violation,
 };
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn failed(error: &Error) -> Value {
     described["request_id"] = error.request_id().into();
     let failures = error.failures().iter().map(|it| failure(error, it));
     described["failures"] = failures.collect();
-    let mut outcome = json!({"status": status(error.cause()), "error": described});
+    let mut outcome = json!({"status": error.cause().name(), "error": described});
     if let Cause::Partial { outcome: done, .. } = error.cause() {
         outcome["result"] = result(done);
     }
@@ -63,7 +63,7 @@ fn failed(error: &Error) -> Value {
 /// A change that is not done, by its position.
 pub(crate) fn change_failed(position: &str, at: u64, error: &ChangeError) -> Value {
     let mut failure = described(error.error(), error.to_string());
-    failure["status"] = status(error.cause()).into();
+    failure["status"] = error.cause().name().into();
     failure["account"] = error.account().into();
     failure["undone"] = error.undone().into();
     failure[position] = at.into();
@@ -81,32 +81,6 @@ fn described(error: &Error, message: String) -> Value {
         "retryable": error.retryable(),
         "violations": error.source().and_then(|it| it.downcast_ref()).map(violations),
     })
-}
-
-pub(crate) fn status(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Invalid(_) => "invalid",
-        Cause::Credentials(_) => "credentials",
-        Cause::Service { .. } | Cause::LeftOut { .. } | Cause::RefusedBefore(_) => "service",
-        Cause::Partial { .. } => "partial",
-        Cause::Encoded { status: 200, .. } => "not_understood",
-        Cause::HttpStatus { .. } | Cause::Encoded { .. } => "http_status",
-        Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => "timeout",
-        Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
-            "cancelled"
-        }
-        Cause::Network { .. } | Cause::Proxy { .. } => "network",
-        Cause::Tls(_) => "tls",
-        Cause::NotUnderstood(_) => "not_understood",
-        Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
-            status(error.cause())
-        }
-        Cause::Full => "full",
-        Cause::Closed => "closed",
-        Cause::Forked => "misuse",
-        Cause::NoThread(_) => "no_thread",
-        _ => "defect",
-    }
 }
 
 fn violations(invalid: &Invalid) -> Vec<Value> {

@@ -19,12 +19,14 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
+use crate::event::{event, millis};
 use crate::http::{Exchange, Exchanged, Stale, Step};
 use crate::outage::OutagePlace;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::rate_limiter::Permit;
 use crate::state::{Settings, State};
+use crate::stats::Counted;
 use crate::wait::{WaitEnd, WaitScope, deadline_from};
 
 pub use options::CallOptions;
@@ -40,6 +42,8 @@ pub(crate) struct Call<'c> {
     attempts: u32,
     /// Attempts of which a byte left this machine.
     sent: u32,
+    /// Of the settings' hosts the one of the last attempt.
+    host: usize,
     /// The strongest effect that any attempt may have had.
     effect: Effect,
     /// An attempt was sent that the service may not have finished: it may still have its effect.
@@ -85,6 +89,7 @@ impl<'c> Call<'c> {
             retry: Retry::new(settings.retry, in_run),
             attempts: 0,
             sent: 0,
+            host: 0,
             effect: Effect::NotApplied,
             may_arrive_late: false,
             over_new_connection: false,
@@ -105,7 +110,50 @@ impl<'c> Call<'c> {
         }
     }
 
+    /// Makes the call, and counts it.
     pub(crate) fn run(&mut self) -> Result<Outcome, Error> {
+        let in_flight = self.counted().begin();
+        let result = self.make();
+        match &result {
+            Ok(_) => in_flight.ended("done"),
+            Err(error) => {
+                event!(
+                    debug,
+                    operation = error.operation.name(),
+                    route = self.route(),
+                    attempts = self.attempts,
+                    attempts_sent = self.sent,
+                    duration_ms = millis(self.started.elapsed()),
+                    cause = error.cause.name(),
+                    when = error.cause.when(),
+                    detail = error.cause.detail(),
+                    code = error.code().map(|code| code.0),
+                    effect = error.effect.name(),
+                    host = self.host(),
+                    request_id = error.request_id(),
+                    "call failed"
+                );
+                in_flight.ended(error.cause.name());
+            }
+        }
+        result
+    }
+
+    fn counted(&self) -> &'c Counted {
+        self.state.counters.operation(self.request.operation())
+    }
+
+    /// The host of the last attempt; before the first, the one that is set.
+    fn host(&self) -> &'c str {
+        self.settings.hosts[self.host].endpoint.host()
+    }
+
+    fn route(&self) -> &'static str {
+        let operation = self.request.operation();
+        operation.path(self.settings.rules.generation)
+    }
+
+    fn make(&mut self) -> Result<Outcome, Error> {
         if self.request.rules() != &self.settings.rules {
             let checked = self.request.check(&self.settings.rules);
             checked.map_err(|invalid| self.error(Cause::Invalid(invalid), None))?;
@@ -157,15 +205,24 @@ impl<'c> Call<'c> {
 
     fn acquire(&mut self) -> Result<Permit<'c>, Error> {
         let limiter = self.state.quota.rate_limiter(self.request.operation());
-        let permit = if self.retry.counts_waits() {
-            limiter.acquire(&self.wait_scope)
-        } else {
-            let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
+        let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
+        if !self.retry.counts_waits() {
             self.wait_scope.deadline = deadline_from(began, Duration::MAX);
-            let permit = limiter.acquire(&self.wait_scope);
-            self.wait_scope.deadline = deadline + began.elapsed();
-            permit
-        };
+        }
+        let permit = limiter.acquire(&self.wait_scope);
+        let waited = began.elapsed();
+        if !self.retry.counts_waits() {
+            self.wait_scope.deadline = deadline + waited;
+        }
+        if permit.as_ref().map_or(true, |permit| permit.has_waited) {
+            self.counted().waited(waited);
+            event!(
+                debug,
+                operation = self.request.operation().name(),
+                wait_ms = millis(waited),
+                "waited for the quota"
+            );
+        }
         permit.map_err(|end| {
             if !self.place.is_taken() {
                 self.last_failure = None; // it was a backoff: that the quota ended the call says more
@@ -188,6 +245,10 @@ impl<'c> Call<'c> {
         self.over_new_connection = stale.is_some();
         self.wait_scope.deadline += exchanged.waited;
         self.sent += u32::from(sent);
+        self.host = exchanged.host;
+        let counted = self.counted();
+        counted.attempts.add(1);
+        counted.sent.add(u64::from(sent));
         let date = exchanged.date;
         if let Some(trace) = &mut self.trace {
             let steps = std::mem::take(&mut exchanged.steps);
@@ -200,6 +261,8 @@ impl<'c> Call<'c> {
                 outcome.redact(&usersig.usersig);
                 self.place.answered();
                 self.retry.succeeded(&self.state.budget);
+                let request_id = outcome.request_id.as_deref();
+                self.attempt_ended(started, sent, request_id, None);
                 return Ok(Some(outcome));
             }
             Err(cause) => cause,
@@ -210,16 +273,23 @@ impl<'c> Call<'c> {
         };
         let meaning = failure.meaning();
         match meaning.refused_as {
-            Some(RetryClass::AfterWindow) => permit.answered(Admission::TooFrequent),
+            Some(RetryClass::AfterWindow) => {
+                permit.answered(Admission::TooFrequent);
+                counted.rejections.add(1);
+            }
             _ if answered => permit.answered(Admission::Admitted),
             _ if sent => permit.abandoned(),
             _ => permit.withdrew(),
         }
         cause.redact(&usersig.usersig);
-        if sent {
-            self.effect = self.effect.max(meaning.effect);
-            self.may_arrive_late |= meaning.may_arrive_late;
-        }
+        let effect = if sent {
+            meaning.effect
+        } else {
+            Effect::NotApplied
+        };
+        self.attempt_ended(started, sent, cause.request_id(), Some((&cause, effect)));
+        self.effect = self.effect.max(effect);
+        self.may_arrive_late |= sent && meaning.may_arrive_late;
         if meaning.is_answer {
             self.place.answered();
         }
@@ -228,6 +298,44 @@ impl<'c> Call<'c> {
             && self.state.usersigs.expired(usersig, credentials);
         self.await_next(cause, failure, started, has_other_usersig)?;
         Ok(None)
+    }
+
+    /// Says how an attempt ended that was `started` then, and if it failed why, and with which effect.
+    fn attempt_ended(
+        &self,
+        started: Instant,
+        sent: bool,
+        request_id: Option<&str>,
+        failed: Option<(&Cause, Effect)>,
+    ) {
+        let operation = self.request.operation();
+        let code = failed.and_then(|(cause, _)| Some(cause.refusal()?.code));
+        event!(
+            debug,
+            operation = operation.name(),
+            route = self.route(),
+            users = self.request.accounts().len(),
+            attempt = self.attempts,
+            duration_ms = millis(started.elapsed()),
+            sent,
+            cause = failed.map(|(cause, _)| cause.name()),
+            when = failed.and_then(|(cause, _)| cause.when()),
+            detail = failed.and_then(|(cause, _)| cause.detail()),
+            code = code.map(|code| code.0),
+            effect = failed.map(|(_, effect)| effect.for_operation(operation).name()),
+            host = self.host(),
+            request_id,
+            "attempt ended"
+        );
+        if code.is_some_and(|code| code.retry() == RetryClass::AfterWindow) {
+            event!(
+                warn,
+                operation = operation.name(),
+                code = code.map(|code| code.0),
+                host = self.host(),
+                "rejected as too frequent"
+            );
+        }
     }
 
     /// An attempt that was `started` then has failed: waits until another may be made, or fails with why none is.
@@ -258,6 +366,22 @@ impl<'c> Call<'c> {
             _ if self.trace.is_some() => Decision::Stop(Stopped::AttemptsSpent),
             _ => decision,
         };
+        if !matches!(decision, Decision::Stop(_)) {
+            let wait = match decision {
+                Decision::RetryAt(at) => Some(at.saturating_sub(self.started.elapsed())),
+                _ => None,
+            };
+            event!(
+                debug,
+                operation = self.request.operation().name(),
+                attempt = self.attempts + 1,
+                cause = cause.name(),
+                code = cause.refusal().map(|refusal| refusal.code.0),
+                wait_ms = wait.map(millis),
+                awaits_service = matches!(decision, Decision::AwaitService { .. }),
+                "trying again"
+            );
+        }
         match decision {
             Decision::Stop(stopped) => {
                 // the callback that makes UserSigs may work again for the next call
@@ -300,9 +424,8 @@ impl<'c> Call<'c> {
 
     fn exchange(&self, usersig: &VersionedUserSig, started: Instant) -> Exchanged {
         let left = self.wait_scope.deadline.saturating_duration_since(started);
-        let operation = self.request.operation();
         self.state.http.exchange(&Exchange {
-            path: operation.path(self.settings.rules.generation),
+            path: self.route(),
             random: self.state.random.next_u64() as u32, // the pages ask for 32 bits
             usersig: &usersig.usersig,
             body: self.request.json(),

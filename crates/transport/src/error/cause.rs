@@ -270,14 +270,7 @@ impl Error {
     /// change that was not sent as its run ended, of the request that ended it.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
-        match self.cause() {
-            Cause::Service { refusal, .. }
-            | Cause::LeftOut { refusal, .. }
-            | Cause::RefusedBefore(refusal) => Some(refusal),
-            Cause::Partial { failures, .. } => failures.first().map(|(_, refusal)| refusal),
-            Cause::Ended(ended) => ended.error()?.refusal(),
-            _ => None,
-        }
+        self.cause.refusal()
     }
 
     /// The accounts that a partial success left out, each with the reason; empty for any other cause, which concerns all
@@ -293,13 +286,7 @@ impl Error {
     /// The service's number for the request, where it gave one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        match self.cause() {
-            Cause::Service { request_id, .. } | Cause::LeftOut { request_id, .. } => {
-                request_id.as_deref()
-            }
-            Cause::Partial { outcome, .. } => outcome.request_id.as_deref(),
-            _ => None,
-        }
+        self.cause.request_id()
     }
 
     /// A possible reason why the service refused the UserSig, such as this machine's clock. It is part of the message.
@@ -307,6 +294,85 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self.cause() {
             Cause::Service { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Cause {
+    /// What kind of cause it is, in a word that stays: `service`, `timeout`, `network` … Logs and figures have it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Cause::Invalid(_) => "invalid",
+            Cause::Credentials(_) => "credentials",
+            Cause::Service { .. } | Cause::LeftOut { .. } | Cause::RefusedBefore(_) => "service",
+            Cause::Partial { .. } => "partial",
+            Cause::Encoded { status: 200, .. } | Cause::NotUnderstood(_) => "not_understood",
+            Cause::HttpStatus { .. } | Cause::Encoded { .. } => "http_status",
+            Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => "timeout",
+            Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
+                "cancelled"
+            }
+            Cause::Network { .. } | Cause::Proxy { .. } => "network",
+            Cause::Tls(_) => "tls",
+            Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
+                error.cause().name()
+            }
+            Cause::Full => "full",
+            Cause::Closed => "closed",
+            Cause::Forked | Cause::Ended(RunError::Forked) => "misuse",
+            Cause::NoThread(_) => "no_thread",
+            Cause::Defect => "defect",
+        }
+    }
+
+    /// What a call was doing.
+    pub(crate) fn when(&self) -> Option<&'static str> {
+        match self {
+            Cause::Timeout { phase }
+            | Cause::Cancelled { phase }
+            | Cause::Network { phase, .. } => Some(phase.when()),
+            _ => None,
+        }
+    }
+
+    /// What the system or TLS says, or the status; no text that an answer holds.
+    pub(crate) fn detail(&self) -> Option<String> {
+        match self {
+            Cause::Network { source, .. } | Cause::NoThread(source) => Some(source.to_string()),
+            Cause::Tls(error) => Some(error.to_string()),
+            Cause::Proxy { failure, source } if *failure == ProxyFailure::Unreachable => {
+                Some(format!("the proxy {failure}: {source}"))
+            }
+            // what a proxy has answered is its own text
+            Cause::Proxy { failure, .. } => Some(format!("the proxy {failure}")),
+            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => {
+                Some(format!("HTTP status {status}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the service said, where that is the cause.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Cause::Service { refusal, .. }
+            | Cause::LeftOut { refusal, .. }
+            | Cause::RefusedBefore(refusal) => Some(refusal),
+            Cause::Partial { failures, .. } => failures.first().map(|(_, refusal)| refusal),
+            Cause::Ended(ended) => ended.error()?.refusal(),
+            _ => None,
+        }
+    }
+
+    /// The service's number for the request.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        match self {
+            Cause::Service { request_id, .. } | Cause::LeftOut { request_id, .. } => {
+                request_id.as_deref()
+            }
+            Cause::Partial { outcome, .. } => outcome.request_id.as_deref(),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase, ProxyFailure};
+use crate::event::event;
 use crate::proxy::Proxy;
 
 use super::connection::Connection;
@@ -114,6 +115,15 @@ impl Connector {
         Ok(connection)
     }
 
+    /// The host's name.
+    pub(super) fn name(&self) -> &str {
+        self.host.endpoint.host()
+    }
+
+    pub(super) fn has_proxy(&self) -> bool {
+        self.host.proxy.is_some()
+    }
+
     /// No connection to the host was made, and calls go to another one.
     pub(super) fn forget_addresses(&self) {
         self.addresses.forget();
@@ -182,6 +192,14 @@ impl Connector {
                     last = cause;
                 }
             }
+            let (address, detail) = (address.to_string(), last.detail());
+            event!(
+                debug,
+                address,
+                cause = last.name(),
+                detail,
+                "address failed"
+            );
             // the next address is tried if only this one's share of the time is up
             context.check()?;
         }

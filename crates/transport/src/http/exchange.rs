@@ -8,6 +8,8 @@ use imtag_core::{Answer, Identifier, NotUnderstood, Request, SdkAppId, UserSig, 
 use zeroize::Zeroize;
 
 use crate::error::{Cause, Phase};
+use crate::event::event;
+use crate::stats::Count;
 use crate::wait::{WaitScope, deadline_after, deadline_from};
 
 use super::body::BodyPart;
@@ -63,6 +65,8 @@ pub(crate) struct Exchanged {
     encoding: Option<String>,
     /// The answer's `Date`, since the Unix epoch.
     pub(crate) date: Option<Duration>,
+    /// The host that it was made with, or was to be.
+    pub(crate) host: usize,
     /// A byte of the request may have left this machine.
     pub(crate) sent: bool,
     /// A byte of an answer came, good or bad.
@@ -105,6 +109,12 @@ impl Http {
             hosts: Hosts::new(hosts, tls, resolver, sdkappid, identifier),
             exchanges: Exchanges::default(),
         }
+    }
+
+    /// How many connections were opened, how often an idle one was taken, and how many of these were dead.
+    pub(crate) fn counted(&self) -> [u64; 3] {
+        let Hosts { opened, pool, .. } = &self.hosts;
+        [opened, &pool.reused, &pool.dead].map(Count::get)
     }
 
     /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
@@ -155,9 +165,11 @@ impl Http {
         let mut context = Context::new(wait_scope, connect_deadline);
         context.trace = exchange.is_traced.then(Trace::default);
         let takes_pooled = !exchange.over_new_connection;
+        let mut host = 0;
         let connection = self.hosts.connection(takes_pooled, now, &mut context);
         let clears = connection.as_ref().map_or(None, |(_, clears)| *clears);
         let result = connection.and_then(|(mut connection, _)| {
+            host = connection.host;
             let Exchange {
                 path,
                 usersig,
@@ -184,6 +196,7 @@ impl Http {
             answered: context.answered,
             result,
             encoding: context.info.encoding,
+            host,
             date: context.info.date,
             waited,
             steps: context.trace.map(Trace::end).unwrap_or_default(),
@@ -212,6 +225,9 @@ impl Http {
             result => return (result, None),
         };
         self.hosts.pool.clear(clears);
+        self.hosts.pool.dead.add(1);
+        let is_silent = stale == Stale::Silent;
+        event!(debug, is_silent, "idle connection was dead");
         (Err(cause), Some(stale))
     }
 }

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 use imtag_core::{Identifier, SdkAppId};
 
 use crate::error::{Cause, Phase, ProxyFailure};
+use crate::event::{event, millis};
+use crate::stats::Count;
 use crate::wait::Lock;
 
 use super::connect::{Connector, Host, Tls};
@@ -43,6 +45,8 @@ pub(super) struct Hosts {
     /// `None`: calls go to the first. Else to the spare, and from then on one of them tries the first.
     first_due: Lock<Option<Instant>>,
     pub(super) pool: Pool,
+    /// How many connections were opened.
+    pub(super) opened: Count,
 }
 
 /// What is a host's own.
@@ -68,6 +72,7 @@ impl Hosts {
             routes: hosts.iter().map(route).collect(),
             first_due: Lock::default(),
             pool: Pool::default(),
+            opened: Count::default(),
         }
     }
 
@@ -100,8 +105,9 @@ impl Hosts {
         }
         let failure = match context.within_half(|context| self.connect(host, context)) {
             Ok(connection) => {
-                if is_trial {
-                    self.go_to(FIRST, now);
+                if is_trial && self.go_to(FIRST, now) {
+                    let to = self.routes[FIRST].connector.name();
+                    event!(info, to, "handed back");
                 }
                 return Ok((connection, None));
             }
@@ -118,8 +124,19 @@ impl Hosts {
         };
         match gone_over {
             Ok(connection) => {
-                self.routes[host].connector.forget_addresses();
-                self.go_to(other, now);
+                let [left, gone_to] = [host, other].map(|it| &self.routes[it].connector);
+                left.forget_addresses();
+                if self.go_to(other, now) {
+                    event!(
+                        warn,
+                        from = left.name(),
+                        to = gone_to.name(),
+                        cause = failure.name(),
+                        when = failure.when(),
+                        detail = failure.detail(),
+                        "handed over"
+                    );
+                }
                 Ok(connection)
             }
             Err(cancelled @ Cause::Cancelled { .. }) => Err(cancelled),
@@ -152,20 +169,33 @@ impl Hosts {
         }
     }
 
-    fn go_to(&self, host: usize, now: Instant) {
+    /// Returns whether calls went to the other one before.
+    fn go_to(&self, host: usize, now: Instant) -> bool {
         let due = (host == SPARE).then(|| now + SPARE_FOR);
         let before = std::mem::replace(&mut *self.first_due.lock(), due);
-        if before.is_some() != due.is_some() {
+        let goes_over = before.is_some() != due.is_some();
+        if goes_over {
             self.pool.clear(None);
         }
+        goes_over
     }
 
     fn connect(&self, host: usize, context: &mut Context) -> Result<Connection, Cause> {
-        let connected = self.routes[host].connector.connect(context);
+        let began = Instant::now();
+        let connector = &self.routes[host].connector;
+        let connected = connector.connect(context);
         let mut connection = connected.inspect_err(|_| {
             context.trace.iter_mut().for_each(Trace::failed);
         })?;
         connection.host = host;
+        self.opened.add(1);
+        event!(
+            debug,
+            host = connector.name(),
+            through_proxy = connector.has_proxy(),
+            duration_ms = millis(began.elapsed()),
+            "connection opened"
+        );
         Ok(connection)
     }
 }

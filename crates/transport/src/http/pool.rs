@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
+use crate::stats::Count;
 use crate::wait::Lock;
 
 use super::connection::Connection;
@@ -20,6 +21,10 @@ const IDLE_FOR: Duration = Duration::from_secs(50);
 #[derive(Default)]
 pub(super) struct Pool {
     state: Lock<State>,
+    /// How many connections were taken.
+    pub(super) reused: Count,
+    /// How many were found closed, or did not answer.
+    pub(super) dead: Count,
 }
 
 #[derive(Default)]
@@ -39,9 +44,14 @@ impl Pool {
                 let (since, connection) = state.idle.pop_front()?;
                 (since, connection, state.clears)
             };
-            if now.saturating_duration_since(since) < IDLE_FOR && connection.is_alive() {
+            if now.saturating_duration_since(since) >= IDLE_FOR {
+                continue;
+            }
+            if connection.is_alive() {
+                self.reused.add(1);
                 return Some((connection, clears));
             }
+            self.dead.add(1);
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, is_local_failure};
+use crate::event::{event, millis};
 use crate::process::spawn_without_signals;
 use crate::wait::{Lock, Polled, WaitPlace, Waiters};
 
@@ -154,7 +155,30 @@ impl Addresses {
     }
 
     fn look_up(&self) {
+        let began = Instant::now();
         let found = (self.resolver.0)(&self.host, self.port);
+        let duration_ms = millis(began.elapsed());
+        match &found {
+            Ok(found) => {
+                event!(
+                    debug,
+                    host = self.host,
+                    addresses = found.len(),
+                    duration_ms,
+                    "host looked up"
+                );
+            }
+            Err(error) => {
+                let detail = error.to_string();
+                event!(
+                    debug,
+                    host = self.host,
+                    detail,
+                    duration_ms,
+                    "look-up failed"
+                );
+            }
+        }
         let mut known = self.known.lock();
         known.looking = false;
         known.looked_up = Some(Instant::now());

@@ -14,6 +14,7 @@ use super::future::OutcomeFuture;
 use super::offer::WhenFull;
 use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
 use super::session::Session;
+use super::stats::SessionStats;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
 use crate::error::{Cause, ChangeError, Error, RunError, Unfinished};
@@ -320,6 +321,12 @@ impl Batcher {
         let producer = self.session.producer;
         let unsettled = self.session.with(|state, _| state.plan.unsettled(producer));
         unsettled.unwrap_or(0)
+    }
+
+    /// Its figures. They take microseconds, and a little more where it holds tens of thousands of changes.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        self.session.stats()
     }
 
     /// Sends the changes and gets that were given before without lingering, and waits until all of them have their

@@ -12,6 +12,7 @@ use imtag_core::{Change, ChangeRequest, Effect, InvalidChange, Operation};
 use super::engine::State;
 use super::outcome::{Completion, Delivery, Progress, Summary};
 use super::session::Session;
+use super::stats::SessionStats;
 use crate::error::{Cause, ChangeError, RunError};
 use crate::wait::{HostPoll, Polled, WaitEnd, WaitScope, Watch, deadline_after};
 
@@ -189,6 +190,12 @@ impl Bulk {
         self.session.with(progress).unwrap_or_default()
     }
 
+    /// Its figures. They take microseconds, and a little more where it holds tens of thousands of changes.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        self.session.stats()
+    }
+
     /// The run's summary so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -297,6 +304,12 @@ impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.bulk.progress()
+    }
+
+    /// Its figures.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        self.bulk.stats()
     }
 
     /// Sends what is left, and returns the run's summary. Outcomes that were not yielded are only counted.

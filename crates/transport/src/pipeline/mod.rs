@@ -118,6 +118,7 @@ pub(crate) mod options;
 pub(crate) mod outcome;
 mod request;
 mod session;
+pub(crate) mod stats;
 mod submissions;
 mod withdraw;
 mod worker;

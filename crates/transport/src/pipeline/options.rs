@@ -155,7 +155,7 @@ impl SessionOptions<ForBulk> {
             when_unavailable: WhenUnavailable::End,
             in_run: true,
             max_threads: most_workers(requests_at_once),
-            thread_name: "imtag-bulk",
+            name: "bulk",
         };
         SessionOptions::new(client, sending)
     }
@@ -274,7 +274,7 @@ impl SessionOptions<ForBatcher> {
             when_unavailable: WhenUnavailable::GoOn,
             in_run: false,
             max_threads: most_workers(requests_at_once),
-            thread_name: "imtag-batcher",
+            name: "batcher",
         };
         SessionOptions::new(client, sending)
     }

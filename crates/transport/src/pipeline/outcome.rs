@@ -157,6 +157,8 @@ pub struct Progress {
     pub failed: u64,
     /// Requests that were made, each counted once.
     pub requests: u64,
+    /// Users of these requests, together: a user counts in each request that he is in.
+    pub users: u64,
     /// Attempts that were made: requests and their retries.
     pub attempts: u64,
     /// Attempts of which a byte left this machine: what the app's quota may have been charged.
@@ -168,9 +170,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts a request that took so many attempts, of which so many left this machine.
-    pub(super) fn count_request(&mut self, attempts: u32, sent: u32) {
-        self.requests += u64::from(attempts > 0);
+    /// Counts a request of so many users that took so many attempts, of which so many left this machine.
+    pub(super) fn count_request(&mut self, users: usize, attempts: u32, sent: u32) {
+        if attempts > 0 {
+            self.requests += 1;
+            self.users += users as u64;
+        }
         self.attempts += u64::from(attempts);
         self.sent += u64::from(sent);
     }

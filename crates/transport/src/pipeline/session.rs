@@ -19,7 +19,9 @@ use imtag_core::retry::RunHealth;
 
 use super::engine::{Pipeline, State};
 use super::outcome::Progress;
+use super::stats::SessionStats;
 use crate::error::{Cause, Error, RunError};
+use crate::event::event;
 use crate::process::spawn_without_signals;
 use crate::wait::{CancelToken, Polled, WaitEnd, WaitScope, process_id};
 
@@ -34,7 +36,8 @@ pub(crate) struct Sending {
     /// Its calls wait out more failures, and wait for the quota however long that takes.
     pub(crate) in_run: bool,
     pub(crate) max_threads: usize,
-    pub(crate) thread_name: &'static str,
+    /// `bulk` or `batcher`, in figures, events and the names of its threads.
+    pub(crate) name: &'static str,
 }
 
 /// What a session does if every further request would fail.
@@ -82,7 +85,8 @@ impl Session {
         let (its, work) = (Arc::clone(&session), Arc::new(work));
         let start = move || {
             let (session, work) = (Arc::clone(&its), Arc::clone(&work));
-            spawn_without_signals(its.sending.thread_name, move || {
+            let name = format!("imtag-{}", its.sending.name);
+            spawn_without_signals(&name, move || {
                 // a panic is a defect: it ends this worker alone
                 let work = panic::AssertUnwindSafe(|| work(&session));
                 drop(panic::catch_unwind(work));
@@ -93,6 +97,7 @@ impl Session {
         };
         let most = session.sending.max_threads;
         pipeline.with(|state, _| state.open(session.producer, Arc::new(start), most));
+        event!(info, session = session.sending.name, "session began");
         session
     }
 
@@ -133,7 +138,27 @@ impl Session {
 
     /// Ends a pause.
     pub(crate) fn resume(&self) {
-        self.with(|state, _| state.resume(self.producer));
+        if self.with(|state, _| state.resume(self.producer)) == Some(true) {
+            event!(info, session = self.sending.name, "session resumed");
+        }
+    }
+
+    /// Its figures; those of a forked process, where it does not run, are zeros.
+    pub(crate) fn stats(&self) -> SessionStats {
+        let (name, producer) = (self.sending.name, self.producer);
+        let stats = self.with(|state, now| SessionStats {
+            name,
+            progress: state.progress(producer),
+            queued: state.plan.queued(producer) as u64,
+            oldest: state
+                .plan
+                .oldest(producer)
+                .map(|came| now.saturating_sub(came)),
+        });
+        stats.unwrap_or(SessionStats {
+            name,
+            ..SessionStats::default()
+        })
     }
 
     /// Waits until the workers have ended. Call it when all changes have their outcomes.
@@ -165,7 +190,22 @@ impl Session {
         };
         self.cancel.cancel();
         self.join_workers(&WaitScope::endless());
+        let progress = self.with(|state, _| state.progress(self.producer));
         drop(self.with(|state, _| state.remove(self.producer)));
+        let progress = progress.unwrap_or_default();
+        event!(
+            info,
+            session = self.sending.name,
+            taken = progress.taken,
+            done = progress.done,
+            failed = progress.failed,
+            requests = progress.requests,
+            users = progress.users,
+            attempts = progress.attempts,
+            splits = progress.splits,
+            unsettled,
+            "session ended"
+        );
         unsettled
     }
 }
@@ -201,15 +241,17 @@ impl State {
         true
     }
 
-    /// Goes on after a pause, as if nothing was known of the service.
-    fn resume(&mut self, producer: ProducerId) {
+    /// Goes on after a pause, as if nothing was known of the service. Returns false if there is none.
+    fn resume(&mut self, producer: ProducerId) -> bool {
         let session = self.session(producer);
-        if session.paused.take().is_some() {
+        let pauses = session.paused.take().is_some();
+        if pauses {
             session.resumes += 1;
             session.health = RunHealth::default();
             session.last_failure = None;
             self.plan.resume(producer);
         }
+        pauses
     }
 
     pub(crate) fn progress(&self, producer: ProducerId) -> Progress {

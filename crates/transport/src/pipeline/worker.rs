@@ -20,6 +20,7 @@ use imtag_core::retry::{RunEnd, RunHealth};
 use super::engine::{Began, SessionState, State};
 use super::session::{Session, WhenUnavailable};
 use crate::error::{Cause, Error, Phase, RunError};
+use crate::event::event;
 use crate::outcome::Outcome;
 
 /// What became of a request.
@@ -44,6 +45,15 @@ pub(crate) fn run(session: &Session, send: Send<'_>) {
 fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began) {
     let pipeline = session.pipeline();
     let (producer, operation) = (session.producer, batch.operation());
+    let (name, users) = (session.sending.name, batch.users());
+    event!(
+        debug,
+        session = name,
+        operation = operation.name(),
+        users,
+        tries = batch.tries(),
+        "request formed"
+    );
     let turns = Cell::new(0_u32);
     // An attempt has its turn in the quota: the first admits the batch, so its accounts' next changes may be packed; the
     // second says that the first request of a run is late.
@@ -73,17 +83,22 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
                 defect.effect = Effect::PossiblyApplied;
             }
             let progress = &mut state.session(producer).progress;
-            progress.count_request(attempts, attempts);
+            progress.count_request(users, attempts, attempts);
             let defect = BatchResult::Failed(defect);
             state.plan.settle(batch, defect, may_be_sent, now);
             state.session(producer).workers.is_coming();
         });
         return;
     };
-    pipeline.with(|state, now| {
+    let (pauses, end, splits) = pipeline.with(|state, now| {
+        let its = state.read(producer);
+        let went_on = its.paused.is_none() && its.ended.is_none();
         let end = record(state, session, &batch, &sent.result, began);
         let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
-        let end = end.filter(|why| !(pauses && state.pause(producer, why)));
+        let pauses_for = end
+            .clone()
+            .filter(|why| pauses && state.pause(producer, why));
+        let end = end.filter(|_| pauses_for.is_none());
         // what would fail others fails none before a pause, in it, or if it is over by now, as long as there is time
         let again_after = |error: &Error| {
             if state.read(producer).paused_since(began) {
@@ -104,12 +119,48 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
             },
             settled => settled,
         };
+        let splits = state.plan.searched(producer).0;
         state.plan.settle(batch, settled, sent.may_arrive_late, now);
-        if let Some(end) = end {
-            state.end(producer, end, now);
+        let splits = state.plan.searched(producer).0 - splits;
+        if let Some(end) = &end {
+            state.end(producer, end.clone(), now);
         }
         state.session(producer).workers.is_coming();
+        (
+            pauses_for.filter(|_| went_on),
+            end.filter(|_| went_on),
+            splits,
+        )
     });
+    if splits > 0 {
+        event!(
+            debug,
+            session = name,
+            operation = operation.name(),
+            users,
+            "request split"
+        );
+    }
+    if let Some(error) = pauses.as_ref().and_then(RunError::error) {
+        let code = error.code().map(|code| code.0);
+        event!(
+            warn,
+            session = name,
+            cause = error.cause().name(),
+            code,
+            "session paused"
+        );
+    }
+    if let Some(error) = end.as_ref().and_then(RunError::error) {
+        let code = error.code().map(|code| code.0);
+        event!(
+            warn,
+            session = name,
+            cause = error.cause().name(),
+            code,
+            "session ended early"
+        );
+    }
 }
 
 /// Records the result of a request. Returns why the session ends or pauses, if it does.
@@ -125,7 +176,7 @@ fn record(
         Err(error) => (error.attempts(), error.sent()),
     };
     let its = state.session(session.producer);
-    its.progress.count_request(attempts, left);
+    its.progress.count_request(batch.users(), attempts, left);
     let mut end = None;
     let says_nothing = result.as_ref().is_err_and(is_own_wait);
     if session.sending.when_unavailable == WhenUnavailable::GoOn || its.resumes != began.resumes {

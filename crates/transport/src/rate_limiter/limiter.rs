@@ -69,8 +69,11 @@ impl RateLimiter {
         }
         let wait = match state.quota.turn(now) {
             Turn::Ready => {
+                let has_waited = place.is_registered(&mut state);
                 place.leave(&mut state);
-                return Polled::Ready(self.send(&mut state, now));
+                let mut permit = self.send(&mut state, now);
+                permit.has_waited = has_waited;
+                return Polled::Ready(permit);
             }
             Turn::WaitUntil(moment) => Polled::WaitUntil(self.origin + moment),
             Turn::AwaitAnswer => Polled::Pending,
@@ -86,6 +89,7 @@ impl RateLimiter {
         Permit {
             limiter: self,
             sent: Some(state.quota.send(now)),
+            has_waited: false,
         }
     }
 
@@ -112,6 +116,8 @@ impl RateLimiter {
 pub(crate) struct Permit<'l> {
     limiter: &'l RateLimiter,
     sent: Option<Sent>,
+    /// There was no turn at once.
+    pub(crate) has_waited: bool,
 }
 
 impl Permit<'_> {

@@ -17,6 +17,8 @@ mod batchers;
 mod call;
 #[path = "../../src/error/mod.rs"]
 mod error;
+#[path = "../../src/event.rs"]
+mod event;
 mod futures;
 #[path = "../../src/rate_limiter/limiter.rs"]
 mod limiter;
@@ -33,6 +35,8 @@ mod process;
 mod redact;
 mod runs;
 mod service;
+#[path = "../../src/stats.rs"]
+mod stats;
 mod wait;
 
 fn main() {

@@ -14,6 +14,8 @@ pub(crate) mod offer;
 pub(crate) mod outcome;
 #[path = "../../src/pipeline/session.rs"]
 pub(crate) mod session;
+#[path = "../../src/pipeline/stats.rs"]
+pub(crate) mod stats;
 #[path = "../../src/pipeline/submissions.rs"]
 mod submissions;
 #[path = "../../src/pipeline/withdraw.rs"]

@@ -141,7 +141,7 @@ pub(crate) fn sending(
         },
         in_run: is_run,
         max_threads,
-        thread_name: "model",
+        name: "model",
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test file uses a part
 
 pub(crate) mod behind;
+pub(crate) mod events;
 pub(crate) mod network;
 pub(crate) mod proxy;
 pub(crate) mod random;

@@ -96,6 +96,33 @@ fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
 }
 
 #[test]
+fn what_is_queued_is_in_no_request_and_the_oldest_has_no_outcome() {
+    let mut rig = Rig::with_policy(BULK);
+    let figures = |rig: &Rig| {
+        let (plan, producer) = (&rig.plan, rig.producer);
+        (plan.queued(producer), plan.oldest(producer))
+    };
+    assert_eq!(figures(&rig), (0, None));
+    rig.push_users("u", 0..1);
+    rig.now = ms(1_500);
+    rig.push_users("u", 1..3);
+    assert_eq!(figures(&rig), (3, Some(ms(1_000))));
+    rig.flush();
+    let batch = rig.take();
+    assert_eq!(batch.users(), 3);
+    rig.now = ms(2_000);
+    rig.push_users("u", 2..4);
+    assert_eq!(figures(&rig), (2, Some(ms(1_000))));
+    rig.done(batch);
+    assert_eq!(figures(&rig), (2, Some(ms(2_000))));
+    let others = rig.plan.open(BULK);
+    assert_eq!(
+        (rig.plan.queued(others), rig.plan.oldest(others)),
+        (0, None)
+    );
+}
+
+#[test]
 fn flushing_sends_what_is_there_and_what_comes_later() {
     let mut rig = Rig::with_policy(BULK);
     rig.push_users("u", 0..2);

@@ -302,6 +302,12 @@ impl Outage {
         self.last_answer.is_some()
     }
 
+    /// True while the service does not answer, as far as is known.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// True while no call waits or has failed. No call must wait then, and an answer changes nothing but the time of the
     /// last one.
     #[must_use]
