@@ -64,7 +64,10 @@ HANDLE(im_completions);
 HANDLE(im_config);
 HANDLE(im_credential);
 HANDLE(im_error);
+HANDLE(im_log);
+HANDLE(im_log_record);
 HANDLE(im_result);
+HANDLE(im_stats);
 
 TYPE(im_status, int32_t);
 TYPE(im_credential_callback, void (*)(void *, im_credential *));
@@ -76,6 +79,7 @@ TYPE(im_count, int32_t);
 TYPE(im_operation, int32_t);
 TYPE(im_when_full, int32_t);
 TYPE(im_retry, int32_t);
+TYPE(im_log_level, int32_t);
 
 STRUCT(im_str, 16, 8);
 FIELD(im_str, data, 0, const char *);
@@ -132,6 +136,12 @@ NUMBER(IM_WAIT, 1);
 NUMBER(IM_FAIL, 2);
 NUMBER(IM_SIGNAL, 3);
 
+NUMBER(IM_LOG_ERROR, 1);
+NUMBER(IM_LOG_WARN, 2);
+NUMBER(IM_LOG_INFO, 3);
+NUMBER(IM_LOG_DEBUG, 4);
+NUMBER(IM_LOG_TRACE, 5);
+
 FUNCTION(im_str, im_str_from, (const char *));
 FUNCTION(const char *, im_version, (void));
 FUNCTION(bool, im_explain, (int32_t, im_str *, im_str *, im_retry *, im_effect *));
@@ -155,6 +165,7 @@ FUNCTION(void, im_config_free, (im_config *));
 
 FUNCTION(im_status, im_client_new, (const im_config *, im_client **, im_error **));
 FUNCTION(void, im_client_free, (im_client *));
+FUNCTION(im_status, im_client_stats, (const im_client *, im_stats **, im_error **));
 FUNCTION(im_status, im_config_from_env, (im_str, im_config **, im_error **));
 FUNCTION(im_config *, im_config_copy, (const im_config *));
 FUNCTION(size_t, im_config_warning_count, (const im_config *));
@@ -238,6 +249,7 @@ FUNCTION(im_status, im_bulk_end_of_input, (im_bulk *, im_error **));
 FUNCTION(im_status, im_bulk_poll, (im_bulk *, uint64_t, im_completions **, im_error **));
 FUNCTION(im_status, im_bulk_finish, (im_bulk *, im_error **));
 FUNCTION(uint64_t, im_bulk_count, (const im_bulk *, im_count));
+FUNCTION(im_status, im_bulk_stats, (const im_bulk *, im_stats **, im_error **));
 FUNCTION(void, im_bulk_cancel, (const im_bulk *));
 FUNCTION(void, im_bulk_free, (im_bulk *));
 
@@ -264,6 +276,7 @@ FUNCTION(im_status, im_batcher_withdraw, (im_batcher *, uint64_t, im_status, im_
 FUNCTION(im_status, im_batcher_flush, (im_batcher *, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_close, (im_batcher *, im_call *, im_error **));
 FUNCTION(size_t, im_batcher_unsettled, (const im_batcher *));
+FUNCTION(im_status, im_batcher_stats, (const im_batcher *, im_stats **, im_error **));
 FUNCTION(size_t, im_batcher_free, (im_batcher *));
 
 FUNCTION(size_t, im_completions_count, (const im_completions *));
@@ -272,6 +285,26 @@ FUNCTION(const im_error *, im_completions_error, (const im_completions *, size_t
 FUNCTION(const uint64_t *, im_completions_ids, (const im_completions *, size_t *));
 FUNCTION(const size_t *, im_completions_failed, (const im_completions *, size_t *));
 FUNCTION(void, im_completions_free, (im_completions *));
+
+FUNCTION(size_t, im_stats_count, (const im_stats *));
+FUNCTION(const char *, im_stats_name, (const im_stats *, size_t));
+FUNCTION(const char *, im_stats_labels, (const im_stats *, size_t));
+FUNCTION(const char *, im_stats_help, (const im_stats *, size_t));
+FUNCTION(bool, im_stats_is_counter, (const im_stats *, size_t));
+FUNCTION(double, im_stats_value, (const im_stats *, size_t));
+FUNCTION(double, im_stats_get, (const im_stats *, im_str, im_str));
+FUNCTION(const char *, im_stats_text, (const im_stats *));
+FUNCTION(void, im_stats_free, (im_stats *));
+
+FUNCTION(im_status, im_log_new, (im_log_level, size_t, im_log **, im_error **));
+FUNCTION(im_status, im_log_next, (im_log *, uint64_t, im_log_record **, im_error **));
+FUNCTION(void, im_log_close, (const im_log *));
+FUNCTION(void, im_log_free, (im_log *));
+FUNCTION(im_log_level, im_log_record_level, (const im_log_record *));
+FUNCTION(uint64_t, im_log_record_time_us, (const im_log_record *));
+FUNCTION(const char *, im_log_record_message, (const im_log_record *));
+FUNCTION(const char *, im_log_record_fields, (const im_log_record *));
+FUNCTION(void, im_log_record_free, (im_log_record *));
 
 int main(void) {
     return 0;

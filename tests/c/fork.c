@@ -164,7 +164,27 @@ struct handles {
     im_client *client;
     im_bulk *bulk;
     im_batcher *batcher;
+    im_log *log;
 };
+
+/* The child's own log has what it does, and its client's figures begin with zeros. */
+static bool log_and_count(im_client *client) {
+    im_log *own;
+    im_log_record *record;
+    im_stats *stats;
+    bool well = im_client_stats(client, &stats, NULL) == IM_OK;
+    well = well && im_stats_get(stats, IM_STR("imtag_calls_total"), IM_STR("")) == 0;
+    im_stats_free(stats);
+    well = well && im_log_new(IM_LOG_INFO, 10, &own, NULL) == IM_OK && succeeds(client);
+    well = well && im_log_next(own, 0, &record, NULL) == IM_OK && record != NULL;
+    well = well && strcmp(im_log_record_message(record), "new UserSig") == 0;
+    im_log_record_free(record);
+    im_log_free(own);
+    well = well && im_client_stats(client, &stats, NULL) == IM_OK;
+    well = well && im_stats_get(stats, IM_STR("imtag_calls_total"), IM_STR("")) == 1;
+    im_stats_free(stats);
+    return well;
+}
 
 /* A misuse there, found without a lock that a thread of the parent may hold; the child makes its own. */
 static bool use_the_parents_handles(void *context) {
@@ -184,7 +204,16 @@ static bool use_the_parents_handles(void *context) {
     well = well && im_batcher_poll(handles->batcher, 0, &completions, NULL) == IM_MISUSE;
     well = well && im_batcher_withdraw(handles->batcher, 1, IM_CANCELLED, NULL) == IM_MISUSE;
     well = well && im_batcher_close(handles->batcher, NULL, NULL) == IM_MISUSE;
+    im_stats *stats;
+    well = well && im_batcher_stats(handles->batcher, &stats, NULL) == IM_MISUSE && stats == NULL;
     well = well && im_batcher_unsettled(handles->batcher) == 0 && im_batcher_free(handles->batcher) == 0;
+    im_log_record *record;
+    well = well && im_log_next(handles->log, 0, &record, &why) == IM_MISUSE && record == NULL;
+    well = well && strstr(im_error_message(why), "log belongs to the process that this one was forked from");
+    im_error_free(why);
+    im_log_close(handles->log);
+    im_log_free(handles->log);
+    well = well && log_and_count(handles->client);
 
     im_bulk *own;
     well = well && im_bulk_new(handles->client, &own, NULL) == IM_OK;
@@ -195,7 +224,8 @@ static bool use_the_parents_handles(void *context) {
 
 /* While their threads wait for an answer. */
 static void the_parents_bulk_run_and_batcher(void) {
-    struct handles handles = {client_of(emulator_config(&emulator)), NULL, NULL};
+    struct handles handles = {client_of(emulator_config(&emulator)), NULL, NULL, NULL};
+    EXPECT_OK(im_log_new(IM_LOG_DEBUG, 1000, &handles.log, &error), &error);
     EXPECT_OK(im_bulk_new(handles.client, &handles.bulk, &error), &error);
     EXPECT_OK(im_batcher_new(handles.client, &handles.batcher, &error), &error);
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 1000}");
@@ -208,6 +238,14 @@ static void the_parents_bulk_run_and_batcher(void) {
     EXPECT_OK(im_batcher_close(handles.batcher, NULL, &error), &error);
     CHECK(im_bulk_count(handles.bulk, IM_COUNT_DONE) == 1 && im_batcher_free(handles.batcher) == 0);
     im_bulk_free(handles.bulk);
+    /* nothing that the children did is in it */
+    int usersigs = 0;
+    for (im_log_record *record; im_log_next(handles.log, 0, &record, NULL) == IM_OK && record != NULL;) {
+        usersigs += strcmp(im_log_record_message(record), "new UserSig") == 0;
+        im_log_record_free(record);
+    }
+    CHECK(usersigs == 1);
+    im_log_free(handles.log);
     im_client_free(handles.client);
 }
 #endif
@@ -258,12 +296,36 @@ static void forks_beside_threads(im_client *client, void *(*threads_do)(void *bu
     im_client_free(client);
 }
 
+/* Also of a log, in which other threads write, and which another thread reads. */
+static void *keep_reading(void *log) {
+    for (im_log_record *record; im_log_next(log, UINT64_MAX, &record, NULL) == IM_OK;)
+        im_log_record_free(record);
+    return NULL;
+}
+
+static bool log_call_and_free_in_child(void *client) {
+    im_log *log;
+    im_log_record *record;
+    bool well = im_log_new(IM_LOG_DEBUG, 100, &log, NULL) == IM_OK && call_and_free_in_child(client);
+    well = well && im_log_next(log, 0, &record, NULL) == IM_OK && record != NULL;
+    im_log_record_free(record);
+    im_log_free(log);
+    return well;
+}
+
 static void at_any_moment(void) {
     im_config *config = emulator_config(&emulator);
     im_config_set_calls_per_second(config, 100000);
     im_client *client = client_of(config);
     emulator_ask(&emulator, "POST", "/emulator/reset", "");
-    forks_beside_threads(client, keep_calling, call_and_free_in_child);
+    im_log *log;
+    pthread_t reader;
+    EXPECT_OK(im_log_new(IM_LOG_TRACE, 100, &log, &error), &error);
+    pthread_create(&reader, NULL, keep_reading, log);
+    forks_beside_threads(client, keep_calling, log_call_and_free_in_child);
+    im_log_close(log);
+    pthread_join(reader, NULL);
+    im_log_free(log);
 }
 
 static im_client *client_of_the_shared_quota(void) {

@@ -385,6 +385,70 @@ ROW(bulk_count) {
     CHECK(im_bulk_count(NULL, IM_COUNT_TAKEN) == 0);
 }
 
+#define STATS(name, handle)                                                                                            \
+    ROW(name) {                                                                                                        \
+        im_stats *stats = (im_stats *)&stats;                                                                          \
+        EXPECT_MISUSE(im_##name(NULL, &stats, &error), &error, #handle " is NULL");                                    \
+        CHECK(stats == NULL);                                                                                          \
+        EXPECT_MISUSE(im_##name(handle, NULL, &error), &error, "stats is NULL");                                       \
+        CHECK(im_##name(NULL, NULL, NULL) == IM_MISUSE);                                                               \
+        CHECK(im_##name(handle, &stats, NULL) == IM_OK && stats != NULL);                                              \
+        im_stats_free(stats);                                                                                          \
+    }
+STATS(client_stats, client)
+STATS(bulk_stats, bulk)
+STATS(batcher_stats, batcher)
+
+READER(stats_count, 0)
+EACH_TEXT_READER(stats_name)
+EACH_TEXT_READER(stats_labels)
+EACH_TEXT_READER(stats_help)
+EACH_READER(stats_is_counter, false)
+EACH_READER(stats_value, 0)
+TEXT_READER(stats_text, "")
+TAKES_NULL(stats_free)
+
+ROW(stats_get) {
+    im_stats *stats;
+    double number = im_stats_get(NULL, IM_STR("imtag_calls_total"), NONE);
+    CHECK(number != number); /* none */
+    EXPECT_OK(im_client_stats(client, &stats, &error), &error);
+    number = im_stats_get(stats, (im_str){NULL, 1}, NONE);
+    CHECK(number != number);
+    number = im_stats_get(stats, IM_STR("imtag_calls_total"), (im_str){NULL, 1});
+    CHECK(number != number);
+    CHECK(im_stats_get(stats, IM_STR("imtag_calls_total"), (im_str){NULL, 0}) == 0);
+    im_stats_free(stats);
+}
+
+ROW(log_new) {
+    im_log *log = (im_log *)&log;
+    EXPECT_MISUSE(im_log_new(IM_LOG_WARN, 1, NULL, &error), &error, "log is NULL");
+    CHECK(im_log_new(-1, 1, &log, NULL) == IM_MISUSE && log == NULL);
+    CHECK(im_log_new(IM_LOG_WARN, 1, &log, NULL) == IM_OK && log != NULL);
+    im_log_free(log);
+}
+
+ROW(log_next) {
+    im_log *log;
+    im_log_record *record = (im_log_record *)&record;
+    EXPECT_OK(im_log_new(IM_LOG_WARN, 1, &log, &error), &error);
+    EXPECT_MISUSE(im_log_next(NULL, 0, &record, &error), &error, "log is NULL");
+    CHECK(record == NULL);
+    EXPECT_MISUSE(im_log_next(log, 0, NULL, &error), &error, "record is NULL");
+    CHECK(im_log_next(NULL, 0, NULL, NULL) == IM_MISUSE);
+    CHECK(im_log_next(log, 0, &record, NULL) == IM_OK && record == NULL);
+    im_log_free(log);
+}
+
+TAKES_NULL(log_close)
+TAKES_NULL(log_free)
+READER(log_record_level, 0)
+READER(log_record_time_us, 0)
+TEXT_READER(log_record_message, "")
+TEXT_READER(log_record_fields, "")
+TAKES_NULL(log_record_free)
+
 READER(batcher_unsettled, 0)
 READER(batcher_free, 0)
 TAKES_NULL(bulk_cancel)

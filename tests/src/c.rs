@@ -35,7 +35,7 @@ const VALGRIND: [&str; 7] = [
 const FORK: &str = "fork";
 
 /// The programs of tests/c, the longest first, as they run side by side.
-const PROGRAMS: [&str; 17] = [
+const PROGRAMS: [&str; 19] = [
     FORK,
     "connections",
     "runs",
@@ -53,6 +53,8 @@ const PROGRAMS: [&str; 17] = [
     "pointers",
     "settings",
     "from_env",
+    "logs",
+    "figures",
 ];
 
 /// What is built like these, and run once or to start the others.

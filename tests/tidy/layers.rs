@@ -42,8 +42,8 @@ const TRANSPORT: &Layers = &[
 const FFI: &Layers = &[
     "handle panic process status str",
     "error explain users",
-    "boundary change completions result",
-    "call config credential",
+    "boundary change completions result stats",
+    "call config credential log",
     "batcher bulk from_env requests",
 ];
 

@@ -19,6 +19,7 @@ use crate::error::im_error;
 use crate::handle::{Misuse, borrow, read};
 use crate::panic::guarded;
 use crate::process::Startable;
+use crate::stats::im_stats;
 use crate::status::{IM_CANCELLED, IM_CLOSED, IM_TIMEOUT, im_status};
 use crate::str::im_str;
 
@@ -435,6 +436,20 @@ pub unsafe extern "C" fn im_batcher_close(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_unsettled(batcher: *const im_batcher) -> usize {
     read!(batcher, 0, batcher.threads.if_started()?.unsettled())
+}
+
+/// Returns the figures of a batcher: those of im_bulk_stats, with imtag_batcher_ in place of imtag_bulk_. All else as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_stats(
+    batcher: *const im_batcher,
+    stats: *mut *mut im_stats,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, out(stats), |batcher| {
+        let its = batcher.threads.started()?.stats();
+        stats.give(|| im_stats::new(its.figures()));
+        Ok(())
+    })
 }
 
 /// Frees a batcher; NULL does nothing. Not while another thread uses it. A batcher that is not closed ends: requests in

@@ -16,6 +16,7 @@ use crate::config::im_client;
 use crate::error::im_error;
 use crate::handle::{self, Context, Misuse, borrow, free, read, slice};
 use crate::process::Startable;
+use crate::stats::im_stats;
 use crate::status::im_status;
 use crate::str::im_str;
 use crate::users::FlatUsers;
@@ -351,6 +352,24 @@ pub unsafe extern "C" fn im_bulk_finish(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_count(bulk: *const im_bulk, what: im_count) -> u64 {
     read!(bulk, 0, bulk.count(what))
+}
+
+/// Returns the figures of a run: imtag_bulk_changes_taken_total, ..._changes_done_total, ..._changes_failed_total,
+/// ..._requests_total and ..._request_users_total (the users of these together), ..._attempts_total,
+/// ..._attempts_sent_total, ..._splits_total, ..._searches_total; imtag_bulk_queued (changes that are in no request yet),
+/// ..._unsettled (without an outcome), ..._oldest_seconds (the age of the oldest of these). It starts the run if nothing
+/// has: the setters come before it. Arguments as im_client_stats; IM_MISUSE in a forked child.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_bulk_stats(
+    bulk: *const im_bulk,
+    stats: *mut *mut im_stats,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, out(stats), |bulk| {
+        let its = bulk.run.started()?.stats();
+        stats.give(|| im_stats::new(its.figures()));
+        Ok(())
+    })
 }
 
 /// Cancels the run: nothing more is sent, requests under way complete, and changes that are not sent fail as cancelled.

@@ -14,6 +14,7 @@ use crate::error::im_error;
 use crate::handle::{Misuse, borrow, free, into_raw, lock};
 use crate::panic::guarded;
 use crate::process::keep_number;
+use crate::stats::im_stats;
 use crate::status::im_status;
 use crate::str::{c_string, im_str};
 
@@ -352,6 +353,40 @@ pub unsafe extern "C" fn im_client_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_client_free(client: *mut im_client) {
     free!(client);
+}
+
+/// Returns the figures of a client in this process, since it was made; a forked child begins with zeros. They are of all
+/// its calls, also of the requests of its bulk runs and batchers. It takes microseconds and holds up no call:
+///
+/// imtag_calls_total                  calls that have ended; operation="add", "get", "remove" or "clear", and outcome="done",
+///                                    "partial", or what the call failed by: "service", "timeout", "network", ...
+/// imtag_calls_in_flight              calls that have begun and not ended. This and the next six have an operation
+/// imtag_attempts_total               attempts, also those that did not reach the service
+/// imtag_attempts_sent_total          attempts of which any byte left this machine
+/// imtag_quota_rejections_total       attempts that the service rejected as too frequent: others use the app's quota, too
+/// imtag_quota_waits_total            waits for a turn in the quota
+/// imtag_quota_wait_seconds_total     how long these were together
+/// imtag_longest_quota_wait_seconds   the longest of them
+/// imtag_connections_opened_total     connections that were opened
+/// imtag_connections_reused_total     attempts over a connection that an earlier one had left
+/// imtag_connections_dead_total       idle connections that were found closed, or did not answer
+/// imtag_usersigs_total               UserSigs that were made or supplied
+/// imtag_outages_total                how often the service became unavailable
+/// imtag_in_outage                    1 while it is
+///
+/// client  not NULL; any thread
+/// stats   not NULL. NULL on entry; set on IM_OK. Free: im_stats_free
+/// error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_client_stats(
+    client: *const im_client,
+    stats: *mut *mut im_stats,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, out(stats), |client| {
+        stats.give(|| im_stats::new(client.0.stats().figures()));
+        Ok(())
+    })
 }
 
 #[cfg(test)]

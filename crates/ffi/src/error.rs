@@ -48,7 +48,7 @@ struct Failed {
 }
 
 impl im_error {
-    fn not_sent(status: im_status, message: impl Display, remedy: &str) -> im_error {
+    pub(crate) fn not_sent(status: im_status, message: impl Display, remedy: &str) -> im_error {
         im_error {
             status,
             message: c_string(message.to_string()),

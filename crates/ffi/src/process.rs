@@ -77,6 +77,22 @@ pub(crate) fn check_thread() -> Result<(), Misuse> {
     })
 }
 
+/// Whether a handle may be used here, by the process that made it. It takes no lock, as a fork may have happened while one
+/// was held.
+pub(crate) fn check_owner(owner: u32, name: &str) -> Result<(), Misuse> {
+    if is_owner(owner) {
+        return check_thread();
+    }
+    Err(Misuse::new(format!(
+        "{name} belongs to the process that this one was forked from: make one in each process, after the fork (in gunicorn: in post_fork)"
+    )))
+}
+
+/// True in the process that made a handle.
+pub(crate) fn is_owner(owner: u32) -> bool {
+    owner == process_id()
+}
+
 /// The inside of a handle that starts threads: options, until the first use starts what they are for.
 pub(crate) struct Startable<O, T> {
     /// The handle's name in messages.
@@ -138,19 +154,12 @@ impl<O: Clone, T> Startable<O, T> {
         self.started.into_inner()
     }
 
-    /// Whether the handle may be used here. It takes no lock, as a fork may have happened while one was held.
     fn check_here(&self) -> Result<(), Misuse> {
-        if self.is_here() {
-            return check_thread();
-        }
-        Err(Misuse::new(format!(
-            "{} belongs to the process that this one was forked from: make one in each process, after the fork (in gunicorn: in post_fork)",
-            self.name
-        )))
+        check_owner(self.owner, self.name)
     }
 
     fn is_here(&self) -> bool {
-        self.owner == process_id()
+        is_owner(self.owner)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::generated::{Generated, only_check};
 
 /// The modules in the order in which a reader of the header meets them; the others have nothing for C. That no exported
 /// function is left out, the checks of C hold.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 17] = [
     "str",
     "status",
     "explain",
@@ -28,6 +28,8 @@ const ORDER: [&str; 15] = [
     "bulk",
     "batcher",
     "completions",
+    "stats",
+    "log",
 ];
 
 /// What cbindgen cannot make: strings of literals. In C++ a compound literal is no standard, but braces are.
