@@ -153,6 +153,7 @@ def expected(parameter: str) -> object:
         "im_interrupt": _prototypes.INTERRUPT,
         "im_progress": _prototypes.PROGRESS,
         "im_count": ctypes.c_int32,
+        "im_log_level": ctypes.c_int32,
         "im_operation": ctypes.c_int32,
         "im_status": ctypes.c_int32,
         "im_when_full": ctypes.c_int32,
