@@ -328,6 +328,25 @@ static void at_any_moment(void) {
     im_log_free(log);
 }
 
+/* A process may end while a thread of it waits for records, and others write some: nothing is freed, and nothing hangs. */
+static void a_process_that_ends_while_its_log_is_read(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        im_log *log;
+        pthread_t reader;
+        alarm(3 * DEADLINE_MS / 1000);
+        struct busy busy = {client_of(emulator_config(&emulator)), false, 0};
+        pthread_t caller;
+        bool well = im_log_new(IM_LOG_TRACE, 100, &log, NULL) == IM_OK;
+        pthread_create(&reader, NULL, keep_reading, log);
+        pthread_create(&caller, NULL, keep_calling, &busy);
+        well = succeeds(busy.client) && well;
+        exit(well ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+}
+
 static im_client *client_of_the_shared_quota(void) {
     im_config *config = emulator_config(&emulator);
     im_config_set_calls_per_second(config, 50000);
@@ -404,6 +423,7 @@ int main(void) {
 #ifndef __SANITIZE_ADDRESS__
     the_parents_bulk_run_and_batcher();
     at_any_moment();
+    a_process_that_ends_while_its_log_is_read();
     while_other_threads_make_clients();
 #endif
     emulator_stop(&emulator);
