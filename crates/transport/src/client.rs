@@ -79,6 +79,12 @@ impl Client {
     }
 
     /// This process's share of the app's quota.
+    ///
+    /// ```no_run
+    /// # fn show(client: &imtag_transport::Client) {
+    /// println!("at most {} calls a second", client.calls_per_second());
+    /// # }
+    /// ```
     #[must_use]
     pub fn calls_per_second(&self) -> CallRate {
         self.shared.settings.calls_per_second
