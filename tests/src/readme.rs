@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::page::{self, Section, shell};
 use crate::python::Venv;
+use crate::scene::{IDENTIFIER, SDKAPPID};
 use crate::{build, go};
 
 const HEADING: &str = "From C, C++, Python and Go";
@@ -72,6 +73,8 @@ pub fn example(log: &Log) -> Result<(), Error> {
         // pip builds in an environment that it fills: from the lock, and nothing else
         .env("PIP_NO_INDEX", "1")
         .env("PIP_FIND_LINKS", file_url(&wheels))
+        .env("IMTAG_SDKAPPID", SDKAPPID.to_string())
+        .env("IMTAG_IDENTIFIER", IDENTIFIER)
         .env("IMTAG_ENDPOINT", emulator.endpoint())
         .env("IMTAG_SECRET_KEY_FILE", key);
     let said = log.output(&mut shell)?;
