@@ -575,6 +575,33 @@ im_status im_config_set_endpoint(im_config *config,
                                  im_str endpoint);
 
 /*
+ Sets the host that is called while the first cannot be reached.
+
+ endpoint  as that of im_config_set_endpoint; or none: there is no such host. Default: of a region the one that the
+           service names for it, of an endpoint none
+
+ Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the spare
+ succeeds; then one call tries the first again. What was written to one host never goes to the other.
+ */
+im_status im_config_set_spare_endpoint(im_config *config,
+                                       im_str endpoint);
+
+/*
+ Sets the proxy through which the service is called. It may hold a password: no message shows any part of it but the
+ scheme, host and port of a proxy that failed.
+
+ proxy  http://, https:// or socks5://, then [user:password@]host[:port], where what URLs reserve is percent-encoded in
+        user and password; the ports are 80, 443 and 1080 if none is given; host:port is http. Or direct: no proxy.
+        Default: that of the environment when the client is made, HTTPS_PROXY or else ALL_PROXY (also in lower case),
+        unless NO_PROXY names the host
+
+ The proxy looks up the service's host. One that is called by https is trusted by the same certificates as the service.
+ An endpoint on this machine is never called through a proxy, not even through one that is set here.
+ */
+im_status im_config_set_proxy(im_config *config,
+                              im_str proxy);
+
+/*
  Sets the generation of the service's paths: all_member_push (the default) or timpush.
  */
 im_status im_config_set_generation(im_config *config, im_str generation);
@@ -603,9 +630,11 @@ im_status im_config_set_fresh_start(im_config *config,
                                     int32_t fresh_start);
 
 /*
- Sets the time for opening a connection (look-up, TCP and TLS); above 0; default: 5000.
+ Sets the time for opening a connection (look-up, TCP, a proxy and TLS); above 0; default: 5000. Where there is a spare
+ host, half of it is for the host that is tried first.
  */
-im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_ms);
+im_status im_config_set_connect_timeout_ms(im_config *config,
+                                           uint64_t timeout_ms);
 
 /*
  Sets the time for a whole call with all its waits and retries; above 0; default: 10000.
@@ -623,7 +652,16 @@ im_status im_config_set_max_attempts(im_config *config,
                                      uint32_t attempts);
 
 /*
- Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding.
+ Sets which public root certificates are trusted: built-in (the default), which are Mozilla's and of the library's age;
+ or platform, those of this system, where a company's proxy that opens TLS has its CA. On Linux SSL_CERT_FILE and
+ SSL_CERT_DIR may say where these are. Of roots and CA file, the one that is set last is used.
+ */
+im_status im_config_set_roots(im_config *config,
+                              im_str roots);
+
+/*
+ Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding. Of roots
+ and CA file, the one that is set last is used.
  */
 im_status im_config_set_ca_file(im_config *config,
                                 im_str path);

@@ -27,8 +27,9 @@ import (
 // credentials, and Region or Endpoint have none.
 //
 // A Config prints without its secrets, with one exception: fmt calls no method of an unexported field, so a struct that
-// has a Config in one shows SecretKey and UserSig when it is printed, with any verb, or logged by slog's text handler.
-// Keep the Client there instead. A *Config prints as an address with %v, %+v, %#v and in slog, but not with %s and %q.
+// has a Config in one shows SecretKey, UserSig and Proxy when it is printed, with any verb, or logged by slog's text
+// handler. Keep the Client there instead. A *Config prints as an address with %v, %+v, %#v and in slog, but not with %s
+// and %q.
 type Config struct {
 	// SDKAppID is the app's number, as the console shows it.
 	SDKAppID uint32
@@ -48,6 +49,18 @@ type Config struct {
 	Region string
 	// Endpoint is an address in its place: https://host[:port], or http:// with a loopback address.
 	Endpoint string
+	// SpareEndpoint is the host that is called while the first cannot be reached: an address as Endpoint, or none.
+	// Default: of a Region the one that the service names for it, of an Endpoint none. Calls go there for a minute if a
+	// look-up, a connection or a TLS handshake with the first fails and one with the spare succeeds. What was written to
+	// one host never goes to the other.
+	SpareEndpoint string
+	// Proxy is the proxy through which the service is called: http://, https:// or socks5://, then
+	// [user:password@]host[:port], where what URLs reserve is percent-encoded in user and password; the ports are 80, 443
+	// and 1080 if none is given; host:port is http. Or direct: no proxy. Default: the environment's when the client is
+	// made, HTTPS_PROXY or else ALL_PROXY (also in lower case), unless NO_PROXY names the host. An endpoint on this
+	// machine is never called through a proxy, not even through this one. No error shows user or password; the text shows
+	// when SecretKey does.
+	Proxy string `json:"-"`
 	// Generation is that of the service's paths: all_member_push (the default) or timpush.
 	Generation string
 	// CallsPerSecond is how many calls of each operation this process may make in a second: 0.001 to 100000, with at
@@ -63,13 +76,17 @@ type Config struct {
 
 	// Timeout is for a whole call with all its waits and retries, if its context has no deadline; default: 10 s.
 	Timeout time.Duration
-	// ConnectTimeout is for opening a connection (look-up, TCP and TLS); default: 5 s.
+	// ConnectTimeout is for opening a connection (look-up, TCP, a proxy and TLS); default: 5 s. Where there is a spare
+	// host, half of it is for the host that is tried first.
 	ConnectTimeout time.Duration
 	// MaxAttempts is how many attempts a call makes at most, including the first; default: 4. Attempts without an answer
 	// are not counted: the call waits for the end of an outage for up to half of the time that it has left. With 1 nothing
 	// is tried again, and the call waits for no outage.
 	MaxAttempts uint32
-	// CAFile is a file of CA certificates (PEM) to trust in place of the public ones.
+	// Roots are the public root certificates to trust: built-in (the default), of the library's age; or platform, those of
+	// this system, where a company's proxy that opens TLS has its CA.
+	Roots string
+	// CAFile is a file of CA certificates (PEM) to trust in place of the public ones. Set it or Roots.
 	CAFile string
 	// Limits are those of the service, if the app's plan has others than the documented ones: users_per_request (100),
 	// tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32).
@@ -120,6 +137,8 @@ func (c *Config) check() error {
 		return badSetting("SecretKey, UserSig and CredentialCallback exclude each other", "set one of them")
 	case c.Region != "" && c.Endpoint != "":
 		return badSetting("Region and Endpoint exclude each other", "set one of them")
+	case c.Roots != "" && c.CAFile != "":
+		return badSetting("Roots and CAFile exclude each other", "set one of them")
 	case c.Timeout < 0:
 		return badSetting(fmt.Sprintf("the Timeout is %v", c.Timeout), "set one above 0, or none for the default")
 	case c.ConnectTimeout < 0:
@@ -163,6 +182,12 @@ func (c *Config) make() *C.im_config {
 	if c.Endpoint != "" {
 		C.im_config_set_endpoint(config, view(c.Endpoint))
 	}
+	if c.SpareEndpoint != "" {
+		C.im_config_set_spare_endpoint(config, view(c.SpareEndpoint))
+	}
+	if c.Proxy != "" {
+		C.im_config_set_proxy(config, view(c.Proxy))
+	}
 	if c.Generation != "" {
 		C.im_config_set_generation(config, view(c.Generation))
 	}
@@ -180,6 +205,9 @@ func (c *Config) make() *C.im_config {
 	}
 	if c.MaxAttempts != 0 {
 		C.im_config_set_max_attempts(config, C.uint32_t(c.MaxAttempts))
+	}
+	if c.Roots != "" {
+		C.im_config_set_roots(config, view(c.Roots))
 	}
 	if c.CAFile != "" {
 		C.im_config_set_ca_file(config, view(c.CAFile))

@@ -20,6 +20,8 @@ func TestNoSecretIsPrintedWhateverTheVerb(t *testing.T) {
 		imtag.Config{SDKAppID: 1, Identifier: "me", SecretKey: secret, Region: "singapore"},
 		&imtag.Config{SDKAppID: 1, Identifier: "me", UserSig: secret, Region: "singapore"},
 		struct{ Inner imtag.Config }{imtag.Config{SecretKey: secret}},
+		imtag.Config{SDKAppID: 1, Proxy: "http://corp:" + secret + "@proxy:3128"},
+		map[string]imtag.Config{"one": {Proxy: "http://" + secret + "@proxy:3128"}},
 		imtag.Credential{UserSig: secret},
 		map[string]*imtag.Credential{"one": {UserSig: secret}},
 	}
@@ -33,7 +35,7 @@ func TestNoSecretIsPrintedWhateverTheVerb(t *testing.T) {
 			t.Errorf("JSON shows the secret: %s, %v", printed, err)
 		}
 	}
-	for _, config := range []imtag.Config{{SecretKey: secret}, {UserSig: secret}} {
+	for _, config := range []imtag.Config{{SecretKey: secret}, {UserSig: secret}, {Proxy: "http://corp:" + secret + "@p"}} {
 		equal(t, "shown as String", shows(config.String()+config.GoString(), secret), false)
 	}
 	equal(t, "as text", values[0].(imtag.Config).String(),
@@ -47,7 +49,8 @@ func TestNoSecretIsPrintedWhateverTheVerb(t *testing.T) {
 // fmt calls no method of an unexported field, so the documentation says what to keep there instead.
 func TestAClientOrAPointerInAnUnexportedFieldShowsNoSecret(t *testing.T) {
 	t.Parallel()
-	config := imtag.Config{SDKAppID: 1, Identifier: "me", SecretKey: secret, Region: "singapore"}
+	config := imtag.Config{SDKAppID: 1, Identifier: "me", SecretKey: secret, Region: "singapore",
+		Proxy: "http://corp:" + secret + "@127.0.0.1:1"}
 	client, err := imtag.NewClient(config)
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +98,11 @@ func TestNoSecretIsInAnError(t *testing.T) {
 		func(c *imtag.Config) { c.SecretKey = secret + "\xff" },
 		func(c *imtag.Config) { c.SecretKey, c.UserSig = secret, secret },
 		func(c *imtag.Config) { c.SecretKey, c.Timeout = secret, -1 },
+		func(c *imtag.Config) { c.Proxy = "ftp://corp:" + secret + "@proxy" },
+		func(c *imtag.Config) { c.Proxy = "http://corp:" + secret + "\xff@proxy" },
+		func(c *imtag.Config) {
+			c.Endpoint, c.Region, c.Proxy, c.MaxAttempts = "", "singapore", "http://corp:"+secret+"@127.0.0.1:1", 1
+		},
 		func(c *imtag.Config) {
 			c.SecretKey = ""
 			c.CredentialCallback = func() (imtag.Credential, error) { return imtag.Credential{UserSig: secret}, nil }
@@ -119,6 +127,7 @@ func TestASettingThatTheLibraryCannotBeGivenIsNamed(t *testing.T) {
 	for name, change := range map[string]func(*imtag.Config){
 		"the limit \"tag_bytes\" is -1": func(c *imtag.Config) { c.Limits = map[string]int{"tag_bytes": -1} },
 		"UserSig":                       func(c *imtag.Config) { c.UserSig = secret },
+		"Roots and CAFile":              func(c *imtag.Config) { c.Roots, c.CAFile = "platform", "/dev/null" },
 		"Endpoint":                      func(c *imtag.Config) { c.Endpoint = "https://example.org" },
 		"the Timeout is -1ns":           func(c *imtag.Config) { c.Timeout = -1 },
 		"the ConnectTimeout is -1ns":    func(c *imtag.Config) { c.ConnectTimeout = -1 },

@@ -43,7 +43,10 @@ TEXT_SETTER(set_secret_key)
 TEXT_SETTER(set_usersig)
 TEXT_SETTER(set_region)
 TEXT_SETTER(set_endpoint)
+TEXT_SETTER(set_spare_endpoint)
+TEXT_SETTER(set_proxy)
 TEXT_SETTER(set_generation)
+TEXT_SETTER(set_roots)
 TEXT_SETTER(set_ca_file)
 
 #define SETTER(name)                                                                                                   \

@@ -36,6 +36,12 @@ static void texts(void) {
     no_text(im_config_set_usersig, IM_STR("\xff"), "the UserSig: not UTF-8 from byte 0 on: convert it to UTF-8");
     no_text(im_config_set_region, IM_STR("\xff"), "the region: not UTF-8 from byte 0 on: convert it to UTF-8");
     no_text(im_config_set_endpoint, IM_STR("http\xff"), "the endpoint: not UTF-8 from byte 4 on: convert it to UTF-8");
+    no_text(im_config_set_spare_endpoint, IM_STR("none\xff"),
+            "the spare endpoint: not UTF-8 from byte 4 on: convert it to UTF-8");
+    no_text(im_config_set_proxy, IM_STR("http://corp:hush\xff@proxy:1"),
+            "the proxy: not UTF-8 from byte 16 on: convert it to UTF-8");
+    no_text(im_config_set_proxy, (im_str){NULL, 5}, "the proxy: a NULL pointer with a length of 5: give both or neither");
+    no_text(im_config_set_roots, IM_STR("\xff"), "the roots: not UTF-8 from byte 0 on: convert it to UTF-8");
     no_text(im_config_set_generation, IM_STR("\xff"), "the generation: not UTF-8 from byte 0 on: convert it to UTF-8");
     no_text(im_config_set_region, (im_str){NULL, 5},
             "the region: a NULL pointer with a length of 5: give both or neither");
@@ -68,6 +74,9 @@ static void statuses(void) {
     CHECK(im_config_set_usersig(config, IM_STR("eJx&x=1")) == IM_SETTINGS);
     CHECK(im_config_set_region(config, IM_STR("atlantis")) == IM_SETTINGS);
     CHECK(im_config_set_endpoint(config, IM_STR("ftp://x")) == IM_SETTINGS);
+    CHECK(im_config_set_spare_endpoint(config, IM_STR("")) == IM_SETTINGS);
+    CHECK(im_config_set_proxy(config, (im_str){NULL, 0}) == IM_SETTINGS);
+    CHECK(im_config_set_roots(config, IM_STR("system")) == IM_SETTINGS);
     CHECK(im_config_set_generation(config, IM_STR("push")) == IM_SETTINGS);
     CHECK(im_config_set_limit(config, IM_STR("users"), 1) == IM_SETTINGS);
     CHECK(im_config_set_limit(config, IM_STR("tag_bytes"), 0) == IM_SETTINGS);
@@ -78,6 +87,23 @@ static void statuses(void) {
     CHECK(im_config_set_max_attempts(config, 0) == IM_OK);
     CHECK(im_config_set_ca_file(config, IM_STR("/no/such/file")) == IM_OK);
     refused(config, "the secret key is empty");
+}
+
+/* Of each setting the last counts, also of two that take each other's place; a client may be made of all of these. */
+static void the_last_counts(void) {
+    im_client *client = NULL;
+    im_config *config = good();
+    CHECK(im_config_set_proxy(config, IM_STR(" socks5h://corp:h%40sh@[::1] ")) == IM_OK);
+    CHECK(im_config_set_proxy(config, IM_STR("direct")) == IM_OK);
+    CHECK(im_config_set_spare_endpoint(config, IM_STR("none")) == IM_OK);
+    CHECK(im_config_set_spare_endpoint(config, IM_STR("https://spare.example:8443")) == IM_OK);
+    CHECK(im_config_set_ca_file(config, IM_STR("/no/such/file")) == IM_OK);
+    CHECK(im_config_set_roots(config, IM_STR("built-in")) == IM_OK);
+    EXPECT_OK(im_client_new(config, &client, &error), &error);
+    im_client_free(client);
+    CHECK(im_config_set_roots(config, IM_STR("platform")) == IM_OK);
+    CHECK(im_config_set_ca_file(config, IM_STR("/no/such/file")) == IM_OK);
+    refused(config, "the CA file /no/such/file cannot be read: No such file or directory (os error 2)");
 }
 
 static void the_greatest_numbers(void) {
@@ -123,6 +149,7 @@ int main(void) {
     texts();
     paths();
     statuses();
+    the_last_counts();
     the_greatest_numbers();
     the_first_fault();
     many_clients_of_one();

@@ -134,6 +134,21 @@ public:
     config& endpoint(str address) & { return with(im_config_set_endpoint, address); }
     config endpoint(str address) && { return std::move(endpoint(address)); }
 
+    /// The host that is called while the first cannot be reached: an address as that of endpoint(), or `none`. Default:
+    /// of a region the one that the service names for it, of an endpoint none. Calls go there for a minute if a look-up,
+    /// a connection or a TLS handshake with the first fails and one with the spare succeeds. What was written to one
+    /// host never goes to the other.
+    config& spare_endpoint(str address) & { return with(im_config_set_spare_endpoint, address); }
+    config spare_endpoint(str address) && { return std::move(spare_endpoint(address)); }
+
+    /// The proxy through which the service is called: http://, https:// or socks5://, then [user:password@]host[:port],
+    /// where what URLs reserve is percent-encoded in user and password; the ports are 80, 443 and 1080 if none is
+    /// given; host:port is http. Or `direct`: no proxy. Default: the environment's when the client is made, HTTPS_PROXY
+    /// or else ALL_PROXY (also in lower case), unless NO_PROXY names the host. An endpoint on this machine is never
+    /// called through a proxy, not even through one that is set here. No message shows user or password.
+    config& proxy(str address) & { return with(im_config_set_proxy, address); }
+    config proxy(str address) && { return std::move(proxy(address)); }
+
     /// The generation of the service's paths: all_member_push (the default) or timpush.
     config& generation(str name) & { return with(im_config_set_generation, name); }
     config generation(str name) && { return std::move(generation(name)); }
@@ -157,7 +172,8 @@ public:
     config& timeout(std::chrono::milliseconds time) & { return with(im_config_set_timeout_ms, detail::as_ms(time)); }
     config timeout(std::chrono::milliseconds time) && { return std::move(timeout(time)); }
 
-    /// The time for opening a connection, look-up, TCP and TLS; above 0; default: 5 s.
+    /// The time for opening a connection, look-up, TCP, a proxy and TLS; above 0; default: 5 s. Where there is a spare
+    /// host, half of it is for the host that is tried first.
     config& connect_timeout(std::chrono::milliseconds time) & {
         return with(im_config_set_connect_timeout_ms, detail::as_ms(time));
     }
@@ -168,6 +184,12 @@ public:
     /// is tried again, and the call waits for no outage.
     config& max_attempts(std::uint32_t attempts) & { return with(im_config_set_max_attempts, attempts); }
     config max_attempts(std::uint32_t attempts) && { return std::move(max_attempts(attempts)); }
+
+    /// The public root certificates to trust: built-in (the default), of the library's age; or platform, those of this
+    /// system, where a company's proxy that opens TLS has its CA. Of roots and CA file, the one that is set last is
+    /// used.
+    config& roots(str name) & { return with(im_config_set_roots, name); }
+    config roots(str name) && { return std::move(roots(name)); }
 
     /// A file of CA certificates (PEM) to trust in place of the public ones: a text or a std::filesystem::path.
     config& ca_file(const std::filesystem::path& path) & { return with(im_config_set_ca_file, str(path.native())); }

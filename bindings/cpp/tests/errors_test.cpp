@@ -134,6 +134,24 @@ TEST(errors, a_setting_that_is_not_in_the_environment_is_empty) {
     EXPECT_THROW(imtag::client{fresh().config().ca_file(missing)}, imtag::settings_error);
 }
 
+TEST(errors, a_proxys_user_and_password_are_in_no_message) {
+    const auto behind = [](const std::string& proxy) {
+        auto config = fresh().config().region("singapore").spare_endpoint("none").roots("built-in").max_attempts(1);
+        config.proxy(proxy);
+        return config;
+    };
+    const auto refused =
+        thrown<imtag::settings_error>([&] { imtag::client client{behind("ftp://corp:hush@127.0.0.1:1")}; });
+    EXPECT_EQ(std::string(refused.what()),
+              "the proxy has another scheme than http, https and socks5: set it as http://host:port, https://host:port "
+              "or socks5://host:port, with user:password@ before the host if it asks for them, or as direct");
+    const imtag::client client{behind("socks5://corp:hush@127.0.0.1:1")};
+    const auto failed = thrown<imtag::network_error>([&] { client.add_tag({{"alice", {"a"}}}); });
+    EXPECT_STREQ(failed.what(),
+                 "add: the proxy socks5://127.0.0.1:1 cannot be reached: Connection refused (os error 111) (not "
+                 "applied; check that the proxy runs, and the setting `proxy`, or HTTPS_PROXY and ALL_PROXY)");
+}
+
 TEST(errors, a_key_is_in_no_message) {
     auto& service = fresh();
     const std::string key = "key that\nno one may see";

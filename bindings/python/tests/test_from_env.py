@@ -76,7 +76,15 @@ def test_a_keyword_that_there_is_not_is_named(found: Path) -> None:  # noqa: ARG
         imtag.Client.from_env(regoin="china")  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("settings", [{"secret_key": "S3CR3T", "sdkappid": -1}, {"secret_key": bytearray(b"S3CR3T")}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"secret_key": "S3CR3T", "sdkappid": -1},
+        {"secret_key": bytearray(b"S3CR3T")},
+        {"proxy": "ftp://S3CR3T@proxy"},
+        {"proxy": bytearray(b"S3CR3T")},
+    ],
+)
 def test_no_secret_is_in_a_traceback_with_locals(found: Path, settings: dict[str, Any]) -> None:  # noqa: ARG001
     with pytest.raises((TypeError, imtag.SettingsError)) as caught:
         imtag.Client.from_env(**settings)

@@ -28,6 +28,8 @@ def test_every_setting_is_accepted(emulator: Emulator) -> None:
         {"region": "frankfurt", "secret_key": b"key", "identifier": b"admin"},
         {"secret_key": None, "usersig": "abc"},
         {"secret_key": None, "credential_callback": lambda: "abc"},
+        {"proxy": "socks5h://corp:h%40sh@proxy", "spare_endpoint": "https://spare.example", "roots": "built-in"},
+        {"proxy": b"direct", "spare_endpoint": "none"},
         {"generation": "timpush", "calls_per_second": 10, "max_attempts": 1},
         {"calls_per_second": 0.001},
         {"calls_per_second": 2.5},
@@ -49,6 +51,8 @@ def test_every_setting_is_accepted(emulator: Emulator) -> None:
         ({"identifier": "\ud800"}, "identifier: not UTF-8 from byte 0 on"),
         ({"usersig": "abc"}, "secret_key and usersig are both set: set one of them"),
         ({"endpoint": "https://example.com"}, "region and endpoint are both set: set one of them"),
+        ({"roots": "platform", "ca_file": "/dev/null"}, "roots and ca_file are both set: set one of them"),
+        ({"proxy": "http://corp:hush\ud800@proxy"}, "proxy: not UTF-8 from byte 16 on"),
         ({"calls_per_second": 2**40}, "^1099511627776 calls per second: set 0.001 to 100000"),
         ({"calls_per_second": 10**400}, "^inf calls per second: set 0.001 to 100000"),
         ({"calls_per_second": -(10**400)}, "^-inf calls per second: set 0.001 to 100000"),
@@ -68,6 +72,9 @@ def test_a_setting_that_no_call_of_the_library_can_have_is_named(settings: Any, 
         ({"sdkappid": True}, "sdkappid: bool, expected int"),
         ({"identifier": 7}, "identifier: int, expected str"),
         ({"secret_key": 7}, "secret_key: int, expected str"),
+        ({"proxy": 7}, "proxy: int, expected str"),
+        ({"spare_endpoint": 7}, "spare_endpoint: int, expected str"),
+        ({"roots": 7}, "roots: int, expected str"),
         ({"timeout": "1"}, "timeout: str, expected seconds as int or float"),
         ({"calls_per_second": "1.5"}, "calls_per_second: str, expected int or float"),
         ({"calls_per_second": True}, "calls_per_second: bool, expected int or float"),
@@ -98,7 +105,20 @@ def test_secrets_are_in_no_repr_and_no_error(emulator: Emulator) -> None:
             with pytest.raises(imtag.Error) as caught:
                 it.add_tag({"a": ["x"]})
             shown += [str(caught.value), repr(caught.value), repr(caught.value.__dict__)]
-    for wrong in ({"region": "atlantis"}, {"usersig": secret}, {"secret_key": secret + "\ud800"}):
+    proxy = f"http://corp:{secret}@127.0.0.1:1"
+    with client(proxy=proxy, max_attempts=1) as it:
+        shown.append(repr(it))
+        with pytest.raises(imtag.NetworkError, match="cannot be reached") as unreachable:
+            it.add_tag({"a": ["x"]})
+        shown += [str(unreachable.value), repr(unreachable.value), repr(unreachable.value.__dict__)]
+    for wrong in (
+        {"region": "atlantis"},
+        {"usersig": secret},
+        {"secret_key": secret + "\ud800"},
+        {"proxy": f"ftp://{secret}@proxy"},
+        {"proxy": proxy + "\ud800"},
+        {"proxy": proxy, "region": "atlantis"},
+    ):
         with pytest.raises(imtag.SettingsError) as caught:
             client(**{"secret_key": secret, **wrong})
         shown += [str(caught.value), repr(caught.value.__dict__)]
@@ -112,7 +132,15 @@ def test_a_ca_file_or_limits_of_a_wrong_type_are_named() -> None:
         client(limits=["tag_bytes"])
 
 
-@pytest.mark.parametrize("settings", [{"secret_key": bytearray(b"S3CR3T")}, {"secret_key": "S3CR3T", "sdkappid": 0}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"secret_key": bytearray(b"S3CR3T")},
+        {"secret_key": "S3CR3T", "sdkappid": 0},
+        {"proxy": bytearray(b"S3CR3T")},
+        {"proxy": "ftp://S3CR3T@proxy"},
+    ],
+)
 def test_no_secret_is_in_a_traceback_with_locals(settings: dict[str, Any]) -> None:
     with pytest.raises((TypeError, imtag.SettingsError)) as caught:
         imtag.Client(**{**SETTINGS, **settings})

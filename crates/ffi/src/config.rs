@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
 use imtag_core::{Limits, SecretKey, UserSig};
-use imtag_transport::{Client, ClientBuilder, Config, Endpoint, RetryPolicy};
+use imtag_transport::{
+    Client, ClientBuilder, Config, Endpoint, RetryPolicy, check_proxy, parse_spare,
+};
 
 use crate::boundary::{millis, set, status};
 use crate::credential::{OwnedContext, credentials, im_context_free, im_credential_callback};
@@ -211,6 +213,44 @@ pub unsafe extern "C" fn im_config_set_endpoint(
     })
 }
 
+/// Sets the host that is called while the first cannot be reached.
+///
+/// endpoint  as that of im_config_set_endpoint; or none: there is no such host. Default: of a region the one that the
+///           service names for it, of an endpoint none
+///
+/// Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the spare
+/// succeeds; then one call tries the first again. What was written to one host never goes to the other.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_config_set_spare_endpoint(
+    config: *mut im_config,
+    endpoint: im_str,
+) -> im_status {
+    set!(config, |builder| {
+        let endpoint = text!(endpoint, "the spare endpoint");
+        parse_spare(endpoint)?;
+        builder.spare_endpoint(endpoint)
+    })
+}
+
+/// Sets the proxy through which the service is called. It may hold a password: no message shows any part of it but the
+/// scheme, host and port of a proxy that failed.
+///
+/// proxy  http://, https:// or socks5://, then [user:password@]host[:port], where what URLs reserve is percent-encoded in
+///        user and password; the ports are 80, 443 and 1080 if none is given; host:port is http. Or direct: no proxy.
+///        Default: that of the environment when the client is made, HTTPS_PROXY or else ALL_PROXY (also in lower case),
+///        unless NO_PROXY names the host
+///
+/// The proxy looks up the service's host. One that is called by https is trusted by the same certificates as the service.
+/// An endpoint on this machine is never called through a proxy, not even through one that is set here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_config_set_proxy(config: *mut im_config, proxy: im_str) -> im_status {
+    set!(config, |builder| {
+        let proxy = text!(proxy, "the proxy");
+        check_proxy(proxy)?;
+        builder.proxy(proxy)
+    })
+}
+
 /// Sets the generation of the service's paths: all_member_push (the default) or timpush.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_generation(
@@ -252,7 +292,8 @@ pub unsafe extern "C" fn im_config_set_fresh_start(
     set!(config, fresh_start(fresh_start != 0))
 }
 
-/// Sets the time for opening a connection (look-up, TCP and TLS); above 0; default: 5000.
+/// Sets the time for opening a connection (look-up, TCP, a proxy and TLS); above 0; default: 5000. Where there is a spare
+/// host, half of it is for the host that is tried first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_connect_timeout_ms(
     config: *mut im_config,
@@ -289,7 +330,16 @@ pub unsafe extern "C" fn im_config_set_max_attempts(
     )
 }
 
-/// Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding.
+/// Sets which public root certificates are trusted: built-in (the default), which are Mozilla's and of the library's age;
+/// or platform, those of this system, where a company's proxy that opens TLS has its CA. On Linux SSL_CERT_FILE and
+/// SSL_CERT_DIR may say where these are. Of roots and CA file, the one that is set last is used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_config_set_roots(config: *mut im_config, roots: im_str) -> im_status {
+    set!(config, roots(text!(roots, "the roots").parse()?))
+}
+
+/// Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding. Of roots
+/// and CA file, the one that is set last is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_ca_file(config: *mut im_config, path: im_str) -> im_status {
     set!(config, |builder| {

@@ -54,9 +54,6 @@ enum Target {
     Endpoint(String),
 }
 
-/// `spare_endpoint`: there is no spare host.
-pub(crate) const NO_SPARE: &str = "none";
-
 impl Default for ClientBuilder {
     fn default() -> Self {
         ClientBuilder {
@@ -300,10 +297,9 @@ impl ClientBuilder {
             Target::Region(region) => (region.into(), Some(Endpoint::spare_of(region))),
             Target::Endpoint(text) => (Endpoint::parse(&text)?, None),
         };
-        let spare = match self.spare_endpoint.as_deref().map(str::trim) {
+        let spare = match self.spare_endpoint {
             None => spare,
-            Some(NO_SPARE) => None,
-            Some(text) => Some(Endpoint::parse(text).map_err(SettingsError::SpareEndpoint)?),
+            Some(text) => parse_spare(&text)?,
         };
         let host = |endpoint: Endpoint| {
             let variable =
@@ -354,6 +350,16 @@ impl ClientBuilder {
             .filter_map(|(error, keys)| Some((error?, keys)));
         missing.collect()
     }
+}
+
+/// Reads the setting: an endpoint, or `none`.
+#[doc(hidden)]
+pub fn parse_spare(text: &str) -> Result<Option<Endpoint>, SettingsError> {
+    if text.trim() == "none" {
+        return Ok(None);
+    }
+    let spare = Endpoint::parse(text).map_err(SettingsError::SpareEndpoint)?;
+    Ok(Some(spare))
 }
 
 fn non_zero(time: Duration, name: &'static str) -> Result<Duration, SettingsError> {

@@ -37,6 +37,8 @@ mod stats;
 mod wait;
 
 pub use builder::ClientBuilder;
+#[doc(hidden)] // for libimtag
+pub use builder::parse_spare;
 pub use call::CallOptions;
 pub use client::Client;
 pub use config::Config;
@@ -64,6 +66,8 @@ pub use probe::Probe;
 #[doc(hidden)] // for libimtag
 pub use process::{PerProcess, keep_process_id, process_id};
 pub use proxy::InvalidProxy;
+#[doc(hidden)] // for libimtag
+pub use proxy::check_proxy;
 pub use roots::{Roots, UnknownRoots};
 pub use settings_error::SettingsError;
 pub use stats::{Figure, OperationStats, Stats};

@@ -2,6 +2,7 @@
 //! environment. How it is spoken to is in `http::tunnel`.
 //!
 //! ```text
+//! setting: a wrong URL ─────────────────────────────────► refused
 //! endpoint on this machine ─────────────────────────────► none
 //! setting: direct ──────────────────────────────────────► none
 //! setting: a URL ───────────────────────────────────────► it
@@ -90,14 +91,6 @@ impl ProxySetting {
         }))
     }
 
-    /// Fails if it cannot be used.
-    pub(crate) fn check(&self) -> Result<(), InvalidProxy> {
-        match self {
-            ProxySetting::Url(Err(why)) => Err(why.clone()),
-            _ => Ok(()),
-        }
-    }
-
     /// The proxy through which an endpoint is called. `variable` reads the environment.
     pub(crate) fn for_endpoint(
         &self,
@@ -105,9 +98,11 @@ impl ProxySetting {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Arc<Proxy>>, InvalidProxy> {
         match self {
+            // a wrong one is wrong for any endpoint
+            ProxySetting::Url(Err(why)) => Err(why.clone()),
             _ if endpoint.is_loopback() => Ok(None),
             ProxySetting::Direct => Ok(None),
-            ProxySetting::Url(proxy) => proxy.clone().map(Some),
+            ProxySetting::Url(Ok(proxy)) => Ok(Some(Arc::clone(proxy))),
             ProxySetting::Environment => {
                 let variable = |name: &&str| variable(name).filter(|text| !bare(text).is_empty());
                 let exceptions = EXCEPTIONS.iter().find_map(variable);
@@ -125,6 +120,15 @@ impl ProxySetting {
                 })
             }
         }
+    }
+}
+
+/// Fails for a setting that cannot be used, where it is to be known before a client is built.
+#[doc(hidden)]
+pub fn check_proxy(text: &str) -> Result<(), InvalidProxy> {
+    match ProxySetting::read(text) {
+        ProxySetting::Url(Err(why)) => Err(why),
+        _ => Ok(()),
     }
 }
 

@@ -60,12 +60,15 @@ class Client:
         credential_callback: CredentialCallback | None = None,
         region: Text | None = None,
         endpoint: Text | None = None,
+        spare_endpoint: Text | None = None,
+        proxy: Text | None = None,
         generation: Text | None = None,
         calls_per_second: float | None = None,
         fresh_start: bool | None = None,
         timeout: float | None = None,
         connect_timeout: float | None = None,
         max_attempts: int | None = None,
+        roots: Text | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
@@ -81,6 +84,16 @@ class Client:
         region               the app's data centre: china, singapore, seoul, tokyo, frankfurt, silicon-valley,
                              jakarta, mumbai, saudi-arabia; or
         endpoint             an address in its place: https://host[:port], or http:// with a loopback address
+        spare_endpoint       the host that is called while the first cannot be reached: an address as endpoint, or none;
+                             default: of a region the one that the service names for it, of an endpoint none. Calls go
+                             there for a minute if a look-up, a connection or a TLS handshake with the first fails and
+                             one with the spare succeeds. What was written to one host never goes to the other
+        proxy                the proxy through which the service is called: http://, https:// or socks5://, then
+                             [user:password@]host[:port], where what URLs reserve is percent-encoded in user and
+                             password; the ports are 80, 443 and 1080 if none is given; host:port is http; or direct: no
+                             proxy. Default: the environment's when the client is made, HTTPS_PROXY or else ALL_PROXY
+                             (also in lower case), unless NO_PROXY names the host. An endpoint on this machine is never
+                             called through a proxy, not even through this one. No error shows user or password
         generation           the generation of the service's paths: all_member_push (default) or timpush
         calls_per_second     calls of each operation, 0.001 to 100000 with at most three decimals (100): from 1 up that
                              many whole calls in any second (2.5: two), below 1 one call in any 1 / calls_per_second
@@ -91,10 +104,13 @@ class Client:
                              making of this process' first client, as a process that exec has replaced looks older than
                              it is
         timeout              seconds for a whole call with its waits and retries, above 0 (10)
-        connect_timeout      seconds for opening a connection (look-up, TCP and TLS), above 0 (5)
+        connect_timeout      seconds for opening a connection (look-up, TCP, a proxy and TLS), above 0 (5); where there
+                             is a spare host, half of it is for the host that is tried first
         max_attempts         attempts of a call, including the first, above 0 (4); attempts without an answer are not
                              counted: the call waits for the end of an outage for up to half of the time that it has
                              left; with 1 nothing is tried again
+        roots                the public root certificates to trust: built-in (default), of the library's age, or
+                             platform, those of this system, where a company's proxy that opens TLS has its CA; or
         ca_file              CA certificates (PEM) to trust in place of the public ones
         limits               limits of the service, if the app's plan has others: users_per_request (100),
                              tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32)
@@ -112,16 +128,19 @@ class Client:
             credential_callback=credential_callback,
             region=region,
             endpoint=endpoint,
+            spare_endpoint=spare_endpoint,
+            proxy=proxy,
             generation=generation,
             calls_per_second=calls_per_second,
             fresh_start=fresh_start,
             timeout=timeout,
             connect_timeout=connect_timeout,
             max_attempts=max_attempts,
+            roots=roots,
             ca_file=ca_file,
             limits=limits,
         )
-        del secret_key, usersig  # else a traceback that shows locals would show them
+        del secret_key, usersig, proxy  # else a traceback that shows locals would show them
         self._name = f"sdkappid={sdkappid} identifier={identifier!r}"
         self._handle = _Handle(settings, Config(lib.im_config_new()))
 
@@ -136,12 +155,15 @@ class Client:
         credential_callback: CredentialCallback | None = None,
         region: Text | None = None,
         endpoint: Text | None = None,
+        spare_endpoint: Text | None = None,
+        proxy: Text | None = None,
         generation: Text | None = None,
         calls_per_second: float | None = None,
         fresh_start: bool | None = None,
         timeout: float | None = None,
         connect_timeout: float | None = None,
         max_attempts: int | None = None,
+        roots: Text | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> Client:
@@ -166,16 +188,19 @@ class Client:
             credential_callback=credential_callback,
             region=region,
             endpoint=endpoint,
+            spare_endpoint=spare_endpoint,
+            proxy=proxy,
             generation=generation,
             calls_per_second=calls_per_second,
             fresh_start=fresh_start,
             timeout=timeout,
             connect_timeout=connect_timeout,
             max_attempts=max_attempts,
+            roots=roots,
             ca_file=ca_file,
             limits=limits,
         )
-        del secret_key, usersig  # else a traceback that shows locals would show them
+        del secret_key, usersig, proxy  # else a traceback that shows locals would show them
         client = Client.__new__(Client)
         client._handle = None
         client._name = "from_env" if profile is None else f"from_env profile={profile!r}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # type checkers have it
 
 _SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
+_TEXTS = ("secret_key", "usersig", "region", "endpoint", "spare_endpoint", "proxy", "generation", "roots")
 _WHEN_FULL = {"wait": 1, "fail": 2}  # IM_WAIT, IM_FAIL
 
 
@@ -35,12 +36,15 @@ class Settings:
     credential_callback: CredentialCallback | None
     region: Text | None
     endpoint: Text | None
+    spare_endpoint: Text | None
+    proxy: Text | None
     generation: Text | None
     calls_per_second: float | None
     fresh_start: bool | None
     timeout: float | None
     connect_timeout: float | None
     max_attempts: int | None
+    roots: Text | None
     ca_file: str | os.PathLike[str] | None
     limits: Mapping[str, int] | None
 
@@ -56,7 +60,7 @@ class Settings:
 
     def _check_choices(self) -> None:
         """Refuse settings that exclude each other: the library uses the last, but keywords have no order."""
-        for names in (("secret_key", "usersig", "credential_callback"), ("region", "endpoint")):
+        for names in (("secret_key", "usersig", "credential_callback"), ("region", "endpoint"), ("roots", "ca_file")):
             given = [name for name in names if getattr(self, name) is not None]
             if len(given) > 1:
                 raise SettingsError(f"{' and '.join(given)} are both set: set one of them", remedy="set one of them")
@@ -68,7 +72,7 @@ class Settings:
         lib.im_config_set_app(config, sdkappid, string(identifier))
         if supplier is not None:
             lib.im_config_set_credential_callback(config, supplier.callback, None, None)
-        for name in ("secret_key", "usersig", "region", "endpoint", "generation"):
+        for name in _TEXTS:
             self._set_text(config, name)
         if self.calls_per_second is not None:
             lib.im_config_set_calls_per_second(config, decimal(self.calls_per_second, "calls_per_second"))

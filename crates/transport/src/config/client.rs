@@ -7,11 +7,11 @@ use imtag_core::{Generation, Identifier, Region, SdkAppId, UserSig};
 
 use super::parser::{Parser, RATES, key_in_file, on_or_off, parsed, secret_key};
 use super::{Config, Given};
-use crate::builder::{ClientBuilder, NO_SPARE, read_roots};
+use crate::builder::{ClientBuilder, parse_spare, read_roots};
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::proxy::ProxySetting;
+use crate::proxy::check_proxy;
 use crate::roots::Roots;
 use crate::settings_error::SettingsError;
 
@@ -121,17 +121,13 @@ fn ca_file(given: &Given) -> Result<Trust, String> {
 
 fn proxy(given: &Given) -> Result<String, String> {
     let proxy = given.text()?;
-    ProxySetting::read(proxy)
-        .check()
-        .map_err(|why| why.to_string())?;
+    check_proxy(proxy).map_err(|why| why.to_string())?;
     Ok(proxy.to_owned())
 }
 
 fn spare_endpoint(given: &Given) -> Result<String, String> {
     let spare = given.text()?;
-    if spare.trim() != NO_SPARE {
-        Endpoint::parse(spare).map_err(|why| SettingsError::SpareEndpoint(why).to_string())?;
-    }
+    parse_spare(spare).map_err(|why| why.to_string())?;
     Ok(spare.to_owned())
 }
 
