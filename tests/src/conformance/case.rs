@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::egress::Egress;
 use super::flaky_proxy::ConnectionFault;
 use super::script::{self, Kind};
 use crate::cargo::root;
@@ -49,6 +50,8 @@ pub(super) struct Case {
     pub(super) tls: bool,
     #[serde(default)]
     pub(super) connections: Vec<ConnectionFault>,
+    /// A proxy through which the client may call.
+    pub(super) proxy: Option<Egress>,
     #[serde(default)]
     pub(super) tags_before: BTreeMap<String, Vec<String>>,
     pub(super) tags_after: Option<Value>,

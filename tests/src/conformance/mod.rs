@@ -5,7 +5,7 @@
 //! ```text
 //! case ── script        read strictly from JSON
 //!   │
-//! play ── server        what the case's client meets: an emulator, maybe behind a flaky proxy
+//! play ── server        what the case's client meets: an emulator, maybe behind a flaky proxy or an egress proxy
 //!   ├──── runner        the language's process: a case in, an outcome out
 //!   └──── difference    outcome, requests and tags against the case's
 //! report                the table, and the verdict
@@ -15,6 +15,10 @@ mod case;
 #[cfg(test)]
 mod complete;
 mod difference;
+mod egress;
+#[path = "../../../crates/transport/tests/support/proxy.rs"]
+#[allow(clippy::unwrap_used, dead_code)] // it is of transport's tests, and a case uses less of it
+mod egress_proxy;
 mod flaky_proxy;
 mod languages;
 mod play;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::case::{Case, filled};
+use super::egress_proxy::EgressProxy;
 use super::flaky_proxy::FlakyProxy;
 use crate::error::Error;
 use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
@@ -27,9 +28,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Server {
     /// Before the emulator, where a case has faults of connections.
     _proxy: Option<FlakyProxy>,
+    egress: Option<EgressProxy>,
     /// None where nobody listens.
     emulator: Option<Emulator>,
-    /// The certificate of the emulator's authority.
+    /// The certificates of the emulator's authority and of the egress proxy.
     ca_file: NamedTempFile,
     /// The home of a runner that has an environment of its own.
     home: TempDir,
@@ -43,6 +45,7 @@ impl Server {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         let mut server = Server {
             _proxy: None,
+            egress: None,
             emulator: None,
             ca_file: NamedTempFile::new()?,
             home: tempfile::tempdir()?,
@@ -71,9 +74,14 @@ impl Server {
             server.endpoint = server.endpoint.replace(&from, &to);
             server._proxy = Some(proxy);
         }
-        server
-            .ca_file
-            .write_all(emulator.ca_pem().unwrap_or_default().as_bytes())?;
+        server.egress = case
+            .proxy
+            .as_ref()
+            .map(|egress| egress.start(emulator.address()));
+        let of_proxy = server.egress.as_ref().map(|proxy| proxy.ca_pem.as_str());
+        for pem in [emulator.ca_pem(), of_proxy].into_iter().flatten() {
+            server.ca_file.write_all(pem.as_bytes())?;
+        }
         server.emulator = Some(emulator);
         server.write_settings(case)?;
         Ok(server)
@@ -97,7 +105,10 @@ impl Server {
 
     /// A part of the case with the names that stand for what only this server has.
     pub(super) fn fill(&self, part: &Value) -> Value {
+        let proxy = self.egress.as_ref();
+        let proxy = proxy.map_or_else(String::new, |proxy| proxy.address.to_string());
         let names = [
+            ("{proxy}", proxy.as_str()),
             ("{endpoint}", self.endpoint.as_str()),
             ("{usersig}", &self.usersig),
             ("{expired_usersig}", &self.expired_usersig),
@@ -140,6 +151,14 @@ impl Server {
     pub(super) fn wire(&self) -> Vec<Value> {
         let arrived = self.emulator.as_ref().map(Emulator::requests);
         arrived.iter().flatten().map(request).collect()
+    }
+
+    /// The hosts that the proxy was asked for, in their order.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.egress
+            .as_ref()
+            .map(EgressProxy::asked)
+            .unwrap_or_default()
     }
 
     /// The tags of all users that have some, once nothing is under way any more.

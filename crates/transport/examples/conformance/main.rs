@@ -69,6 +69,11 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     let region = text("region").map(str::parse).transpose()?;
     builder = with(builder, region, ClientBuilder::region);
     builder = with(builder, text("endpoint"), ClientBuilder::endpoint);
+    let spare = text("spare_endpoint");
+    builder = with(builder, spare, ClientBuilder::spare_endpoint);
+    builder = with(builder, text("proxy"), ClientBuilder::proxy);
+    let roots = text("roots").map(str::parse).transpose()?;
+    builder = with(builder, roots, ClientBuilder::roots);
     let generation = text("generation").map(str::parse).transpose()?;
     builder = with(builder, generation, ClientBuilder::generation);
     let calls = calls_per_second(settings)?;

@@ -27,7 +27,9 @@ static const struct {
 } TEXTS[] = {
     {"secret_key", im_config_set_secret_key}, {"usersig", im_config_set_usersig},
     {"region", im_config_set_region},         {"endpoint", im_config_set_endpoint},
-    {"generation", im_config_set_generation}, {"ca_file", im_config_set_ca_file},
+    {"proxy", im_config_set_proxy},           {"spare_endpoint", im_config_set_spare_endpoint},
+    {"generation", im_config_set_generation}, {"roots", im_config_set_roots},
+    {"ca_file", im_config_set_ca_file},
 };
 
 static const struct {

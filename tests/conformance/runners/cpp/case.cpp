@@ -68,6 +68,12 @@ imtag::config config(const json& settings) {
             made.region(text(value));
         else if (name == "endpoint")
             made.endpoint(text(value));
+        else if (name == "spare_endpoint")
+            made.spare_endpoint(text(value));
+        else if (name == "proxy")
+            made.proxy(text(value));
+        else if (name == "roots")
+            made.roots(text(value));
         else if (name == "generation")
             made.generation(text(value));
         else if (name == "calls_per_second")

@@ -28,12 +28,15 @@ type settings struct {
 	Callback       *callback      `json:"credential_callback"`
 	Region         string         `json:"region"`
 	Endpoint       string         `json:"endpoint"`
+	SpareEndpoint  string         `json:"spare_endpoint"`
+	Proxy          string         `json:"proxy"`
 	Generation     string         `json:"generation"`
 	CallsPerSecond decimal        `json:"calls_per_second"`
 	FreshStart     bool           `json:"fresh_start"`
 	Timeout        milliseconds   `json:"timeout_ms"`
 	ConnectTimeout milliseconds   `json:"connect_timeout_ms"`
 	MaxAttempts    uint32         `json:"max_attempts"`
+	Roots          string         `json:"roots"`
 	CAFile         string         `json:"ca_file"`
 	Limits         map[string]int `json:"limits"`
 }
@@ -103,12 +106,15 @@ func (s settings) client() (*imtag.Client, error) {
 	config.UserSig = s.UserSig
 	config.Region = s.Region
 	config.Endpoint = s.Endpoint
+	config.SpareEndpoint = s.SpareEndpoint
+	config.Proxy = s.Proxy
 	config.Generation = s.Generation
 	config.CallsPerSecond = float64(s.CallsPerSecond)
 	config.FreshStart = s.FreshStart
 	config.Timeout = s.Timeout.duration()
 	config.ConnectTimeout = s.ConnectTimeout.duration()
 	config.MaxAttempts = s.MaxAttempts
+	config.Roots = s.Roots
 	config.CAFile = s.CAFile
 	config.Limits = s.Limits
 	if s.Callback != nil {
