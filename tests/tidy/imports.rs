@@ -53,7 +53,7 @@ struct Source {
     named: BTreeSet<String>,
     /// Those that it imports, by the name that they have here.
     imported: BTreeMap<String, String>,
-    /// The names that it imports from other crates.
+    /// The names that it imports from other crates, or declares of a file there.
     foreign: BTreeSet<String>,
 }
 
@@ -163,8 +163,16 @@ impl Source {
             module: module.to_owned(),
             ..Source::default()
         };
-        let children = words.windows(3).filter(|it| it[0] == "mod" && it[2] == ";");
-        source.children = children.map(|it| it[1].clone()).collect();
+        for (at, it) in words.windows(3).enumerate() {
+            if it[0] == "mod" && it[2] == ";" {
+                // `#[path = "…"]`: a file of another crate
+                if at >= 4 && words[at - 4] == "path" {
+                    source.foreign.insert(it[1].clone());
+                } else {
+                    source.children.push(it[1].clone());
+                }
+            }
+        }
 
         let mut used = Vec::new();
         for (module, path, alias) in paths(&words, module) {
@@ -308,6 +316,19 @@ mod tests {
             ("wide/one.rs", "use super::Own;\npub struct One;"),
         ]);
         assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+
+    #[test]
+    fn a_module_whose_file_is_of_another_crate_is_not_looked_for() {
+        let faults = found(&[
+            ("lib.rs", "mod wide;"),
+            (
+                "wide/mod.rs",
+                "mod two;\n#[path = \"../../other.rs\"]\nmod other;",
+            ),
+            ("wide/two.rs", "use super::other::Other;"),
+        ]);
+        assert_eq!(faults, [""; 0]);
     }
 
     #[test]

@@ -258,7 +258,10 @@ mod tests {
             (json!({"wire": "{missing}"}), "missing field `wire`"),
             (json!({"wire_order": "none"}), "unknown variant `none`"),
             (json!({"connections": ["noise"]}), "unknown variant `noise`"),
-            (json!({"proxy": {"kind": "ftp", "asked": []}}), "no kind of proxy: ftp"),
+            (
+                json!({"proxy": {"kind": "ftp", "asked": []}}),
+                "no kind of proxy: ftp",
+            ),
             (
                 json!({"server": "gone"}),
                 "n: the server of a call is a list",

@@ -16,8 +16,8 @@ mod case;
 mod complete;
 mod difference;
 mod egress;
-#[path = "../../../crates/transport/tests/support/proxy.rs"]
 #[allow(clippy::unwrap_used, dead_code)] // it is of transport's tests, and a case uses less of it
+#[path = "../../../crates/transport/tests/support/proxy.rs"]
 mod egress_proxy;
 mod flaky_proxy;
 mod languages;
