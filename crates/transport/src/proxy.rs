@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_on_this_machine_has_no_proxy_and_reads_none() {
+    fn an_endpoint_on_this_machine_has_no_proxy_and_reads_none_of_the_environment() {
         for text in [
             "https://localhost",
             "https://LOCALHOST.",
@@ -322,9 +322,12 @@ mod tests {
             "https://[::1]:1",
             "https://[::ffff:127.0.0.1]",
         ] {
-            for setting in ["http://a:1", "bad"].map(ProxySetting::read) {
-                assert_eq!(chosen(&setting, text, &[]), "none", "{text}");
-            }
+            let setting = ProxySetting::read("http://a:1");
+            assert_eq!(chosen(&setting, text, &[]), "none", "{text}");
+            let wrong = ProxySetting::read("bad");
+            let endpoint = Endpoint::parse(text).unwrap();
+            let refused = wrong.for_endpoint(&endpoint, |_| None);
+            assert!(refused.is_err(), "{text}");
             let bad = [("HTTPS_PROXY", "ftp://a")];
             assert_eq!(chosen(&ProxySetting::Environment, text, &bad), "none");
         }
