@@ -124,19 +124,27 @@ impl Running {
     }
 }
 
-/// A process and all that descend from it, as /proc knows them.
+/// A process and all that descend from it, as /proc knows them. Each is stopped before its children are looked for: else
+/// it could start one more meanwhile, which nobody would kill.
 fn with_descendants(id: i32) -> Vec<i32> {
-    let parent = |id: i32| -> Option<i32> {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        let (_, state_and_parent) = stat.rsplit_once(") ")?;
-        state_and_parent.split(' ').nth(1)?.parse().ok()
-    };
+    let _ = kill(Pid::from_raw(id), Signal::SIGSTOP); // it may have ended
+    while state_and_parent(id).is_some_and(|(state, _)| !"TtZX".contains(state)) {
+        thread::sleep(Duration::from_millis(1));
+    }
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let children = ids.filter(|child| parent(*child) == Some(id));
+    let is_child = |child: &i32| state_and_parent(*child).is_some_and(|(_, parent)| parent == id);
+    let children: Vec<i32> = ids.filter(is_child).collect();
     let mut found = vec![id];
-    found.extend(children.flat_map(with_descendants));
+    found.extend(children.into_iter().flat_map(with_descendants));
     found
+}
+
+/// What /proc says of a process; nothing if it has ended.
+fn state_and_parent(id: i32) -> Option<(char, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let mut rest = stat.rsplit_once(") ")?.1.split(' ');
+    Some((rest.next()?.chars().next()?, rest.next()?.parse().ok()?))
 }
 
 impl Drop for Running {
