@@ -141,25 +141,16 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
             "request split"
         );
     }
-    if let Some(error) = pauses.as_ref().and_then(RunError::error) {
+    warn(name, pauses.as_ref(), "session paused");
+    warn(name, end.as_ref(), "session ended early");
+}
+
+/// Says why a session pauses or ends, where a failure is the reason.
+fn warn(session: &str, why: Option<&RunError>, what: &'static str) {
+    if let Some(error) = why.and_then(RunError::error) {
         let code = error.code().map(|code| code.0);
-        event!(
-            warn,
-            session = name,
-            cause = error.cause().name(),
-            code,
-            "session paused"
-        );
-    }
-    if let Some(error) = end.as_ref().and_then(RunError::error) {
-        let code = error.code().map(|code| code.0);
-        event!(
-            warn,
-            session = name,
-            cause = error.cause().name(),
-            code,
-            "session ended early"
-        );
+        let cause = error.cause().name();
+        event!(warn, session, cause, code, "{what}");
     }
 }
 
