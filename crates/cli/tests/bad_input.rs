@@ -44,6 +44,42 @@ fn all_missing_settings_are_named_at_once() {
 }
 
 #[test]
+fn no_time_that_the_command_line_takes_is_too_long() {
+    let stage = Stage::new();
+    stage.file("users.csv", "account,tag\nalice,vip\n");
+    for command in [
+        &["doctor"][..],
+        &["get", "alice"],
+        &["clear", "--yes", "alice"],
+        &["import", "users.csv"],
+        &["import", "--demo", "users.csv"],
+        &["usersig"],
+    ] {
+        for (time, exit) in [
+            ("1e19", 0),
+            ("1.8446744073709550e19", 0),
+            ("1e20", 2),
+            ("nan", 2),
+            ("inf", 2),
+            ("-1", 2),
+            ("0", 2),
+        ] {
+            let timeout = format!("--timeout={time}");
+            let ran = stage.run(&[command, &[&timeout]].concat());
+            assert_eq!(ran.exit, Some(exit), "{command:?} {time}: {ran:?}");
+        }
+    }
+    let seconds = u64::MAX.to_string();
+    let usersig = stage.run(&["usersig", "--expire", &seconds]).out;
+    let mut doctor = stage.imtag(&["doctor"]);
+    doctor
+        .env_remove("IMTAG_SECRET_KEY")
+        .env("IMTAG_USERSIG", usersig.trim());
+    let ran = run(doctor);
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+}
+
+#[test]
 fn wrong_settings_are_named_by_what_set_them() {
     let stage = Stage::new();
     for (flag, value, sentence) in [

@@ -38,7 +38,8 @@ type Read = Result<Outcome, Error>;
 pub(super) struct Reader<'r> {
     builder: ClientBuilder,
     pub(super) client: Client,
-    deadline: Instant,
+    /// None: so far away that no clock gets there.
+    deadline: Option<Instant>,
     interrupt: &'r Interrupt,
 }
 
@@ -66,7 +67,7 @@ impl<'r> Reader<'r> {
         Ok(Reader {
             client: builder.clone().build()?,
             builder,
-            deadline: Instant::now() + time,
+            deadline: Instant::now().checked_add(time),
             interrupt,
         })
     }
@@ -246,7 +247,9 @@ impl<'r> Reader<'r> {
     }
 
     fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        })
     }
 }
 

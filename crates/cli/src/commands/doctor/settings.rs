@@ -111,5 +111,6 @@ fn valid_for(
         exit: Exit::Settings,
         after: None,
     })?;
-    Ok((verified.made_at + verified.valid_for).saturating_sub(now))
+    let ends = verified.made_at.saturating_add(verified.valid_for);
+    Ok(ends.saturating_sub(now))
 }
