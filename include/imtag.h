@@ -1704,6 +1704,13 @@ void im_log_close(const im_log *log);
 void im_log_free(im_log *log);
 
 /*
+ Leaves out of all logs what the calling thread does from now on; false: no longer. For a thread that passes records on to
+ code that may make calls, as each of these would bring more records. What bulk runs and batchers do on threads of their
+ own stays in.
+ */
+void im_log_leave_out_thread(bool leave_out);
+
+/*
  How much the record matters: IM_LOG_ERROR to IM_LOG_TRACE.
  */
 im_log_level im_log_record_level(const im_log_record *record);

@@ -303,6 +303,7 @@ FUNCTION(im_status, im_log_new, (im_log_level, size_t, im_log **, im_error **));
 FUNCTION(im_status, im_log_next, (im_log *, uint64_t, im_log_record **, im_error **));
 FUNCTION(void, im_log_close, (const im_log *));
 FUNCTION(void, im_log_free, (im_log *));
+FUNCTION(void, im_log_leave_out_thread, (bool));
 FUNCTION(im_log_level, im_log_record_level, (const im_log_record *));
 FUNCTION(uint64_t, im_log_record_time_us, (const im_log_record *));
 FUNCTION(const char *, im_log_record_message, (const im_log_record *));

@@ -37,6 +37,14 @@ static im_log_record *find(im_log *log, const char *message) {
     }
 }
 
+/* Reads all records: how many attempts ended. */
+static int count_attempts(im_log *log) {
+    int count = 0;
+    for (im_log_record *record; (record = find(log, "attempt ended")) != NULL; count++)
+        im_log_record_free(record);
+    return count;
+}
+
 static bool has(const im_log_record *record, const char *field) {
     return strstr(im_log_record_fields(record), field) != NULL;
 }
@@ -167,6 +175,25 @@ static void threads_read_each_record_once_until_the_log_is_closed(void) {
     im_log_free(log);
 }
 
+static void *add_tag_on_a_thread(void *nothing) {
+    add_tag();
+    return nothing;
+}
+
+static void what_a_thread_that_is_left_out_does_is_in_no_log(void) {
+    im_log *log = new_log(IM_LOG_DEBUG, 100);
+    pthread_t other;
+    im_log_leave_out_thread(true);
+    add_tag();
+    pthread_create(&other, NULL, add_tag_on_a_thread, NULL);
+    pthread_join(other, NULL);
+    im_log_leave_out_thread(false);
+    CHECK(count_attempts(log) == 1); /* the other thread's */
+    add_tag();
+    CHECK(count_attempts(log) == 1);
+    im_log_free(log);
+}
+
 static void no_record_shows_a_secret(void) {
     im_log *log = new_log(IM_LOG_TRACE, 1000);
     im_client *own = client_of(emulator_config(&emulator));
@@ -200,6 +227,7 @@ int main(void) {
     a_log_takes_what_is_as_important_as_its_level_from_its_making_to_its_end();
     what_is_dropped_is_a_record();
     threads_read_each_record_once_until_the_log_is_closed();
+    what_a_thread_that_is_left_out_does_is_in_no_log();
     no_record_shows_a_secret();
     im_client_free(quick);
     return service_end();

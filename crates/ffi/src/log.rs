@@ -8,6 +8,7 @@
 //! A forked child has its parent's subscriber, and logs of its own: it touches no lock that a thread of its parent may hold.
 //! Where there is no log, an event is one look at a number.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::fmt::Debug;
@@ -26,6 +27,7 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber, callsite, dispatcher
 use crate::boundary::{millis, status};
 use crate::error::im_error;
 use crate::handle::{Misuse, Out, free, lock, read};
+use crate::panic::guarded;
 use crate::process::{check_owner, is_owner, keep_number};
 use crate::status::{IM_CLOSED, im_status};
 use crate::str::c_string;
@@ -178,6 +180,11 @@ static LOGS: PerProcess<Mutex<Vec<Arc<Queue>>>> = PerProcess::empty();
 /// The greatest level that a log takes; 0 where there is none. A child begins with its parent's.
 static LEVEL: AtomicI32 = AtomicI32::new(0);
 
+thread_local! {
+    /// Whether what this thread does is in no log.
+    static IS_LEFT_OUT: Cell<bool> = const { Cell::new(false) };
+}
+
 fn logs() -> &'static Mutex<Vec<Arc<Queue>>> {
     LOGS.get(Mutex::default)
 }
@@ -239,6 +246,9 @@ impl Subscriber for ToLogs {
     }
 
     fn event(&self, event: &Event<'_>) {
+        if IS_LEFT_OUT.get() {
+            return;
+        }
         let level = number(*event.metadata().level());
         let logs = lock(logs());
         let mut takers = logs.iter().filter(|log| level <= log.level).peekable();
@@ -418,6 +428,14 @@ impl Drop for im_log {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_log_free(log: *mut im_log) {
     free!(log);
+}
+
+/// Leaves out of all logs what the calling thread does from now on; false: no longer. For a thread that passes records on to
+/// code that may make calls, as each of these would bring more records. What bulk runs and batchers do on threads of their
+/// own stays in.
+#[unsafe(no_mangle)]
+pub extern "C" fn im_log_leave_out_thread(leave_out: bool) {
+    guarded((), || IS_LEFT_OUT.set(leave_out));
 }
 
 /// How much the record matters: IM_LOG_ERROR to IM_LOG_TRACE.
