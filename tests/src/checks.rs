@@ -213,7 +213,12 @@ fn lint(what: &[&str], log: &Log) -> Result<(), Error> {
 /// All at once, as each needs the ones before it. Transport is tested with the emulator.
 fn packaged() -> Command {
     let mut command = cargo(["package", "--allow-dirty"]);
-    for package in ["imtag-core", "imtag-transport", "imtag-emulator"] {
+    for package in [
+        "imtag-core",
+        "imtag-transport",
+        "imtag-wire",
+        "imtag-emulator",
+    ] {
         command.args(["-p", package]);
     }
     command

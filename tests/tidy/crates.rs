@@ -10,7 +10,7 @@ use crate::files::{assert_none, read};
 use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 8] = [
+const OURS: [(&str, &[&str]); 9] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-checks",
@@ -21,9 +21,10 @@ const OURS: [(&str, &[&str]); 8] = [
         &["imtag-core", "imtag-emulator", "imtag-transport"],
     ),
     ("imtag-core", &[]),
-    ("imtag-emulator", &["imtag-core"]),
+    ("imtag-emulator", &["imtag-core", "imtag-wire"]),
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
     ("imtag-transport", &["imtag-core"]),
+    ("imtag-wire", &["imtag-core"]),
     (
         "xtask",
         &[

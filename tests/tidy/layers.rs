@@ -4,11 +4,12 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 9] = [
+pub(super) const LAYERS: [(&str, &Layers); 10] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
     ("crates/emulator/src", EMULATOR),
+    ("crates/wire/src", WIRE),
     ("crates/cli/src", CLI),
     ("crates/bench-clients/src", BENCH_CLIENTS),
     ("crates/xtask/src", XTASK),
@@ -48,15 +49,17 @@ const FFI: &Layers = &[
 ];
 
 const EMULATOR: &Layers = &[
-    "answer json names rng route tags",
-    "error query quota tls users",
-    "body counter disk folder identity log request store",
+    "names rng tags target",
+    "error quota tls users",
+    "counter disk folder identity log request store",
     "apply fault fault_json fault_queue wire",
     "service",
     "admin handler router server",
     "emulator",
     "builder",
 ];
+
+const WIRE: &Layers = &["answer json route", "query", "body usersig"];
 
 const BENCH_CLIENTS: &Layers = &["client", "floor ours ureq_client"];
 

@@ -14,12 +14,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use futures_util::stream;
 use hyper::StatusCode;
+use imtag_wire::Route;
 use serde_json::{Value, json};
 
 use crate::fault_json;
 use crate::handler::Context;
 use crate::log::Arrived;
-use crate::route::Route;
 use crate::service::Service;
 use crate::wire;
 

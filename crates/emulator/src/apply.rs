@@ -14,10 +14,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use imtag_core::{Generation, Limits, Operation};
+use imtag_wire::{Answer, Failed, Job, Refusal, Route, User, UserTags};
 
-use crate::answer::{Answer, Failed, Refusal, UserTags};
-use crate::body::{Job, User};
-use crate::route::Route;
 use crate::store::Store;
 use crate::tags::TagId;
 

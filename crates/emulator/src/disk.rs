@@ -28,6 +28,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
+use imtag_wire::{Json, Value};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -38,7 +39,6 @@ use zstd::zstd_safe::CParameter;
 use crate::counter::{Counter, RESET};
 use crate::error::DataError;
 use crate::folder::{Folder, USERS, USERS_LAST, USERS_LOG};
-use crate::json::{Json, Value};
 use crate::store::Store;
 
 /// The whole schema: a file with another one is none of ours.

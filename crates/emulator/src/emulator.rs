@@ -24,10 +24,10 @@ use crate::fault_queue::{ProbabilisticFault, StandingFault};
 use crate::handler::Context;
 use crate::log::Arrived;
 use crate::quota::Stats;
-use crate::route::Target;
 use crate::router;
 use crate::server::Server;
 use crate::service::Service;
+use crate::target::Target;
 use crate::tls::Tls;
 
 /// Tasks never block, so this is only reached where the system starves the threads.

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
+use imtag_wire::Refusal;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Refusal;
 use crate::apply::LeftOut;
 
 /// What goes wrong with one request.

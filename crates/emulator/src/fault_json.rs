@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::fault_queue::{ProbabilisticFault, StandingFault};
-use crate::route::{Target, UnknownTarget};
+use crate::target::{Target, UnknownTarget};
 
 /// Faults to be put.
 #[derive(Debug)]

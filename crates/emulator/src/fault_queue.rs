@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::fault::Fault;
 use crate::rng::uniform;
-use crate::route::Target;
+use crate::target::Target;
 
 /// A fault that hits requests with a probability. It is for all requests on the routes, unless [`on`] or [`account`]
 /// say otherwise.
@@ -166,7 +166,7 @@ impl FaultQueue {
 mod tests {
     use imtag_core::{Generation, Operation};
 
-    use crate::route::Route;
+    use imtag_wire::Route;
 
     use super::*;
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use imtag_wire::{Answer, Refusal};
 
-use crate::answer::{Answer, Refusal};
 use crate::fault::{Fault, Kind};
 use crate::names::Names;
 use crate::request::Request;
-use crate::service::{InFlight, Service, Ticket};
+use crate::service::{InFlight, Service, Ticket, request_id};
 use crate::wire::{self, Line};
 
 /// The context of all handlers.
@@ -101,7 +101,7 @@ fn apply_fault(
         Kind::Garbage { body } => wire::page(200, body.clone(), None),
         Kind::Answer { body } => wire::ok(body.clone()),
         Kind::CutBefore {} | Kind::CutAfter {} => return None,
-        Kind::Truncated {} => wire::truncated(answer.json(0)),
+        Kind::Truncated {} => wire::truncated(answer.json(request_id(0))),
         Kind::Drip { interval } => {
             *line.drip() = Some(*interval);
             wire::ok(service.write(ticket, answer))
@@ -116,8 +116,8 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use crate::rng::Latency;
-    use crate::route::Route;
     use crate::service::Settings;
+    use imtag_wire::Route;
 
     use super::*;
 

@@ -5,17 +5,14 @@
 //! folder. UserSigs are checked by the real time, as the service does.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use imtag_core::usersig::Unverified;
-use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
+use imtag_core::{Identifier, SdkAppId, SecretKey};
+use imtag_wire::{Credentials, Refusal, verify};
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::answer::Refusal;
 use crate::error::{DataError, StartError};
 use crate::folder::{Folder, Owner};
 use crate::names::Names;
-use crate::query::Credentials;
 use crate::tls::{self, Tls};
 
 /// The app, unless another is given.
@@ -36,17 +33,7 @@ pub(crate) struct App {
 impl App {
     /// Lets the caller pass, or says which check it failed: app, UserSig, administrator, in this order.
     pub(crate) fn admit(&self, caller: &Credentials<'_>) -> Result<(), Refusal> {
-        if caller.sdkappid != self.sdkappid.get() {
-            return Err(Refusal::new(70020, "the SDKAppID is unknown"));
-        }
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let malformed = || Refusal::new(70003, Unverified::Malformed.to_string());
-        UserSig::new(caller.usersig)
-            .map_err(|_| malformed())?
-            .verify(&self.secret_key, self.sdkappid, caller.identifier, now)
-            .map_err(|unverified| Refusal::new(code(unverified), unverified.to_string()))?;
+        verify(caller, self.sdkappid, &self.secret_key)?;
         if caller.identifier != self.identifier {
             return Err(Refusal::new(
                 60010,
@@ -54,16 +41,6 @@ impl App {
             ));
         }
         Ok(())
-    }
-}
-
-fn code(unverified: Unverified) -> i32 {
-    match unverified {
-        Unverified::Expired => 70001,
-        Unverified::Malformed => 70003,
-        Unverified::WithUserbuf | Unverified::WrongSignature => 70009,
-        Unverified::OtherIdentifier => 70013,
-        Unverified::OtherApp => 70014,
     }
 }
 
@@ -182,9 +159,9 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    use imtag_core::Identifier;
+    use imtag_core::{Identifier, UserSig};
 
     use super::*;
 

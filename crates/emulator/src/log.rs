@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use imtag_wire::{Query, Route, shown_method, shown_path};
 
-use crate::query::{Query, shown_method, shown_path};
 use crate::request::Request;
-use crate::route::Route;
 
 /// Requests that are kept; the oldest leave first.
 const REQUESTS_AT_MOST: usize = 10_000;

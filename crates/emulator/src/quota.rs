@@ -14,9 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::Limits;
+use imtag_wire::Route;
 use serde::{Serialize, Serializer};
-
-use crate::route::Route;
 
 const SECOND: Duration = Duration::from_secs(1);
 

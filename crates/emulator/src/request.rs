@@ -9,10 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
-
-use crate::answer::Refusal;
-use crate::query::{Query, shown_method, shown_path};
-use crate::route::Route;
+use imtag_wire::{Query, Refusal, Route, shown_method, shown_path};
 
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
 const BODY_BYTES_AT_MOST: usize = 4 * 1024 * 1024;

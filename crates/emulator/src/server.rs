@@ -27,6 +27,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use imtag_wire::shown_path;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,7 +37,6 @@ use tokio_rustls::server::TlsStream;
 
 use crate::handler::Context;
 use crate::names::{Names, host_of};
-use crate::query::shown_path;
 use crate::tls::Tls;
 use crate::wire::{self, Line, Wire};
 

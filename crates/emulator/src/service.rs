@@ -16,11 +16,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use imtag_wire::{Answer, Job, Refusal, Route, read};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::answer::{Answer, Refusal};
 use crate::apply::{self, Rules};
-use crate::body::{self, Job};
 use crate::disk::Disk;
 use crate::error::DataError;
 use crate::fault::Fault;
@@ -31,8 +30,13 @@ use crate::log::{Arrived, Entry, Log};
 use crate::quota::{Clock, Quota, Stats, Traffic};
 use crate::request::Request;
 use crate::rng::Latency;
-use crate::route::{Route, Target};
 use crate::store::Store;
+use crate::target::Target;
+
+/// What an answer has as its `RequestId`.
+pub(crate) fn request_id(number: u64) -> String {
+    format!("emulator-{number}")
+}
 
 /// The app, the rules, and the state.
 pub(crate) struct Service {
@@ -141,7 +145,7 @@ impl Service {
     /// Reads what a request asks for, or why it is refused.
     pub(crate) fn read<'a>(&self, request: &'a Request) -> Result<Job<'a>, Refusal> {
         let route = request.route()?;
-        body::read(route, request.plain_body()?, &self.settings.rules.limits)
+        read(route, request.plain_body()?, &self.settings.rules.limits)
     }
 
     /// Counts an arrival, and takes its fault.
@@ -238,7 +242,7 @@ impl Service {
             }
         }
         drop(state);
-        answer.json(ticket.number)
+        answer.json(request_id(ticket.number))
     }
 
     /// Waits until no request is being handled or held in a delay; false where that took longer than `timeout`.

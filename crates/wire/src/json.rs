@@ -25,7 +25,7 @@ const RESERVED_AT_MOST: usize = 4096;
 
 /// A body.
 #[derive(Debug)]
-pub(crate) struct Json<'a>(Vec<Node<'a>>);
+pub struct Json<'a>(Vec<Node<'a>>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Node<'a> {
@@ -38,26 +38,35 @@ enum Node<'a> {
     Other,
 }
 
-/// What the emulator tells apart.
+/// What is told apart.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Value<'j, 'a> {
+pub enum Value<'j, 'a> {
+    /// An object.
     Object(Fields<'j, 'a>),
+    /// A list.
     List(Items<'j, 'a>),
+    /// A text.
     Text(&'j Cow<'a, str>),
+    /// A whole number from 0.
     Unsigned(u64),
+    /// Anything else.
     Other,
 }
 
 /// The values of a list.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Items<'j, 'a>(&'j [Node<'a>]);
+pub struct Items<'j, 'a>(&'j [Node<'a>]);
 
 /// The fields of an object.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fields<'j, 'a>(Items<'j, 'a>);
+pub struct Fields<'j, 'a>(Items<'j, 'a>);
 
 impl<'a> Json<'a> {
-    pub(crate) fn read(body: &'a [u8]) -> Result<Json<'a>, serde_json::Error> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// If it is not JSON.
+    pub fn read(body: &'a [u8]) -> Result<Json<'a>, serde_json::Error> {
         let mut nodes = Vec::with_capacity((body.len() / NODE_BYTES).min(RESERVED_AT_MOST));
         match std::str::from_utf8(body) {
             Ok(text) => read(serde_json::Deserializer::from_str(text), &mut nodes)?,
@@ -67,7 +76,9 @@ impl<'a> Json<'a> {
         Ok(Json(nodes))
     }
 
-    pub(crate) fn value(&self) -> Value<'_, 'a> {
+    /// The whole.
+    #[must_use]
+    pub fn value(&self) -> Value<'_, 'a> {
         Items(&self.0).next().unwrap_or(Value::Other)
     }
 }
@@ -100,7 +111,7 @@ impl<'j, 'a> Iterator for Items<'j, 'a> {
 
 impl<'j, 'a> Fields<'j, 'a> {
     /// The fields, in their order.
-    pub(crate) fn all(mut self) -> impl Iterator<Item = (&'j str, Value<'j, 'a>)> {
+    pub fn all(mut self) -> impl Iterator<Item = (&'j str, Value<'j, 'a>)> {
         std::iter::from_fn(move || match (self.0.next()?, self.0.next()?) {
             (Value::Text(name), value) => Some((&**name, value)),
             _ => None,
@@ -108,13 +119,15 @@ impl<'j, 'a> Fields<'j, 'a> {
     }
 
     /// A field. Of several with this name the last one counts.
-    pub(crate) fn get(self, name: &str) -> Option<Value<'j, 'a>> {
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Value<'j, 'a>> {
         let found = self.all().filter(|(it, _)| *it == name).last();
         found.map(|(_, value)| value)
     }
 
     /// The names, each once, in order.
-    pub(crate) fn names(self) -> Vec<&'j str> {
+    #[must_use]
+    pub fn names(self) -> Vec<&'j str> {
         let mut names: Vec<&str> = self.all().map(|(name, _)| name).collect();
         names.sort_unstable();
         names.dedup();

@@ -4,7 +4,7 @@
 //! case-sensitive. What is unknown beside them is ignored, and so is `random` unless it is to be checked: the pages say
 //! that it is a number of 32 bits, and SDKs in the field send all kinds of text.
 //!
-//! The UserSig is the one secret that arrives. It leaves this module in [`Credentials`] only; the log of requests gets
+//! The UserSig is the one secret that arrives. It leaves this module in [`Credentials`] only; what is shown is
 //! [`Query::redacted`] and [`shown_path`].
 
 use percent_encoding::{percent_decode, percent_decode_str};
@@ -21,18 +21,22 @@ const PATH_BYTES_AT_MOST: usize = 256;
 const METHOD_BYTES_AT_MOST: usize = 32;
 
 /// The decoded parameters in the order of the URL.
-pub(crate) struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 /// Who calls, as the URL says; not verified yet.
-pub(crate) struct Credentials<'a> {
-    pub(crate) sdkappid: u32,
-    pub(crate) identifier: &'a str,
-    pub(crate) usersig: &'a str,
+pub struct Credentials<'a> {
+    /// The app.
+    pub sdkappid: u32,
+    /// The administrator.
+    pub identifier: &'a str,
+    /// The secret.
+    pub usersig: &'a str,
 }
 
 impl Query {
     /// Decodes the query; `None` where an escape is broken or a value is not UTF-8.
-    pub(crate) fn decode(raw: &str) -> Option<Query> {
+    #[must_use]
+    pub fn decode(raw: &str) -> Option<Query> {
         let pairs = raw.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -42,7 +46,8 @@ impl Query {
     }
 
     /// The parameters without the UserSig, however its name is spelt: a wrong call must not spill it either.
-    pub(crate) fn redacted(&self) -> Vec<(String, String)> {
+    #[must_use]
+    pub fn redacted(&self) -> Vec<(String, String)> {
         let redact = |(name, value): &(String, String)| {
             let secret = holds(name, b"sig");
             let value = if secret { REDACTED } else { redacted(value) };
@@ -52,7 +57,10 @@ impl Query {
     }
 
     /// Checks everything that can be checked without a key.
-    pub(crate) fn credentials(&self, strict_random: bool) -> Result<Credentials<'_>, Refusal> {
+    ///
+    /// # Errors
+    /// If a parameter is missing, wrong or there twice.
+    pub fn credentials(&self, strict_random: bool) -> Result<Credentials<'_>, Refusal> {
         let sdkappid = self
             .one("sdkappid")?
             .ok_or_else(|| Refusal::new(60012, "sdkappid is missing in the URL"))?;
@@ -99,18 +107,21 @@ fn redacted(text: &str) -> &str {
 }
 
 /// The start of a path, unless anything like a UserSig is in it: no right path comes near.
-pub(crate) fn shown_path(path: &str) -> String {
+#[must_use]
+pub fn shown_path(path: &str) -> String {
     let path = if holds(path, b"sig") { REDACTED } else { path };
     start(path.as_bytes(), PATH_BYTES_AT_MOST)
 }
 
 /// The start of a method.
-pub(crate) fn shown_method(method: &str) -> String {
+#[must_use]
+pub fn shown_method(method: &str) -> String {
     start(method.as_bytes(), METHOD_BYTES_AT_MOST)
 }
 
 /// The start of a text.
-pub(crate) fn start(bytes: &[u8], most: usize) -> String {
+#[must_use]
+pub fn start(bytes: &[u8], most: usize) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
 }
 

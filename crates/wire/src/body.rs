@@ -21,27 +21,31 @@ const ACCOUNT_BYTES_AT_MOST: usize = 65_535;
 
 /// What a request asks for. Its texts are parts of the body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Job<'a> {
+pub struct Job<'a> {
     /// The users in the order of the request, each account once.
-    pub(crate) users: Vec<User<'a>>,
+    pub users: Vec<User<'a>>,
     /// The tags of all users, in one list.
-    pub(crate) tags: Vec<Cow<'a, str>>,
+    pub tags: Vec<Cow<'a, str>>,
     /// Whether the tags replace all that the users have.
-    pub(crate) replace: bool,
+    pub replace: bool,
 }
 
 /// An account of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct User<'a> {
-    pub(crate) account: Cow<'a, str>,
+pub struct User<'a> {
+    /// Its name.
+    pub account: Cow<'a, str>,
     /// Where its tags are in the list of all; nowhere if it has a mistake, or where the route takes accounts alone.
-    pub(crate) tags: Range<usize>,
+    pub tags: Range<usize>,
     /// The first mistake of this user.
-    pub(crate) mistake: Option<Refusal>,
+    pub mistake: Option<Refusal>,
 }
 
 /// Reads the body of a request on `route`.
-pub(crate) fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
+///
+/// # Errors
+/// If its shape is wrong. A mistake of a single user is that user's.
+pub fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
     let not_json = |error| Refusal::new(60003, format!("the body is not JSON: {error}"));
     let json = Json::read(body).map_err(not_json)?;
     let Value::Object(fields) = json.value() else {

@@ -1,97 +1,127 @@
-//! The answer's envelope, written by the emulator itself: `ActionStatus`, `ErrorInfo`, `ErrorCode`, and `RequestId`,
-//! which the service may send and the emulator always does. `UserTags` comes with get; `ErrorList` only when it is not
-//! empty.
+//! The answer's envelope: `ActionStatus`, `ErrorInfo`, `ErrorCode`, and `RequestId`, which the service may send and ours
+//! always do. `UserTags` comes with get; `ErrorList` only when it is not empty. What the service has no field for, the
+//! effect and what to do, stands in fields beside them, which clients ignore that do not know them.
 
 use std::sync::Arc;
 
 use imtag_core::Code;
 use serde::{Serialize, Serializer};
 
-/// Why the emulator does not do what was asked: a code of the service, and a text that says what was wrong with this
+/// Why what was asked is not done: a code of the service, and a text that says what was wrong with this
 /// request. Which mistake gets which code is decided where the mistake is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) code: i32,
-    pub(crate) text: String,
+pub struct Refusal {
+    /// The code.
+    pub code: i32,
+    /// What was wrong.
+    pub text: String,
 }
 
 impl Refusal {
-    pub(crate) fn new(code: i32, text: impl Into<String>) -> Refusal {
+    /// A refusal with a text of its own.
+    #[must_use]
+    pub fn new(code: i32, text: impl Into<String>) -> Refusal {
         Refusal {
             code,
             text: text.into(),
         }
     }
 
-    /// A code with the catalogue's text, as a fault has it.
-    pub(crate) fn plain(code: i32) -> Refusal {
+    /// A code with the catalogue's text.
+    #[must_use]
+    pub fn plain(code: i32) -> Refusal {
         let entry = Code(code).entry();
-        Refusal::new(
-            code,
-            entry.map_or("an error of the emulator's", |entry| entry.meaning),
-        )
+        Refusal::new(code, entry.map_or("an error", |entry| entry.meaning))
     }
 }
 
 /// What a request is answered.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Answer {
+pub struct Answer {
     action_status: &'static str,
     error_info: String,
-    pub(crate) error_code: i32,
+    /// 0 if it is done.
+    pub error_code: i32,
     request_id: String,
     /// What the users carry, in the order of the request; `None` unless the request is a get.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user_tags: Option<Vec<UserTags>>,
+    pub user_tags: Option<Vec<UserTags>>,
     /// The accounts that were left out, each with its reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) error_list: Vec<Failed>,
+    pub error_list: Vec<Failed>,
+    /// What is known of the effect, and what to do; the service has neither.
+    #[serde(flatten)]
+    pub advice: Option<Advice>,
 }
 
+/// A user and its tags.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct UserTags {
+pub struct UserTags {
+    /// The user.
     #[serde(rename = "To_Account")]
-    pub(crate) account: String,
+    pub account: String,
     /// Sorted when the answer is written, which is after the lock.
     #[serde(rename = "Tags", serialize_with = "texts")]
-    pub(crate) tags: Vec<Arc<str>>,
+    pub tags: Vec<Arc<str>>,
 }
 
 fn texts<S: Serializer>(tags: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(tags.iter().map(|tag| &**tag))
 }
 
+/// A user that was left out.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Failed {
+pub struct Failed {
+    /// The user.
     #[serde(rename = "To_Account")]
-    pub(crate) account: String,
+    pub account: String,
+    /// Why.
     #[serde(rename = "ErrorCode")]
-    pub(crate) code: i32,
+    pub code: i32,
     #[serde(rename = "ErrorInfo")]
     text: String,
+    /// What is known of the effect, and what to do; the service has neither.
+    #[serde(flatten)]
+    pub advice: Option<Advice>,
+}
+
+/// What a failure leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Advice {
+    /// `not applied`, `possibly applied`, `applied` or `not read`.
+    pub effect: &'static str,
+    /// What the caller can do.
+    pub remedy: &'static str,
 }
 
 impl Failed {
-    pub(crate) fn new(account: String, refusal: Refusal) -> Failed {
+    /// A user with the reason.
+    #[must_use]
+    pub fn new(account: String, refusal: Refusal) -> Failed {
         Failed {
             account,
             code: refusal.code,
             text: refusal.text,
+            advice: None,
         }
     }
 }
 
 impl Answer {
     /// OK; with no tags yet if the request is a get.
-    pub(crate) fn ok(is_get: bool) -> Answer {
+    #[must_use]
+    pub fn ok(is_get: bool) -> Answer {
         Answer {
             user_tags: is_get.then(Vec::new),
             ..Answer::new("OK", Refusal::new(0, ""))
         }
     }
 
-    pub(crate) fn fail(refusal: Refusal) -> Answer {
+    /// FAIL.
+    #[must_use]
+    pub fn fail(refusal: Refusal) -> Answer {
         Answer::new("FAIL", refusal)
     }
 
@@ -103,12 +133,14 @@ impl Answer {
             request_id: String::new(),
             user_tags: None,
             error_list: Vec::new(),
+            advice: None,
         }
     }
 
-    /// The body of the answer to the request of this number in the log.
-    pub(crate) fn json(mut self, number: u64) -> Vec<u8> {
-        self.request_id = format!("emulator-{number}");
+    /// The body.
+    #[must_use]
+    pub fn json(mut self, request_id: String) -> Vec<u8> {
+        self.request_id = request_id;
         for user in self.user_tags.iter_mut().flatten() {
             user.tags.sort_unstable();
         }
@@ -129,6 +161,11 @@ mod tests {
         }]);
         let refusal = Refusal::new(70107, "never imported");
         answer.error_list.push(Failed::new("b".to_owned(), refusal));
+        let mut advised = Answer::fail(Refusal::new(60007, "slow"));
+        advised.advice = Some(Advice {
+            effect: "not applied",
+            remedy: "slow down",
+        });
         for (answer, expected) in [
             (
                 Answer::ok(false),
@@ -146,8 +183,18 @@ mod tests {
                     r#""ErrorList":[{"To_Account":"b","ErrorCode":70107,"ErrorInfo":"never imported"}]}"#
                 ),
             ),
+            (
+                advised,
+                concat!(
+                    r#"{"ActionStatus":"FAIL","ErrorInfo":"slow","ErrorCode":60007,"RequestId":"emulator-7","#,
+                    r#""Effect":"not applied","Remedy":"slow down"}"#
+                ),
+            ),
         ] {
-            assert_eq!(String::from_utf8(answer.json(7)).unwrap(), expected);
+            assert_eq!(
+                String::from_utf8(answer.json("emulator-7".to_owned())).unwrap(),
+                expected
+            );
         }
     }
 }
