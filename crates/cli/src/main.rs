@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use exit::Exit;
-use output::{Output, print_error, print_line, without_secrets};
+use output::{Format, Output, log, print_error, print_line, without_secrets};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error, wants_json).into(),
     };
+    log::start(cli.verbose, cli.log_format.unwrap_or(Format::Text));
     let output = Output::new(cli.json);
     output.finish(commands::run(&cli, output)).into()
 }

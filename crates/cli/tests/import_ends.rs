@@ -6,18 +6,14 @@
 
 mod stage;
 
-use std::fs::{File, OpenOptions};
 use std::io::Read;
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use imtag_core::{Code, Limits};
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::SecretKey;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use serde_json::json;
-use stage::{ADD, Ran, Stage, run, users_with_tags};
+use stage::{ADD, Ran, Stage, on_a_terminal, run, users_with_tags};
 
 #[test]
 fn retries_are_counted_also_those_for_a_quota_that_others_use_up() {
@@ -196,21 +192,6 @@ fn the_quota_is_kept() {
     let stats = stage.emulator.stats();
     assert_eq!(stats.code(60007), 0);
     assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.0);
-}
-
-/// The same command with a terminal of so many columns for its standard error.
-fn on_a_terminal(mut command: Command, columns: u16) -> (Child, File) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let mut size = tcgetwinsize(&terminal).unwrap();
-    size.ws_col = columns;
-    tcsetwinsize(&terminal, size).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let its = OpenOptions::new().write(true).open(name.to_str().unwrap());
-    command.stderr(its.unwrap());
-    // the command goes here, or the terminal would not end with its process
-    (command.spawn().unwrap(), File::from(terminal))
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
+use clap::{
+    Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser,
+};
 use imtag_transport::{Config, Kind, SETTINGS, Setting};
 
 #[cfg(feature = "emulator")]
@@ -16,6 +18,7 @@ pub(crate) use emulator::{EmulatorArgs, Window};
 
 use crate::exit;
 use crate::import::Memory;
+use crate::output::Format;
 use crate::settings;
 
 /// Tags users of Tencent Chat.
@@ -29,6 +32,20 @@ pub(crate) struct Cli {
     /// Time for each call, with its waits and retries [default: 10; import: 60]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+
+    /// Say on standard error what goes on: -v what matters, -vv also each attempt
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// How -v says it; json is one object a line [default: text]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "text|json",
+        hide_possible_values = true
+    )]
+    pub(crate) log_format: Option<Format>,
 
     #[arg(skip)]
     pub(crate) settings: Config,
@@ -142,6 +159,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     if let Some(wrong) = settings::wrong_flag(&cli.settings) {
         return Err(command.error(ErrorKind::ValueValidation, wrong));
     }
+    if cli.log_format.is_some() && cli.verbose == 0 {
+        let why = "--log-format is how the log is written, and without -v or -vv there is none";
+        return Err(command.error(ErrorKind::MissingRequiredArgument, why));
+    }
     Ok(cli)
 }
 
@@ -221,6 +242,19 @@ mod tests {
                 Some("--region"),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn v_is_counted_before_or_after_the_command() {
+        for (line, verbose) in [
+            ("imtag explain 1", 0),
+            ("imtag -v explain 1", 1),
+            ("imtag explain 1 --verbose", 1),
+            ("imtag explain -vv 1", 2),
+            ("imtag explain 1 -v -v -v", 3),
+        ] {
+            assert_eq!(asked(line).ok().unwrap().verbose, verbose, "{line}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{
-    Output, Show, Shown, bounded, code_and_reason, count, in_words, note, note_user, said,
+    Output, Show, Shown, bounded, code_and_reason, count, in_words, note_error, note_user, said,
 };
 
 /// Makes one call.
@@ -86,7 +86,7 @@ impl Caller {
             }
         };
         if let Some(message) = &report.message {
-            note(Shown(message));
+            note_error(Shown(message));
         }
         if !self.output.is_json() {
             report.note_failures();

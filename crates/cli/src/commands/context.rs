@@ -6,7 +6,7 @@ use imtag_transport::{Client, Config, SettingsError};
 
 use crate::args::Cli;
 use crate::exit::{CommandError, Exit};
-use crate::output::{Output, note};
+use crate::output::{Output, note_warning};
 use crate::settings;
 
 pub(crate) struct Context<'a> {
@@ -18,7 +18,7 @@ impl Context<'_> {
     pub(super) fn settings(&self) -> Result<Config, CommandError> {
         let config = self.cli.settings.with_file()?;
         for warning in config.warnings() {
-            note(format_args!("warning: {warning}"));
+            note_warning(warning);
         }
         Ok(config)
     }

@@ -50,7 +50,7 @@ use state::tracker::Tracker;
 
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
-use crate::output::{Output, note};
+use crate::output::{Output, note, note_warning};
 use crate::ownership::whole::{OwnFile, is_filled_file};
 
 /// How much of this machine the reading may use.
@@ -113,7 +113,7 @@ pub(crate) fn read(
     })?;
     shown.grouping();
     if let Some(joined) = &joined_tags {
-        note(format_args!("warning: {joined}"));
+        note_warning(joined);
     }
     collected.finish().map_err(GroupError::from)?;
     let totals = Totals::count_users(&mut collected, &rules)?;

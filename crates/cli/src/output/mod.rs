@@ -2,7 +2,10 @@
 //! object for programs. A reader that has gone away is no error: it does not want the rest. Every other failure to
 //! write is one, and a secret then goes nowhere.
 
+mod json;
+pub(crate) mod log;
 mod reason;
+mod record;
 pub(crate) mod stderr;
 mod text;
 
@@ -11,8 +14,10 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use json::write_json;
 pub(crate) use reason::{bounded, code_and_reason, in_words, said};
-pub(crate) use stderr::{note, note_user};
+pub(crate) use record::Format;
+pub(crate) use stderr::{note, note_error, note_user, note_warning};
 pub(crate) use text::{Shown, count, is_invisible, without_secrets, wrapped};
 
 use crate::exit::{CommandError, Exit};
@@ -67,7 +72,7 @@ impl Output {
             Err(error) => error,
         };
         stderr::end();
-        note(&error.sentence);
+        note_error(&error.sentence);
         if self.json && !error.output_failed {
             print_error(error.exit, &without_secrets(&error.sentence));
         }
@@ -119,49 +124,4 @@ fn tell_all_the_same(result: &impl Show, error: &io::Error) {
     ));
     // there is no third place to write to
     let _ = result.text(&mut io::stderr());
-}
-
-/// Writes one line of JSON that may go to a terminal. JSON itself escapes only the control characters below U+0020: DEL,
-/// those from U+0080 on (one of which begins a terminal's commands) and what turns text around are escaped here.
-fn write_json(result: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let mut writer = serde_json::Serializer::with_formatter(&mut *out, Harmless);
-    result.serialize(&mut writer)?;
-    writeln!(out)
-}
-
-struct Harmless;
-
-impl serde_json::ser::Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(|c: char| c.is_control() || is_invisible(c)) {
-            let (before, control) = rest.split_at(at);
-            let mut chars = control.chars();
-            let code = chars.next().map_or(0, u32::from);
-            write!(writer, "{before}\\u{code:04x}")?;
-            rest = chars.as_str();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_holds_no_control_character_and_says_the_same() {
-        let text = "北\u{1b}[2J\u{7f}\u{9b}2J\n\"e";
-        let mut out = Vec::new();
-        write_json(&[text], &mut out).unwrap();
-        let out = String::from_utf8(out).unwrap();
-        let expected = "[\"北\\u001b[2J\\u007f\\u009b2J\\n\\\"e\"]\n";
-        assert_eq!(out, expected);
-        let read: Vec<String> = serde_json::from_str(&out).unwrap();
-        assert_eq!(read, [text]);
-    }
 }

@@ -1,16 +1,21 @@
 //! Standard error, as people see it: messages, and below them at most one line that changes while a command is at work.
-//! Everything goes through here, so that a message and that line do not write into each other.
+//! Everything goes through here, so that a message and that line do not write into each other. Where the log is JSON,
+//! messages are objects of it too: whatever reads it meets nothing else.
 
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use tracing::Level;
+
+use super::record::{Format, Record};
 use super::text::{USUAL_WIDTH, without_secrets};
 
 /// The line that changes.
 static LINE: Mutex<Line> = Mutex::new(Line {
     text: String::new(),
     is_over: false,
+    format: Format::Text,
 });
 
 struct Line {
@@ -18,6 +23,8 @@ struct Line {
     text: String,
     /// True once the command ends: no line is shown any more.
     is_over: bool,
+    /// That of messages.
+    format: Format,
 }
 
 /// From the start of the line to its end.
@@ -63,18 +70,42 @@ pub(crate) fn end() {
     line.is_over = true;
 }
 
-/// Says something to people beside the result, without secrets: it leaves the process.
-pub(crate) fn note(message: impl fmt::Display) {
-    say(&format!("imtag: {}", without_secrets(&message.to_string())));
+/// From here on messages have this form.
+pub(super) fn set_format(format: Format) {
+    line().format = format;
 }
 
-/// Names a user of the result to people. Any name is shown as it is.
+/// Says something to people beside the result, without secrets: it leaves the process.
+pub(crate) fn note(message: impl fmt::Display) {
+    say_to_people(Level::INFO, "", &without_secrets(&message.to_string()));
+}
+
+/// Says what is probably a mistake, as `note` does.
+pub(crate) fn note_warning(message: impl fmt::Display) {
+    let message = without_secrets(&message.to_string());
+    say_to_people(Level::WARN, "warning: ", &message);
+}
+
+/// Says why something failed, as `note` does.
+pub(crate) fn note_error(message: impl fmt::Display) {
+    say_to_people(Level::ERROR, "", &without_secrets(&message.to_string()));
+}
+
+/// Names a user of the result who failed to people. Any name is shown as it is.
 pub(crate) fn note_user(message: impl fmt::Display) {
-    say(&format!("imtag: {message}"));
+    say_to_people(Level::ERROR, "", &message.to_string());
+}
+
+fn say_to_people(level: Level, kind: &str, message: &str) {
+    let format = line().format;
+    match format {
+        Format::Text => say(&format!("imtag: {kind}{message}")),
+        Format::Json => say(&Record::from_message(level, message).line(format)),
+    }
 }
 
 /// Writes a message above the line that changes.
-fn say(message: &str) {
+pub(super) fn say(message: &str) {
     let line = line();
     match line.text.as_str() {
         "" => write(&format!("{message}\n")),

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test file uses a part of it
 
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_emulator::{Emulator, Fault, Generation, Operation};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -225,6 +228,21 @@ pub(crate) fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     Ran::from_output(child.wait_with_output().unwrap())
+}
+
+/// The same command with a terminal of so many columns for its standard error.
+pub(crate) fn on_a_terminal(mut command: Command, columns: u16) -> (Child, File) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let mut size = tcgetwinsize(&terminal).unwrap();
+    size.ws_col = columns;
+    tcsetwinsize(&terminal, size).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let its = OpenOptions::new().write(true).open(name.to_str().unwrap());
+    command.stderr(its.unwrap());
+    // the command goes here, or the terminal would not end with its process
+    (command.spawn().unwrap(), File::from(terminal))
 }
 
 /// The same command under limits of the shell: `ulimit -n 64`.
