@@ -1,7 +1,7 @@
 //! The cases as they stand in tests/conformance, read strictly: a member that no case has is a mistake, as a case that
 //! silently says less than it seems to would pass for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::egress::Egress;
 use super::flaky_proxy::ConnectionFault;
+use super::observed::{self, Record};
 use super::script::{self, Kind};
 use crate::cargo::root;
 use crate::error::Error;
@@ -58,9 +59,23 @@ pub(super) struct Case {
     pub(super) wire: Vec<Value>,
     pub(super) wire_order: Option<Order>,
     pub(super) outcome: Value,
+    /// The figures after it, by name and labels: those that are not 0.
+    pub(super) stats: Option<Map<String, Value>>,
+    /// The log's records of it, in order.
+    pub(super) events: Option<Vec<Record>>,
+    /// What the figures and the records must not show.
+    #[serde(skip)]
+    pub(super) hushed: BTreeSet<String>,
     /// The languages that cannot hold it, with the reason.
     #[serde(default)]
     pub(super) skip: BTreeMap<String, String>,
+}
+
+impl Case {
+    /// It says something of figures or records, which its runner then answers.
+    pub(super) fn is_observed(&self) -> bool {
+        self.stats.is_some() || self.events.is_some()
+    }
 }
 
 /// In which order requests may arrive, if not that of `wire`.
@@ -110,6 +125,10 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
     case.script = script::read(kind, script).map_err(in_case)?;
     case.faults = faults(&case.server, kind, &case.script).map_err(in_case)?;
     case.kind = kind;
+    if case.is_observed() {
+        let played = observed::hushed(&[&case.script, &case.server]);
+        case.hushed = played.map_err(in_case)?;
+    }
     case.title = format!("{theme}: {}", case.name);
     let mut settings = match case.environment {
         Some(_) => settings_beside_environment(),

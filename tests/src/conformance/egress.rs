@@ -43,6 +43,12 @@ fn kind<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
 }
 
 impl Egress {
+    /// The user and the password that it asks for, if it does.
+    pub(super) fn login(&self) -> impl Iterator<Item = &str> {
+        let login = self.login.iter();
+        login.flat_map(|(user, password)| [user.as_str(), password])
+    }
+
     /// Starts it before a server.
     pub(super) fn start(&self, server: SocketAddr) -> EgressProxy {
         let login = self.login.as_ref();

@@ -7,7 +7,8 @@
 //!   │
 //! play ── server        what the case's client meets: an emulator, maybe behind a flaky proxy or an egress proxy
 //!   ├──── runner        the language's process: a case in, an outcome out
-//!   └──── difference    outcome, requests and tags against the case's
+//!   ├──── difference    outcome, requests and tags against the case's
+//!   └──── observed      figures and records too, where the case asks for them
 //! report                the table, and the verdict
 //! ```
 
@@ -21,6 +22,7 @@ mod egress;
 mod egress_proxy;
 mod flaky_proxy;
 mod languages;
+mod observed;
 mod play;
 mod report;
 mod runner;

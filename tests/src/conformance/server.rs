@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::case::{Case, filled};
+use super::egress::Egress;
 use super::egress_proxy::EgressProxy;
 use super::flaky_proxy::FlakyProxy;
 use crate::error::Error;
@@ -132,6 +133,14 @@ impl Server {
             all.push((name.clone(), value.to_owned()));
         }
         Ok(all)
+    }
+
+    /// What only the two sides of a call may know.
+    pub(super) fn secrets(&self, case: &Case) -> Vec<String> {
+        let login = case.proxy.iter().flat_map(Egress::login);
+        let usersigs = [&self.usersig, &self.expired_usersig].map(String::as_str);
+        let all = login.chain(usersigs).chain([KEY, IDENTIFIER]);
+        all.map(str::to_owned).collect()
     }
 
     /// Waits until this number of requests has arrived.

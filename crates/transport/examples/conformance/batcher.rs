@@ -5,7 +5,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use imtag_transport::{
-    Batcher, BatcherOptions, CallOptions, ChangeError, Client, Unfinished, WhenFull,
+    Batcher, BatcherOptions, CallOptions, ChangeError, Client, Figure, Unfinished, WhenFull,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::{NotACase, lines};
 /// So often it is looked whether as many changes are unsettled as a step waits for.
 const LOOK: Duration = Duration::from_millis(1);
 
-pub(crate) fn live(client: &Client, case: &Value) -> Result<Value, NotACase> {
+pub(crate) fn live(client: &Client, case: &Value) -> Result<(Value, Vec<Figure>), NotACase> {
     let batcher = options(client, case)?.start();
     thread::scope(|scope| {
         let mut life = Life {
@@ -31,7 +31,8 @@ pub(crate) fn live(client: &Client, case: &Value) -> Result<Value, NotACase> {
         for (index, step) in (0..).zip(steps) {
             life.step(scope, index, step)?;
         }
-        life.end()
+        let outcome = life.end()?;
+        Ok((outcome, batcher.stats().figures()))
     })
 }
 

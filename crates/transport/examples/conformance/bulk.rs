@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_transport::{
-    Bulk, BulkOptions, ChangeError, Client, Completion, Error, Progress, RunError, Summary,
+    Bulk, BulkOptions, ChangeError, Client, Completion, Error, Figure, Progress, RunError, Summary,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ struct HandedOut {
     failures: Vec<(u64, ChangeError)>,
 }
 
-pub(crate) fn run(client: &Client, case: &Value) -> Result<Value, NotACase> {
+pub(crate) fn run(client: &Client, case: &Value) -> Result<(Value, Vec<Figure>), NotACase> {
     let bulk = options(client, case)?.start();
     let mut handed_out = HandedOut::default();
     thread::scope(|scope| {
@@ -36,7 +36,7 @@ pub(crate) fn run(client: &Client, case: &Value) -> Result<Value, NotACase> {
         handed_out.feed(&bulk, &case["input"])?;
         let summary = bulk.finish();
         handed_out.take(bulk.poll(Duration::ZERO));
-        Ok(handed_out.ended(&summary))
+        Ok((handed_out.ended(&summary), bulk.stats().figures()))
     })
 }
 

@@ -7,6 +7,7 @@ mod bulk;
 mod call;
 mod case;
 mod lines;
+mod observe;
 mod outcome;
 
 use std::error::Error;
@@ -15,8 +16,8 @@ use std::time::Duration;
 
 use case::with;
 use imtag_transport::{
-    Client, ClientBuilder, Config, Credentials, Limits, RetryPolicy, SecretKey, SuppliedUserSig,
-    UserSig,
+    Client, ClientBuilder, Config, Credentials, Figure, Limits, RetryPolicy, SecretKey,
+    SuppliedUserSig, UserSig,
 };
 use serde_json::{Map, Value};
 
@@ -34,13 +35,35 @@ fn main() -> Result<(), NotACase> {
 }
 
 fn outcome_of(case: &Value) -> Result<Value, NotACase> {
-    let settings = case["settings"].as_object().ok_or("a case has settings")?;
-    match client(settings) {
-        Ok(client) if case.get("bulk").is_some() => bulk::run(&client, &case["bulk"]),
-        Ok(client) if case.get("batcher").is_some() => batcher::live(&client, &case["batcher"]),
-        Ok(client) => call::make(&client, &case["call"]),
-        Err(unusable) => Ok(outcome::unusable_settings(&*unusable)),
+    let is_observed = case["observe"] == true;
+    if is_observed {
+        observe::begin();
     }
+    let (mut outcome, figures) = play(case)?;
+    if is_observed {
+        outcome["stats"] = observe::stats(&figures);
+        outcome["events"] = observe::events();
+    }
+    Ok(outcome)
+}
+
+/// The outcome, and the figures of the client and of its bulk run or batcher.
+fn play(case: &Value) -> Result<(Value, Vec<Figure>), NotACase> {
+    let settings = case["settings"].as_object().ok_or("a case has settings")?;
+    let client = match client(settings) {
+        Ok(client) => client,
+        Err(unusable) => return Ok((outcome::unusable_settings(&*unusable), Vec::new())),
+    };
+    let (outcome, session) = if case.get("bulk").is_some() {
+        bulk::run(&client, &case["bulk"])?
+    } else if case.get("batcher").is_some() {
+        batcher::live(&client, &case["batcher"])?
+    } else {
+        (call::make(&client, &case["call"])?, Vec::new())
+    };
+    let mut figures = client.stats().figures();
+    figures.extend(session);
+    Ok((outcome, figures))
 }
 
 /// A number, or as a text one that JSON cannot say: `NaN`.

@@ -239,6 +239,9 @@ void play_batcher(const im_client *client, const cJSON *batcher, FILE *to) {
     for (size_t i = 0; i < count; i++)
         if (waiting[i].play)
             pthread_join(waiting[i].thread, NULL);
+    im_stats *stats = NULL;
+    if (observes() && im_batcher_stats(it.batcher, &stats, NULL) == IM_OK)
+        observe_stats(stats);
     im_batcher_free(it.batcher);
 
     write_end(to, IM_OK, NULL);

@@ -155,5 +155,8 @@ void play_bulk(const im_client *client, const cJSON *bulk, FILE *to) {
     for (size_t i = 0; i < most; i++)
         free(it.failures[i]);
     free(it.failures);
+    im_stats *stats = NULL;
+    if (observes() && im_bulk_stats(it.bulk, &stats, NULL) == IM_OK)
+        observe_stats(stats);
     im_bulk_free(it.bulk);
 }

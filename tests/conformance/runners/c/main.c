@@ -25,6 +25,9 @@ static void play(const cJSON *of, FILE *to) {
         play_batcher(client, batcher, to);
     else
         play_call(client, member_of(of, "call"), to);
+    im_stats *stats = NULL;
+    if (client && observes() && im_client_stats(client, &stats, NULL) == IM_OK)
+        observe_stats(stats);
     im_client_free(client);
     im_error_free(error);
 }
@@ -42,7 +45,15 @@ int main(void) {
         char *outcome = NULL;
         size_t length = 0;
         FILE *to = open_memstream(&outcome, &length);
+        bool is_observed = cJSON_IsTrue(member_of(of, "observe"));
+        if (is_observed)
+            observe_begin();
         play(of, to);
+        if (is_observed) {
+            fseek(to, -1, SEEK_CUR); /* the object goes on */
+            observe_end(to);
+            putc('}', to);
+        }
         fclose(to);
         puts(outcome);
         fflush(stdout);

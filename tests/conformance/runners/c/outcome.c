@@ -15,7 +15,7 @@ static const char *const STATUSES[] = {
 
 static const char *const EFFECTS[] = {"not applied", "possibly applied", "applied", "not read"};
 
-static void write_text(FILE *to, im_str text) {
+void write_text(FILE *to, im_str text) {
     putc('"', to);
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.data[i];

@@ -79,6 +79,19 @@ void play_call(const im_client *client, const cJSON *call, FILE *to);
 void play_bulk(const im_client *client, const cJSON *bulk, FILE *to);
 void play_batcher(const im_client *client, const cJSON *batcher, FILE *to);
 
+/* From here on a case is observed: its figures and its log's records. */
+void observe_begin(void);
+bool observes(void);
+
+/* Takes figures, and frees them. */
+void observe_stats(im_stats *stats);
+
+/* Writes figures and records as two members more of the outcome. */
+void observe_end(FILE *to);
+
+/* Writes a text as a string of JSON. */
+void write_text(FILE *to, im_str text);
+
 /* Writes the outcome of a call, or of what could not be made. */
 void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error);
 
