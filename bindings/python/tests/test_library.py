@@ -144,6 +144,7 @@ def expected(parameter: str) -> object:
         return ctypes.c_char_p if parameter == "const char *text" else ctypes.c_void_p
     return {
         "im_str": _prototypes.Str,
+        "bool": ctypes.c_bool,
         "size_t": ctypes.c_size_t,
         "uint32_t": ctypes.c_uint32,
         "uint64_t": ctypes.c_uint64,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,16 +42,39 @@ client = imtag.Client(sdkappid=1400000000, identifier="administrator", secret_ke
 def test_the_readmes_examples_work_as_printed(
     emulator: Emulator, tmp_path: Path, marked: str, before: str, printed: str
 ) -> None:
+    run = run_example(emulator, tmp_path, marked, before)
+    assert (run.stdout, run.stderr) == (printed, "")
+
+
+def test_the_readmes_log_shows_what_the_page_says(emulator: Emulator, tmp_path: Path) -> None:
+    run = run_example(emulator, tmp_path, "imtag.log_to_logging(", BEFORE, "client.add_tag({'u': ['a']})\n")
+    lines = [re.sub(r"^\S+ \S+ ", "", line) for line in run.stderr.splitlines()]  # without the time
+    assert lines == ['INFO imtag new UserSig: source="secret key" valid_for_s=604800']
+
+
+def test_prometheus_shows_the_figures(emulator: Emulator, tmp_path: Path) -> None:
+    after = (
+        "client.add_tag({'u': ['a']})\nimport prometheus_client\nprint(prometheus_client.generate_latest().decode())\n"
+    )
+    page = run_example(emulator, tmp_path, "CounterMetricFamily", BEFORE, after).stdout.splitlines()
+    assert 'imtag_calls_total{operation="add",outcome="done"} 1.0' in page
+    assert page.count("# TYPE imtag_calls_total counter") == 1
+    assert "# TYPE imtag_in_outage gauge" in page
+
+
+def run_example(
+    emulator: Emulator, tmp_path: Path, marked: str, before: str, after: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the first example of the README that has this text."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     examples = [block.split("```")[0] for block in readme.split("```python\n")[1:]]
     example = next(example for example in examples if marked in example)
-    assert len(example.splitlines()) <= 10
+    assert len(example.splitlines()) <= 16
     key = tmp_path / "key"
     key.write_text(emulator.secret_key + "\n", encoding="utf-8")
     environment = {**os.environ, "IMTAG_SECRET_KEY_FILE": str(key), "IMTAG_ENDPOINT": emulator.endpoint}
-    command = [sys.executable, "-c", before + example]
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
-    assert run.stdout == printed
+    command = [sys.executable, "-c", before + example + after]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
 
 
 def test_the_readme_names_every_error_and_every_option() -> None:

@@ -38,8 +38,10 @@ from ._errors import (
 )
 from ._explain import Explanation, Retry, explain
 from ._library import version
+from ._log import Log, log_to_logging
 from ._progress import Summary
 from ._result import Effect, Result
+from ._stats import Figure, Stats
 from ._version import __version__
 
 __all__ = [
@@ -57,9 +59,11 @@ __all__ = [
     "Error",
     "Explanation",
     "Failure",
+    "Figure",
     "Full",
     "HttpStatusError",
     "InvalidRequest",
+    "Log",
     "Misuse",
     "NetworkError",
     "NoThread",
@@ -71,6 +75,7 @@ __all__ = [
     "Retry",
     "ServiceError",
     "SettingsError",
+    "Stats",
     "Summary",
     "TimeoutError",
     "TlsError",
@@ -80,6 +85,7 @@ __all__ = [
     "add",
     "clear",
     "explain",
+    "log_to_logging",
     "remove",
     "version",
 ]

@@ -22,6 +22,7 @@ from ._marshal import Strings, Text, changes_flat
 from ._prototypes import FOREVER_MS, IM_TIMEOUT
 from ._raise import change_error, exception_of
 from ._settings import Options
+from ._stats import Stats, read_stats
 from ._submissions import Submissions, Waiter
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ class Batcher:
         """How many changes have no outcome yet."""
         count: int = lib.im_batcher_unsettled(self._ready().pointer)
         return count
+
+    def stats(self) -> Stats:
+        """Return its figures, also when it is closed: changes, requests, how many wait, the age of the oldest."""
+        return read_stats(lib.im_batcher_stats, self._ready().pointer)
 
     def _ready(self) -> Submissions:
         submissions = self._submissions

@@ -24,6 +24,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import suppress
 from ctypes import c_size_t, c_void_p
 from itertools import count, islice, repeat
 from operator import attrgetter, length_hint
@@ -32,13 +33,14 @@ from typing import Any, NoReturn
 from . import _exit
 from ._changes import Change, Outcome, WrongType
 from ._credentials import Supplier
-from ._errors import ChangeError, Error
+from ._errors import ChangeError, ClosedError, Error
 from ._library import lib
 from ._marshal import changes_flat
 from ._progress import Progress, ProgressCallback, Summary, read_summary
 from ._prototypes import FOREVER_MS
 from ._raise import change_error, check, exception_of, read_completions
 from ._settings import Options
+from ._stats import Stats, read_stats
 
 _BATCH_SIZE = 128  # changes of a collection that are pushed at once
 _POLL_INTERVAL = 0.005  # seconds; after them changes of a slow collection are pushed, and outcomes polled
@@ -116,6 +118,7 @@ class Bulk:
         self._poll_at = 0.0
         self._not_taken = 0
         self._last = Summary()
+        self._last_stats: Stats | None = None
         self.failures: list[ChangeError] = []
         """The errors of failed changes that ``finish`` went through."""
         self._callback = ProgressCallback(progress)
@@ -128,6 +131,18 @@ class Bulk:
         """The counts of the run, now or at its end. Any thread."""
         run = self._run
         return self._last if run is None else read_summary(run.pointer, self._not_taken)
+
+    def stats(self) -> Stats:
+        """Return its figures, now or at its end: changes, requests, how many wait, the age of the oldest.
+
+        Any thread.
+        """
+        run = self._run
+        if run is not None:
+            return read_stats(lib.im_bulk_stats, run.pointer)
+        if self._last_stats is None:
+            raise ClosedError("the bulk run was its parent's, and is closed", remedy="make another one in this process")
+        return self._last_stats
 
     def cancel(self) -> None:
         """Cancel the run: nothing more is sent, requests under way complete, other changes fail as cancelled.
@@ -310,6 +325,8 @@ class Bulk:
 
     def _close(self, run: Run) -> None:
         self._last = read_summary(run.pointer, self._not_taken)
+        with suppress(Error):  # in a forked child
+            self._last_stats = read_stats(lib.im_bulk_stats, run.pointer)
         self._run = None
 
     @staticmethod

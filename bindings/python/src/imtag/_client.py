@@ -21,6 +21,7 @@ from ._progress import Progress
 from ._raise import exception_of
 from ._result import Result, read_result
 from ._settings import Config, Options, Settings
+from ._stats import Stats, read_stats
 
 
 class _Handle:
@@ -348,6 +349,14 @@ class Client:
         options = Options(linger, capacity, timeout, attempt_timeout, late_window, when_full)
         handle = self._open_handle()
         return Batcher(handle.pointer, handle.supplier, options)
+
+    def stats(self) -> Stats:
+        """Return the figures of the client in this process, also of the requests of its bulk runs and batchers.
+
+        Calls by operation and outcome, attempts, waits for the quota, connections, UserSigs, outages; the README lists
+        them. It holds up no call. A forked child begins with zeros.
+        """
+        return read_stats(lib.im_client_stats, self._open_handle().pointer)
 
     def close(self) -> None:
         """Close the client. Running calls go on, and it is freed when they end. A later call raises ClosedError."""

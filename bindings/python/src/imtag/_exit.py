@@ -2,7 +2,8 @@
 
 After its end, a thread that returns to Python is stopped at once, which aborts the process if the library is on its
 stack. So no such call may run when the interpreter ends, and none may start. The threads of bulk runs and batchers call
-callbacks too: runs are cancelled, and changes of batchers are sent, as far as the time allows.
+callbacks too: runs are cancelled, and changes of batchers are sent, as far as the time allows. Logs end last, so
+that all of this is in them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ._call import Call
 from ._library import lib
 
 _LONGEST_WAIT = 5.0  # seconds, for callbacks that run
+_LAST_WAIT = 1.0  # seconds, for records of logs, if the others took that long
 
 
 class Endable(Protocol):
@@ -28,6 +30,7 @@ class Endable(Protocol):
 
 _open: dict[int, weakref.ref[Endable]] = {}
 _running: dict[int, Call] = {}
+_logs: dict[int, Endable] = {}
 _over: list[bool] = []
 
 
@@ -46,6 +49,21 @@ def register(handle: Endable) -> None:
     """Register a handle for end_all(); its ``__del__`` unregisters it."""
     if not _over:
         _open[id(handle)] = weakref.ref(handle)
+
+
+def register_log(log: Endable) -> None:
+    """Register a log for end_all(), and keep it."""
+    _logs[id(log)] = log
+
+
+def unregister_log(log: Endable) -> None:
+    """Keep it no longer."""
+    _logs.pop(id(log), None)
+
+
+def logs() -> list[Endable]:
+    """Return all logs that are open."""
+    return list(_logs.copy().values())  # copying is atomic, whatever other threads do
 
 
 # Arguments hold what these need, as the names of a module may be gone when the last objects are deleted.
@@ -74,9 +92,22 @@ def end_all() -> None:
         for call in _running.copy().values():  # copying is atomic, whatever other threads do
             lib.im_call_cancel(call.pointer)
         time.sleep(0.005)
+    _end_logs(max(until, time.monotonic() + _LAST_WAIT))
+
+
+def end_logs_unless_more_comes() -> None:
+    """End logs, unless something is open that end_all() ends, which brings records."""
+    if not _open and not _running:
+        _end_logs(time.monotonic() + _LONGEST_WAIT)
+
+
+def _end_logs(until: float) -> None:
+    for log in logs():
+        log.end(until)
 
 
 atexit.register(end_all)
 # a child has none of its parent's other threads, so it does not wait for their calls
 os.register_at_fork(after_in_child=_running.clear)
 os.register_at_fork(after_in_child=_open.clear)
+os.register_at_fork(after_in_child=_logs.clear)

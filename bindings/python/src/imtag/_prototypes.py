@@ -168,6 +168,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_log_next": (_STATUS, (_HANDLE, c_uint64, _OUT, _OUT)),
     "im_log_close": (None, (_HANDLE,)),
     "im_log_free": (None, (_HANDLE,)),
+    "im_log_leave_out_thread": (None, (c_bool,)),
     "im_log_record_level": (c_int32, (_HANDLE,)),
     "im_log_record_time_us": (c_uint64, (_HANDLE,)),
     "im_log_record_message": (c_char_p, (_HANDLE,)),
