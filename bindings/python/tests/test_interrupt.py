@@ -144,9 +144,11 @@ def test_an_exception_of_a_handler_as_a_credential_callback_starts_is_raised(
             with emulator.client(secret_key=None, credential_callback=emulator.usersig) as client:
                 thread = threading.Thread(target=signal_once_it_waits)
                 thread.start()
-                with pytest.raises(Stop, match="by a handler"):
-                    client.add_tag(USERS, timeout=20)
-                thread.join(20)
+                try:
+                    with pytest.raises(Stop, match="by a handler"):
+                        client.add_tag(USERS, timeout=20)
+                finally:
+                    thread.join(20)  # its signal ends the tests where there is no handler
                 assert client.add_tag(USERS, timeout=20).accounts == 1
     finally:
         signal.signal(signal.SIGALRM, before)
