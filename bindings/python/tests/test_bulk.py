@@ -396,7 +396,8 @@ def resident() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def test_with_and_close_end_a_run_without_a_warning(client: imtag.Client) -> None:
+def test_with_and_close_end_a_run_without_a_warning(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", HANGS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with client.bulk([imtag.add("u0", [])] + [imtag.add("u1", ["a"])] * 2, linger=60) as run:
