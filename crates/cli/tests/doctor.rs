@@ -61,12 +61,22 @@ fn the_app_and_its_credentials() {
     let found = Diagnosis::new(&stage, |command| {
         command.env("IMTAG_SECRET_KEY", "another-apps-key");
     });
-    found.names("app", 3, "70009", "use the secret key of this very app");
+    found.names(
+        "app",
+        3,
+        "70009",
+        "use the secret key of this very app (secret_key: IMTAG_SECRET_KEY; sdkappid: IMTAG_SDKAPPID; identifier",
+    );
 
     let found = Diagnosis::new(&stage, |command| {
         command.env("IMTAG_SDKAPPID", "1400000001");
     });
-    found.names("app", 3, "70020", "check the SDKAppID");
+    found.names(
+        "app",
+        3,
+        "70020",
+        "check the SDKAppID, and the region that the console shows for it (sdkappid: IMTAG_SDKAPPID)",
+    );
 
     let now = SystemTime::now();
     let with = |usersig: String| {
@@ -93,8 +103,26 @@ fn the_app_and_its_credentials() {
         "credentials",
         3,
         "made for another identifier",
-        "for the identifier that is set",
+        "set the identifier that the UserSig was made for, or make one for this identifier (identifier: \
+         IMTAG_IDENTIFIER; usersig: IMTAG_USERSIG)",
     );
+    // one cause, one failed check, though the service answers by a code of its own
+    let of_another_app = Diagnosis::new(&stage, |command| {
+        command
+            .env_remove("IMTAG_SECRET_KEY")
+            .env("IMTAG_USERSIG", usersig("administrator", now))
+            .env("IMTAG_SDKAPPID", "1400000001");
+    });
+    of_another_app.names(
+        "credentials",
+        3,
+        "made for another SDKAppID",
+        "set the SDKAppID that the UserSig was made for, or make one for this SDKAppID (sdkappid: IMTAG_SDKAPPID; \
+         usersig: IMTAG_USERSIG)",
+    );
+    for check in ["region", "app", "quota"] {
+        assert_eq!(of_another_app.check(check)["detail"], says, "{check}");
+    }
     let cut = with(usersig("administrator", now)[..40].to_owned());
     cut.names(
         "credentials",
@@ -110,16 +138,25 @@ fn a_clock_that_is_wrong_is_the_fault_of_all_that_follows_from_it() {
     const EXPIRED: &str = r#"{"ActionStatus":"FAIL","ErrorCode":70001,"ErrorInfo":"expired"}"#;
     let stage = Stage::new();
     let now = SystemTime::now();
-    for (ahead, body, detail) in [
-        (Duration::from_secs(600), WELL, "behind the service's clock"),
-        (8 * DAY, EXPIRED, "7 days behind the service's clock"),
-    ] {
-        let endpoint = answering(now + ahead - Duration::from_secs(5), body);
-        let found = Diagnosis::new(&stage, |command| {
-            command.env("IMTAG_ENDPOINT", &endpoint);
-        });
-        found.names("clock", 3, detail, "set this machine's clock");
-    }
+    const WRONG_KEY: &str = r#"{"ActionStatus":"FAIL","ErrorCode":70009,"ErrorInfo":"no"}"#;
+    let set = "set this machine's clock";
+    let at = |endpoint: &str| {
+        Diagnosis::new(&stage, |command| {
+            command.env("IMTAG_ENDPOINT", endpoint);
+        })
+    };
+    // what works is no failure
+    let endpoint = answering(now + Duration::from_secs(595), WELL);
+    at(&endpoint).warns("clock", "9 minutes behind the service's clock", set);
+    let endpoint = answering(now + 8 * DAY - Duration::from_secs(5), EXPIRED);
+    let found = at(&endpoint);
+    found.names("clock", 3, "7 days behind the service's clock", set);
+    assert_eq!(found.check("app")["detail"], "not known, as clock failed");
+    // a wrong clock makes no key wrong
+    let endpoint = answering(now + Duration::from_secs(595), WRONG_KEY);
+    let found = at(&endpoint);
+    found.names("app", 3, "70009", "use the secret key");
+    assert_eq!(found.with_status("warning"), ["clock"]);
     // this clock is ahead, so what has expired by it has not
     let long_ago = now - 3 * DAY;
     let endpoint = answering(long_ago, WELL);
@@ -130,27 +167,66 @@ fn a_clock_that_is_wrong_is_the_fault_of_all_that_follows_from_it() {
             .env_remove("IMTAG_SECRET_KEY")
             .env("IMTAG_USERSIG", &usersig);
     });
-    found.names(
-        "clock",
-        3,
-        "3 days ahead of the service's clock",
-        "set this machine's clock",
-    );
+    found.warns("clock", "3 days ahead of the service's clock", set);
+}
+
+#[test]
+fn a_usersig_that_the_service_accepts_is_no_failure_and_one_that_ends_soon_a_warning() {
+    const WELL: &str = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","UserTags":[]}"#;
+    let stage = Stage::new();
+    let now = SystemTime::now();
+    let endpoint = answering(now, WELL);
+    for (made, detail) in [
+        (
+            now - 2 * DAY,
+            "the UserSig has expired; the service accepts it all the same",
+        ),
+        (
+            now + Duration::from_secs(600) - DAY,
+            "a UserSig for this app and identifier, valid for 9 minutes more",
+        ),
+    ] {
+        let found = Diagnosis::new(&stage, |command| {
+            command
+                .env("IMTAG_ENDPOINT", &endpoint)
+                .env_remove("IMTAG_SECRET_KEY")
+                .env("IMTAG_USERSIG", usersig("administrator", made));
+        });
+        let remedy = "make a new UserSig, valid for 24 hours or more (usersig: IMTAG_USERSIG)";
+        found.warns("credentials", detail, remedy);
+    }
 }
 
 #[test]
 fn what_the_service_refuses_the_app_for() {
     for (code, check, exit, remedy) in [
         (90045, "plan", 3, "enable the Push service"),
-        (60020, "plan", 3, "renew the plan"),
+        (
+            60020,
+            "plan",
+            3,
+            "in the console (sdkappid: IMTAG_SDKAPPID)",
+        ),
         (80005, "plan", 3, "renew the plan"),
-        (60021, "address", 3, "ask the service's support"),
-        (60010, "rights", 3, "use an administrator"),
+        (
+            60021,
+            "address",
+            3,
+            "ask the service's support to allow this machine's public address",
+        ),
+        (
+            60010,
+            "rights",
+            3,
+            "use an administrator as identifier (identifier: IMTAG_IDENTIFIER)",
+        ),
         (90009, "rights", 3, "use an administrator"),
         (60006, "app", 3, "use the SDKAppID that the console shows"),
         (70003, "app", 3, "check SDKAppID, identifier and region"),
-        (91000, "service", 4, "try again"),
-        (12345, "service", 1, "the code is in no list"),
+        (70398, "plan", 3, "raise the app's limit"),
+        (12345, "service", 4, "the code is in no list"),
+        (60003, "service", 4, "ask the service's support"),
+        (90018, "service", 4, "ask the service's support"),
     ] {
         let stage = Stage::new();
         stage
@@ -159,6 +235,48 @@ fn what_the_service_refuses_the_app_for() {
         let found = Diagnosis::new(&stage, unchanged);
         found.names(check, exit, &code.to_string(), remedy);
         assert_eq!(stage.emulator.stats().arrivals(), 1);
+    }
+}
+
+#[test]
+fn what_a_call_is_made_again_for_is_a_failure_only_if_it_stays() {
+    for (fault, check, exit) in [
+        (Fault::code(91000), "service", 4),
+        (Fault::code(60004), "app", 3),
+        (Fault::status(502), "service", 4),
+        (Fault::cut_before(), "service", 4),
+        (Fault::garbage(), "service", 4),
+    ] {
+        let stage = Stage::new();
+        stage.emulator.fault(GET, fault.clone());
+        let found = Diagnosis::new(&stage, unchanged);
+        found.warns(check, "1 of 4 reads failed", "");
+        assert_eq!(found.check("plan")["status"], "ok");
+        assert_eq!(found.check("quota")["status"], "ok");
+
+        stage.emulator.faults(GET, vec![fault; 4]);
+        let found = Diagnosis::new(&stage, unchanged);
+        found.names(check, exit, "4 of 4 reads failed", "");
+        let says = format!("not known, as {check} failed");
+        assert_eq!(found.check("plan")["detail"], says);
+    }
+}
+
+#[test]
+fn an_identifier_that_is_no_user_of_its_own_is_no_failure() {
+    let stage = Stage::new();
+    for code in [70107, 90003, 90012, 90048] {
+        for fault in [Fault::code(code), Fault::leave_out(["administrator"], code)] {
+            stage.emulator.faults(GET, vec![fault; 4]);
+            let found = Diagnosis::new(&stage, unchanged);
+            assert_eq!(found.ran.exit, Some(0), "{}", found.report);
+            let detail = found.check("app")["detail"].as_str().unwrap();
+            assert!(
+                detail.contains("is no user that tags can be read of")
+                    && detail.contains(&code.to_string()),
+                "{detail}"
+            );
+        }
     }
 }
 
@@ -179,7 +297,7 @@ fn the_other_generation_is_tried_where_the_product_is_another() {
             "product",
             3,
             &answers,
-            &format!("set the generation {other}: IMTAG_GENERATION"),
+            &format!("set the generation {other} (generation: --generation)"),
         );
     }
     stage.emulator.fault(GET, Fault::code(60027));
@@ -189,7 +307,19 @@ fn the_other_generation_is_tried_where_the_product_is_another() {
         "product",
         3,
         "the paths of timpush: the service refused the request: 90045",
-        "timpush",
+        "set the generation to timpush",
+    );
+    stage.emulator.fault(timpush, Fault::code(60027));
+    stage.emulator.fault(GET, Fault::code(60027));
+    let found = Diagnosis::new(&stage, |command| {
+        command.env("IMTAG_GENERATION", "timpush");
+    });
+    found.names(
+        "product",
+        3,
+        "the paths of all_member_push: the service refused the request: 60027",
+        "use an app of the Push product, or ask the service's support which paths this app has (sdkappid: \
+         IMTAG_SDKAPPID; generation: IMTAG_GENERATION)",
     );
 }
 
@@ -198,11 +328,11 @@ fn a_quota_that_others_use() {
     let stage = Stage::new();
     stage.emulator.fault(GET, Fault::code(60007));
     let found = Diagnosis::new(&stage, unchanged);
-    found.names(
+    found.warns(
         "quota",
-        4,
         "1 of 4 reads refused, so others use the quota",
-        "slow down",
+        "limit of tag calls cannot be raised (calls_per_second: IMTAG_CALLS_PER_SECOND, --calls-per-second, or the \
+         settings file)",
     );
     assert_eq!(found.check("plan")["status"], "ok");
 
@@ -251,18 +381,22 @@ fn settings_that_are_missing_misspelt_or_wrong() {
 #[test]
 fn an_answer_that_is_none_of_the_services() {
     let stage = Stage::new();
+    let json = |body: &str| Fault::answer(body.to_owned());
     for (fault, exit, detail) in [
-        (Fault::garbage(), 4, "not an answer"),
-        (Fault::status(502), 4, "HTTP status 502"),
         (Fault::status(404), 3, "HTTP status 404"),
         (
-            Fault::cut_before(),
-            4,
-            "the network failed while waiting for the answer",
+            Fault::redirect("http://login.example"),
+            3,
+            "HTTP status 302",
         ),
+        (json("{\"error\": \"login first\"}"), 4, "not an answer"),
+        (json("[1]"), 4, "not an answer"),
     ] {
-        stage.emulator.fault(GET, fault);
-        Diagnosis::new(&stage, unchanged).names("service", exit, detail, "");
+        // a gateway may answer in the service's place once, but not again and again
+        stage.emulator.faults(GET, vec![fault; 4]);
+        let remedy = "what answers in the service's place: a captive portal, a gateway (endpoint: IMTAG_ENDPOINT)";
+        Diagnosis::new(&stage, unchanged).names("service", exit, detail, remedy);
+        stage.emulator.remove_faults();
     }
     // never an answer at all
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -276,7 +410,7 @@ fn an_answer_that_is_none_of_the_services() {
         "service",
         4,
         "time is up while waiting for the answer",
-        "allow more time",
+        "allow more time by --timeout",
     );
 }
 
@@ -335,5 +469,6 @@ fn ctrl_c_ends_it_whatever_it_waits_for() {
     wait_until("nothing arrives", || stage.emulator.stats().in_flight > 0);
     signal(&child);
     let ran = Ran::from_output(child.wait_with_output().unwrap());
-    ran.refuses(130, "interrupted; nothing was changed");
+    assert_eq!(ran.exit, Some(130), "{ran:?}");
+    assert_eq!(ran.err, "imtag: interrupted; nothing was changed\n");
 }

@@ -83,7 +83,10 @@ fn a_good_set_up_passes_all_checks_and_ends_with_0() {
     let proxied = Diagnosis::new(&regions.stage, |command| regions.set(command));
     assert_eq!(proxied.ran.exit, Some(0), "{}", proxied.report);
     assert_eq!(proxied.with_status("skipped"), ["dns", "tcp"]);
-    let detail = format!("http://{} connects to {SINGAPORE}", regions.proxy.address);
+    let detail = format!(
+        "http://{} [HTTPS_PROXY] connects to {SINGAPORE}",
+        regions.proxy.address
+    );
     assert_eq!(proxied.check("proxy")["detail"], detail);
     for check in ["proxy", "tls", "service", "quota"] {
         assert!(proxied.check(check)["seconds"].as_f64().unwrap() > 0.0);
@@ -99,7 +102,7 @@ fn another_data_centre_is_named_by_asking_the_official_hosts() {
             "region",
             3,
             "the host of tokyo has the app",
-            "set the region tokyo: IMTAG_REGION",
+            "set the region tokyo (region: --region)",
         );
         let detail = found.check("region")["detail"].as_str().unwrap();
         assert!(detail.contains(&code.to_string()), "{detail}");
@@ -142,7 +145,7 @@ fn the_network_on_the_way() {
         "dns",
         4,
         "while looking up the host",
-        "check the endpoint's name and the DNS",
+        "correct the endpoint's host, or this machine's DNS (endpoint: IMTAG_ENDPOINT)",
     );
     assert_eq!(found.check("tcp")["detail"], "not known, as dns failed");
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -153,7 +156,7 @@ fn the_network_on_the_way() {
         "tcp",
         4,
         "Connection refused",
-        "check the endpoint and the network",
+        "check that something serves at 127.0.0.1:",
     );
 }
 
@@ -163,7 +166,9 @@ fn tls_of_another_name_and_of_an_authority_that_is_not_trusted() {
     let public_roots = Diagnosis::new(&stage, |command| {
         command.env_remove("IMTAG_CA_FILE");
     });
-    public_roots.names("tls", 3, "UnknownIssuer", "the CA file");
+    let remedy = "name its certificate in a CA file, or use the platform's roots (ca_file: IMTAG_CA_FILE, --ca-file, or \
+                  the settings file)";
+    public_roots.names("tls", 3, "UnknownIssuer", remedy);
     assert_eq!(public_roots.check("tcp")["status"], "ok");
 
     let proxy = EgressProxy::start(Kind::Http, None);
@@ -173,7 +178,8 @@ fn tls_of_another_name_and_of_an_authority_that_is_not_trusted() {
             .env("IMTAG_ENDPOINT", "https://gateway.example")
             .args(["--proxy", &proxy.url("")]);
     });
-    another.names("tls", 3, "gateway.example", "check the endpoint's name");
+    let remedy = "use a name that the certificate has, and a port where TLS is spoken (endpoint: IMTAG_ENDPOINT)";
+    another.names("tls", 3, "gateway.example", remedy);
     assert_eq!(another.check("proxy")["status"], "ok");
 }
 
@@ -189,13 +195,15 @@ fn a_proxy() {
     };
     let found = by(&regions.proxy.url("me:hush-wrong@"));
     let asks = "asks for a user and a password that it accepts: it answered \"HTTP/1.1 407";
-    found.names("proxy", 3, asks, "give the proxy's user and password");
+    let remedy = "write the user and the password that the proxy takes as user:password@ before the host in IMTAG_PROXY";
+    found.names("proxy", 3, asks, remedy);
     assert!(!found.ran.out.contains("hush-wrong"));
     assert_eq!(found.check("tls")["detail"], "not known, as proxy failed");
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://me:hush-hush@{}", free.local_addr().unwrap());
     drop(free);
-    by(&nobody).names("proxy", 4, "cannot be reached", "check that the proxy runs");
+    let remedy = "check that the proxy runs, and its scheme, host and port in IMTAG_PROXY";
+    by(&nobody).names("proxy", 4, "cannot be reached", remedy);
     let found = by("http://me:hush/hush%40p:1");
     found.names(
         "settings",
@@ -216,16 +224,101 @@ fn the_spare_host_in_place_of_the_first_is_no_fault_and_is_said() {
         "proxy",
         4,
         "did not reach the service",
-        "check that the proxy reaches",
+        "check that the proxy of HTTPS_PROXY reaches",
     );
+    let detail = both_away.check("proxy")["detail"].as_str().unwrap();
+    let spare = format!("the spare host fails too, {SPARE}: the proxy did not reach the service");
+    assert!(detail.ends_with(&spare), "{detail}");
     assert!(both_away.check("proxy")["seconds"].is_number());
     regions.proxy.leads(SPARE, regions.stage.emulator.address());
     let found = Diagnosis::new(&regions.stage, |command| regions.set(command));
-    assert_eq!(found.ran.exit, Some(0), "{}", found.report);
-    let detail = found.check("proxy")["detail"].as_str().unwrap();
-    let says =
-        format!("connects to {SPARE}: the spare host, in place of {SINGAPORE}, which fails here");
-    assert!(detail.ends_with(&says), "{detail}");
+    let detail = format!(
+        "{SINGAPORE} fails here (the proxy did not reach the service), so calls go to the spare host {SPARE}"
+    );
+    found.warns("proxy", &detail, "check why the proxy does not reach");
+    assert_eq!(found.check("tls")["status"], "ok");
+}
+
+#[test]
+fn a_first_host_that_fails_is_named_at_the_check_that_it_fails() {
+    let stage = Stage::with(|emulator| emulator.tls(true));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = free.local_addr().unwrap();
+    drop(free);
+    let other = Emulator::builder().tls(true).start().unwrap();
+    for (first, check, why) in [
+        (
+            "https://nowhere.invalid".to_owned(),
+            "dns",
+            "Name or service not known",
+        ),
+        (format!("https://{nobody}"), "tcp", "Connection refused"),
+        (other.endpoint().to_owned(), "tls", "certificate"),
+    ] {
+        let found = Diagnosis::new(&stage, |command| {
+            command
+                .env("IMTAG_SPARE_ENDPOINT", stage.emulator.endpoint())
+                .env("IMTAG_ENDPOINT", &first);
+        });
+        found.warns(
+            check,
+            why,
+            "(endpoint: IMTAG_ENDPOINT; spare_endpoint: IMTAG_SPARE_ENDPOINT)",
+        );
+        let detail = found.check(check)["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("so calls go to the spare host 127.0.0.1:"),
+            "{detail}"
+        );
+        assert_eq!(found.check("service")["status"], "ok");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_used_is_said_not_to_be_and_why() {
+    let stage = Stage::new();
+    let with = |variables: &[(&str, &str)]| {
+        Diagnosis::new(&stage, |command| {
+            command.envs(variables.iter().copied());
+        })
+    };
+    let elsewhere = ("IMTAG_ENDPOINT", "https://a.invalid");
+    let proxy = ("HTTPS_PROXY", "http://p:1");
+    for (variables, says) in [
+        (&[][..], "none is used: the endpoint is on this machine"),
+        (
+            &[("IMTAG_PROXY", "http://me:hush-hush@p:1")],
+            "none is used, as the endpoint is on this machine: not that of IMTAG_PROXY",
+        ),
+        (&[elsewhere], "none is used: none is set"),
+        (
+            &[elsewhere, proxy, ("NO_PROXY", ".invalid")],
+            "none is used: NO_PROXY names a.invalid",
+        ),
+        (
+            &[elsewhere, proxy, ("IMTAG_PROXY", "direct")],
+            "none is used: IMTAG_PROXY is direct",
+        ),
+    ] {
+        let found = with(variables);
+        assert_eq!(found.check("proxy")["status"], "skipped");
+        assert_eq!(found.check("proxy")["detail"], says);
+    }
+    // the spare host has one, the first none
+    let found = with(&[
+        elsewhere,
+        ("HTTPS_PROXY", "http://p.invalid:1"),
+        ("NO_PROXY", "a.invalid"),
+        ("IMTAG_SPARE_ENDPOINT", "https://b.invalid"),
+    ]);
+    found.names(
+        "dns",
+        4,
+        "the spare host fails too",
+        "correct the endpoint's host",
+    );
+    let says = "none is used: NO_PROXY names a.invalid";
+    assert_eq!(found.check("proxy")["detail"], says);
 }
 
 #[test]

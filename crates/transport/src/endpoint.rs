@@ -123,7 +123,9 @@ impl Endpoint {
     }
 
     /// `host:port`, as proxies are asked for it.
-    pub(crate) fn host_and_port(&self) -> String {
+    #[doc(hidden)] // for the command line
+    #[must_use]
+    pub fn host_and_port(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 

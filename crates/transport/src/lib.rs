@@ -52,7 +52,7 @@ pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{Cause, ChangeError, Error, Phase, ProxyFailure, RunError, Unfinished};
 #[doc(hidden)] // for the command line
-pub use http::Step;
+pub use http::{Step, StepWatcher};
 pub use outcome::Outcome;
 pub use pipeline::batcher::Batcher;
 pub use pipeline::bulk::{Bulk, BulkRun};
@@ -68,6 +68,8 @@ pub use process::{PerProcess, keep_process_id, process_id};
 pub use proxy::InvalidProxy;
 #[doc(hidden)] // for libimtag
 pub use proxy::check_proxy;
+#[doc(hidden)] // for the command line
+pub use proxy::{ProxyChoice, proxy_choice};
 pub use roots::{Roots, UnknownRoots};
 pub use settings_error::SettingsError;
 pub use stats::{Figure, OperationStats, Stats};

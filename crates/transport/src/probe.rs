@@ -6,8 +6,9 @@ use imtag_core::{Identifier, Request};
 
 use crate::call::{Call, CallOptions};
 use crate::client::Client;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, UserSigSource};
-use crate::http::Step;
+use crate::http::{Step, StepWatcher};
 use crate::outcome::Outcome;
 
 /// What a call did on its way.
@@ -18,8 +19,6 @@ pub struct Probe {
     pub steps: Vec<Step>,
     /// The `Date` of the answer, the server's clock, since the Unix epoch.
     pub date: Option<Duration>,
-    /// The proxy that it went through, without user and password.
-    pub proxy: Option<String>,
     /// What the call says.
     pub result: Result<Outcome, Error>,
 }
@@ -40,17 +39,29 @@ impl Client {
         }
     }
 
-    /// Makes a call over a new connection, once whatever it says, and notes each step.
+    /// Where it calls while its endpoint cannot be reached.
     #[doc(hidden)] // for the command line
-    pub fn probe(&self, request: &dyn Request, options: &CallOptions) -> Probe {
+    pub fn spare_endpoint(&self) -> Option<&Endpoint> {
+        let hosts = &self.shared.settings.hosts;
+        hosts.get(1).map(|host| &host.endpoint)
+    }
+
+    /// Makes a call over a new connection, once whatever it says, and notes each step; `watcher` is told as it begins.
+    #[doc(hidden)] // for the command line
+    pub fn probe(
+        &self,
+        request: &dyn Request,
+        options: &CallOptions,
+        watcher: StepWatcher,
+    ) -> Probe {
         let (settings, state) = self.shared.parts();
-        let mut call = Call::new(settings, state, request, options, false).traced();
+        let mut call = Call::new(settings, state, request, options, false).traced(watcher);
         let result = call.run();
-        let trace = call.trace.take().unwrap_or_default();
+        let trace = call.trace.take();
+        let date = trace.as_ref().and_then(|trace| trace.date);
         Probe {
-            steps: trace.steps,
-            date: trace.date,
-            proxy: settings.proxy().map(|proxy| proxy.to_string()),
+            steps: trace.map(|trace| trace.steps).unwrap_or_default(),
+            date,
             result,
         }
     }

@@ -97,30 +97,73 @@ impl ProxySetting {
         endpoint: &Endpoint,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Arc<Proxy>>, InvalidProxy> {
-        match self {
-            // a wrong one is wrong for any endpoint
-            ProxySetting::Url(Err(why)) => Err(why.clone()),
-            _ if endpoint.is_loopback() => Ok(None),
-            ProxySetting::Direct => Ok(None),
-            ProxySetting::Url(Ok(proxy)) => Ok(Some(Arc::clone(proxy))),
-            ProxySetting::Environment => {
-                let variable = |name: &&str| variable(name).filter(|text| !bare(text).is_empty());
-                let exceptions = EXCEPTIONS.iter().find_map(variable);
-                if exceptions.is_some_and(|list| is_exception(&list, endpoint)) {
-                    return Ok(None);
-                }
-                let named = |name| Some((name, variable(&name)?));
-                let Some((name, text)) = VARIABLES.into_iter().find_map(named) else {
-                    return Ok(None);
-                };
+        // a wrong one is wrong for any endpoint
+        if let ProxySetting::Url(Err(why)) = self {
+            return Err(why.clone());
+        }
+        match (self.choice(endpoint, &variable), self) {
+            (ProxyChoice::Setting, ProxySetting::Url(Ok(proxy))) => Ok(Some(Arc::clone(proxy))),
+            (ProxyChoice::Variable(name), _) => {
+                let text = variable(name).unwrap_or_default();
                 let proxy = Proxy::parse(bare(&text)).map(|proxy| Some(Arc::new(proxy)));
                 proxy.map_err(|why| InvalidProxy {
                     variable: Some(name),
                     why,
                 })
             }
+            _ => Ok(None),
         }
     }
+
+    fn choice(
+        &self,
+        endpoint: &Endpoint,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> ProxyChoice {
+        match self {
+            _ if endpoint.is_loopback() => ProxyChoice::ThisMachine,
+            ProxySetting::Direct => ProxyChoice::Direct,
+            ProxySetting::Url(_) => ProxyChoice::Setting,
+            ProxySetting::Environment => {
+                let variable = |name: &str| variable(name).filter(|text| !bare(text).is_empty());
+                let named = VARIABLES.into_iter().find(|name| variable(name).is_some());
+                let Some(named) = named else {
+                    return ProxyChoice::NotSet;
+                };
+                let list = EXCEPTIONS
+                    .into_iter()
+                    .find_map(|name| Some((name, variable(name)?)));
+                match list {
+                    Some((name, list)) if is_exception(&list, endpoint) => {
+                        ProxyChoice::Exception(name)
+                    }
+                    _ => ProxyChoice::Variable(named),
+                }
+            }
+        }
+    }
+}
+
+/// Why an endpoint is called through a proxy, which the setting or this variable names, or through none: none is named, the
+/// setting is `direct`, the endpoint is on this machine, or this variable names its host.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyChoice {
+    Setting,
+    Variable(&'static str),
+    NotSet,
+    Direct,
+    ThisMachine,
+    Exception(&'static str),
+}
+
+/// Why a client with this setting calls an endpoint through a proxy, or through none, in this environment.
+#[doc(hidden)]
+#[must_use]
+pub fn proxy_choice(setting: Option<&str>, endpoint: &Endpoint) -> ProxyChoice {
+    let setting = setting.map_or(ProxySetting::Environment, ProxySetting::read);
+    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+    setting.choice(endpoint, variable)
 }
 
 /// Fails for a setting that cannot be used, where it is to be known before a client is built.

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
 use imtag_emulator::{Emulator, Fault, Generation, Operation};
-use imtag_transport::{CallOptions, Client, GetTags, Phase, Probe};
+use imtag_transport::{CallOptions, Client, GetTags, Phase, Probe, Step};
 use support::behind::{HOST, behind};
 use support::proxy::Kind;
 use support::{builder, emulator, nobody};
@@ -14,12 +16,16 @@ const GET: (Operation, Generation) = (Operation::Get, Generation::AllMemberPush)
 
 fn probe(client: &Client) -> Probe {
     let request = GetTags::new(["administrator"]).unwrap();
-    client.probe(&request, &CallOptions::new())
+    client.probe(&request, &CallOptions::new(), Arc::new(|_| {}))
 }
 
 /// The phases, and whether each failed.
 fn phases(probe: &Probe) -> Vec<(Phase, bool)> {
-    probe.steps.iter().map(|it| (it.phase, it.failed)).collect()
+    probe
+        .steps
+        .iter()
+        .map(|it| (it.phase, it.failure.is_some()))
+        .collect()
 }
 
 fn client(emulator: &Emulator) -> Client {
@@ -83,7 +89,13 @@ fn a_proxy_is_a_step_and_its_tunnel_another() {
         let client = setup.builder(&proxy.url("")).build().unwrap();
         let reached = probe(&client);
         assert!(reached.result.is_ok());
-        assert_eq!(reached.proxy, Some(proxy.url("")));
+        let through = Some(proxy.url(""));
+        assert!(
+            reached
+                .steps
+                .iter()
+                .all(|it| it.proxy.as_deref() == through.as_deref())
+        );
         assert_eq!(
             phases(&reached),
             [Phase::Proxy, Phase::Tunnel, Phase::Handshake, Phase::Write].map(|it| (it, false))
@@ -107,4 +119,25 @@ fn a_spare_host_follows_the_first() {
         (Phase::Write, false),
     ];
     assert_eq!(phases(&probe), expected);
+    let failure = probe.steps[1].failure.as_deref().unwrap();
+    assert!(failure.starts_with("Connection refused"), "{failure}");
+}
+
+#[test]
+fn each_step_is_told_as_it_begins() {
+    let emulator = emulator();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let watcher = {
+        let told = Arc::clone(&told);
+        Arc::new(move |steps: &[Step]| {
+            let last = steps.last().unwrap();
+            assert!(last.time.is_zero());
+            told.lock().unwrap().push(last.phase);
+        })
+    };
+    let request = GetTags::new(["administrator"]).unwrap();
+    let probe = client(&emulator).probe(&request, &CallOptions::new(), watcher);
+    assert!(probe.result.is_ok());
+    let phases: Vec<_> = probe.steps.iter().map(|it| it.phase).collect();
+    assert_eq!(*told.lock().unwrap(), phases);
 }

@@ -65,6 +65,14 @@ impl Output {
         .map_err(CommandError::output)
     }
 
+    /// Writes a part of a result as text, as soon as it is known.
+    pub(crate) fn write(
+        self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CommandError> {
+        print(write).map_err(CommandError::output)
+    }
+
     /// Says why a command has no result, and returns how the process ends.
     pub(crate) fn finish(self, result: Result<Exit, CommandError>) -> Exit {
         let error = match result {

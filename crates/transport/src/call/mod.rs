@@ -20,7 +20,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
 use crate::event::{event, millis};
-use crate::http::{Exchange, Exchanged, Stale, Step};
+use crate::http::{Exchange, Exchanged, Stale, Step, StepWatcher};
 use crate::outage::OutagePlace;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
@@ -62,8 +62,8 @@ pub(crate) struct Call<'c> {
 }
 
 /// What an attempt did.
-#[derive(Default)]
 pub(crate) struct CallTrace {
+    watcher: StepWatcher,
     pub(crate) steps: Vec<Step>,
     /// The answer's `Date`, since the Unix epoch.
     pub(crate) date: Option<Duration>,
@@ -101,11 +101,16 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// The same with one attempt, over a new connection, noting each step.
-    pub(crate) fn traced(self) -> Call<'c> {
+    /// The same with one attempt, over a new connection, noting each step and telling of it.
+    pub(crate) fn traced(self, watcher: StepWatcher) -> Call<'c> {
+        let trace = CallTrace {
+            watcher,
+            steps: Vec::new(),
+            date: None,
+        };
         Call {
             over_new_connection: true,
-            trace: Some(CallTrace::default()),
+            trace: Some(trace),
             ..self
         }
     }
@@ -251,8 +256,8 @@ impl<'c> Call<'c> {
         counted.sent.add(u64::from(sent));
         let date = exchanged.date;
         if let Some(trace) = &mut self.trace {
-            let steps = std::mem::take(&mut exchanged.steps);
-            *trace = CallTrace { steps, date };
+            trace.steps = std::mem::take(&mut exchanged.steps);
+            trace.date = date;
         }
         let read = exchanged.read(self.request);
         let mut cause = match read.and_then(|answer| self.outcome(answer, date)) {
@@ -435,7 +440,7 @@ impl<'c> Call<'c> {
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
             waits_for_connection: !self.retry.counts_waits(),
-            is_traced: self.trace.is_some(),
+            step_watcher: self.trace.as_ref().map(|trace| &trace.watcher),
         })
     }
 

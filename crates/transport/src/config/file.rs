@@ -86,6 +86,7 @@ impl Config {
             has_secret: false,
         };
         let profiles = file.profiles(document.get_ref());
+        let names = profiles.iter().map(|it| it.0.to_owned()).collect();
         if let Some(wanted) = profile {
             let named = profiles.iter().find(|it| it.0 == wanted);
             let Some((_, table)) = named else {
@@ -99,7 +100,10 @@ impl Config {
                 file.table(table, Some(name), false);
             }
         }
-        if file.has_secret {
+        let has_secret = file.has_secret;
+        self.file = Some(path.to_owned());
+        self.profiles = names;
+        if has_secret {
             self.warn_if_others_can_read(path);
         }
         Ok(())

@@ -45,6 +45,10 @@ pub struct Config {
     unknown: Vec<String>,
     warnings: Vec<String>,
     places: Places,
+    /// The settings file, if one was read.
+    file: Option<PathBuf>,
+    /// The profiles that it has.
+    profiles: Vec<String>,
 }
 
 /// A setting as it was given.
@@ -127,6 +131,20 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The settings file that was read.
+    #[doc(hidden)] // for the command line
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The profiles of the settings file that was read.
+    #[doc(hidden)] // for the command line
+    #[must_use]
+    pub fn profiles(&self) -> &[String] {
+        &self.profiles
     }
 
     /// The settings that were given as flags.

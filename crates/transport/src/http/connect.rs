@@ -120,8 +120,9 @@ impl Connector {
         self.host.endpoint.host()
     }
 
-    pub(super) fn has_proxy(&self) -> bool {
-        self.host.proxy.is_some()
+    /// The proxy on the way to it.
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.host.proxy.as_deref()
     }
 
     /// No connection to the host was made, and calls go to another one.

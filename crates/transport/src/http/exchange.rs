@@ -20,7 +20,7 @@ use super::head::{Head, HeadReader};
 use super::hosts::Hosts;
 use super::refused_socket::{Exchanges, Refused};
 use super::resolve::Resolver;
-use super::trace::{Step, Trace};
+use super::trace::{Step, StepWatcher, Trace};
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -53,8 +53,8 @@ pub(crate) struct Exchange<'e> {
     /// Does not count the wait for a free connection as the call's time. Where this machine refuses more sockets, a bulk
     /// run has more requests than connections, and each request still gets its full time.
     pub(crate) waits_for_connection: bool,
-    /// Notes each step.
-    pub(crate) is_traced: bool,
+    /// Notes each step, and tells of it.
+    pub(crate) step_watcher: Option<&'e StepWatcher>,
 }
 
 /// The result of an exchange.
@@ -163,7 +163,7 @@ impl Http {
         }
         let connect_deadline = deadline_from(now, exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
-        context.trace = exchange.is_traced.then(Trace::default);
+        context.trace = exchange.step_watcher.map(Trace::new);
         let takes_pooled = !exchange.over_new_connection;
         let mut host = 0;
         let connection = self.hosts.connection(takes_pooled, now, &mut context);
@@ -356,7 +356,7 @@ mod tests {
             connect_timeout: Duration::MAX,
             over_new_connection: true,
             waits_for_connection: false,
-            is_traced: false,
+            step_watcher: None,
         });
         assert!(exchanged.result.is_err());
         assert!(http.hosts.pool.take(Instant::now()).is_some());

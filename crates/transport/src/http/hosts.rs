@@ -31,7 +31,6 @@ use super::context::Context;
 use super::pool::Pool;
 use super::request_head::RequestHead;
 use super::resolve::Resolver;
-use super::trace::Trace;
 
 /// How long calls go to the spare host before one of them tries the first again.
 const SPARE_FOR: Duration = Duration::from_secs(60);
@@ -183,16 +182,19 @@ impl Hosts {
     fn connect(&self, host: usize, context: &mut Context) -> Result<Connection, Cause> {
         let began = Instant::now();
         let connector = &self.routes[host].connector;
+        let trace = context.trace.iter_mut();
+        trace.for_each(|trace| trace.through(connector.proxy()));
         let connected = connector.connect(context);
-        let mut connection = connected.inspect_err(|_| {
-            context.trace.iter_mut().for_each(Trace::failed);
+        let mut connection = connected.inspect_err(|cause| {
+            let trace = context.trace.iter_mut();
+            trace.for_each(|trace| trace.failed(cause));
         })?;
         connection.host = host;
         self.opened.add(1);
         event!(
             debug,
             host = connector.name(),
-            through_proxy = connector.has_proxy(),
+            through_proxy = connector.proxy().is_some(),
             duration_ms = millis(began.elapsed()),
             "connection opened"
         );

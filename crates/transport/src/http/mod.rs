@@ -38,4 +38,4 @@ mod tunnel;
 pub(crate) use connect::{Host, Tls};
 pub(crate) use exchange::{Exchange, Exchanged, Http, Stale};
 pub(crate) use resolve::Resolver;
-pub use trace::Step;
+pub use trace::{Step, StepWatcher};

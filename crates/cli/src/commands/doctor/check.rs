@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use imtag_core::Code;
+use imtag_transport::Error;
 use serde::{Serialize, Serializer};
 
 use crate::exit::Exit;
@@ -71,7 +72,7 @@ impl Check {
         }
     }
 
-    /// What an answer without a code says of it.
+    /// What an answer that refuses nothing says of it.
     pub(super) fn when_answered(self) -> Option<&'static str> {
         Some(match self {
             Region => "the app is of this data centre",
@@ -107,6 +108,15 @@ impl Check {
         }
     }
 
+    /// How the command ends that finds it failed, where no call says so.
+    fn exit(self) -> Exit {
+        match self {
+            Settings | Credentials | Tls | Clock | Region | App | Rights | Plan | Product
+            | Address => Exit::Settings,
+            Dns | Proxy | Tcp | Service | Quota => Exit::Unavailable,
+        }
+    }
+
     pub(super) fn of_code(code: Code) -> Check {
         let found = Check::ALL
             .into_iter()
@@ -119,6 +129,8 @@ impl Check {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
     Ok,
+    /// Tags can be changed all the same.
+    Warning,
     Failed,
     Skipped,
 }
@@ -132,6 +144,9 @@ pub(super) struct Finding {
     pub(super) detail: String,
     pub(super) remedy: Option<String>,
     pub(super) seconds: Option<f64>,
+    /// How the command ends if it is the first that failed.
+    #[serde(skip)]
+    pub(super) exit: Exit,
 }
 
 /// Why a check fails.
@@ -144,6 +159,31 @@ pub(super) struct Fault {
     pub(super) exit: Exit,
     /// When it showed, of a step on the way to the service.
     pub(super) after: Option<Duration>,
+}
+
+impl Fault {
+    pub(super) fn new(check: Check, detail: impl Into<String>, remedy: impl Into<String>) -> Fault {
+        Fault {
+            check,
+            detail: detail.into(),
+            remedy: remedy.into(),
+            exit: check.exit(),
+            after: None,
+        }
+    }
+
+    /// With the exit code of a call that fails so. What some accounts only are refused for is here the service's.
+    pub(super) fn of_call(self, error: &Error) -> Fault {
+        let exit = Exit::from_call(error);
+        Fault {
+            exit: if exit == Exit::SomeFailed {
+                self.exit
+            } else {
+                exit
+            },
+            ..self
+        }
+    }
 }
 
 impl Finding {
@@ -160,10 +200,20 @@ impl Finding {
         Finding::skipped(check, format!("not known, as {} failed", by.name()))
     }
 
-    pub(super) fn failed(fault: &Fault) -> Finding {
+    pub(super) fn failed(fault: Fault) -> Finding {
+        Finding::of_fault(fault, Status::Failed)
+    }
+
+    /// What is wrong, and does not keep tags from being changed.
+    pub(super) fn warning(fault: Fault) -> Finding {
+        Finding::of_fault(fault, Status::Warning)
+    }
+
+    fn of_fault(fault: Fault, status: Status) -> Finding {
         let finding = Finding {
             remedy: Some(without_secrets(&fault.remedy)),
-            ..Finding::new(fault.check, Status::Failed, fault.detail.clone())
+            exit: fault.exit,
+            ..Finding::new(fault.check, status, fault.detail)
         };
         match fault.after {
             Some(time) => finding.taking(time),
@@ -186,6 +236,7 @@ impl Finding {
             detail: without_secrets(&detail),
             remedy: None,
             seconds: None,
+            exit: Exit::Done,
         }
     }
 }

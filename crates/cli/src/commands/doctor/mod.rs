@@ -2,7 +2,7 @@
 //! over a new connection of the kind that every call has.
 //!
 //! ```text
-//! settings ─► a client ─► one read ─┬─ its way: dns, proxy, tcp, tls ─┬─► a finding a check ─► report
+//! settings ─► a client ─► one read ─┬─ its way: dns, proxy, tcp, tls ─┬─► judge ─► a finding a check ─► report
 //!                │                  ├─ its answer's Date: clock       │
 //!                │                  └─ its answer: service … quota ───┤
 //!                └─ credentials, judged here ─────────────────────────┘
@@ -11,21 +11,28 @@
 //! One fault fails one check. What cannot be looked at because of it is skipped, and says so.
 
 mod check;
+mod judge;
 mod network;
+mod places;
+mod remedy;
 mod report;
 mod service;
 mod settings;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use imtag_transport::{Config, SettingsError};
+use imtag_transport::{Config, SettingsError, Step, StepWatcher};
+use parking_lot::Mutex;
 
 use super::context::Context;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
-use check::{Check, Fault, Finding};
+use check::{Check, Finding};
+use judge::{Evidence, Verdict};
 use network::Way;
-use report::Report;
+use remedy::Remedies;
+use report::Progress;
 use service::Reader;
 
 /// The time for all that goes over the network, unless `--timeout` says otherwise.
@@ -33,155 +40,113 @@ const TIME: Duration = Duration::from_secs(10);
 
 pub(super) fn run(context: &Context<'_>) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
-    let report = match context.cli.settings.with_file() {
-        Ok(config) => examine(context, config, &interrupt),
-        Err(error) => without_client(&context.cli.settings, &error),
+    let settings = &context.cli.settings;
+    let config = match settings.with_file() {
+        Ok(config) => config,
+        Err(error) => return without_client(context, &interrupt, settings, &error),
     };
-    interrupt.busy_with(Busy::Reporting);
+    // so few reads need not wait for what another process may have sent
+    let builder = crate::settings::builder(&config, None).fresh_start(true);
+    match builder.clone().build() {
+        Ok(client) => {
+            let remedies = Arc::new(Remedies::new(&config, &client));
+            let reader = Reader {
+                builder,
+                client,
+                deadline: Instant::now().checked_add(context.timeout().unwrap_or(TIME)),
+                interrupt: interrupt.clone(),
+                remedies,
+            };
+            examine(context, &config, &reader)
+        }
+        Err(error) => without_client(context, &interrupt, &config, &error),
+    }
+}
+
+fn examine(context: &Context<'_>, config: &Config, reader: &Reader) -> Result<Exit, CommandError> {
+    let (client, remedies, interrupt) = (&reader.client, &reader.remedies, &reader.interrupt);
+    let rows = settings::rows(config, Some(client));
+    let mut progress = Progress::new(context.output, interrupt, rows);
+    progress.found(settings::complete(config));
+    let has_key = client.key_has_usual_form().is_some();
+    let credentials = |now| settings::credentials(config, client, now);
+    if has_key {
+        // the time says nothing of a key
+        credentials(since_epoch())
+            .into_iter()
+            .for_each(|it| progress.found(it));
+    }
+    let progress = Arc::new(Mutex::new(progress));
+    interrupt.busy_with(Busy::Calling);
+    let probe = reader.probe(watcher(&progress, remedies));
+    let now = since_epoch();
+    let way = Way::new(&probe.steps, remedies, true);
+    tell_way(&progress, &way);
+    let clock = probe.date.map(|date| network::clock(now, date));
+    let is_wrong = clock.as_ref().is_some_and(Result::is_err);
+    let right_now = judge::right_now(now, probe.date, is_wrong);
+    let waits_for = |what: &str| progress.lock().waits_for(what);
+    let answered = reader.judge(probe.result, &way, &waits_for);
     if interrupt.came() {
         let why = "interrupted; nothing was changed";
         return Err(CommandError::new(Exit::Interrupted, why));
     }
-    context.output.show(&report)?;
-    Ok(report.exit)
-}
-
-fn examine(context: &Context<'_>, config: Config, interrupt: &Interrupt) -> Report {
-    let time = context.timeout().unwrap_or(TIME);
-    let builder = crate::settings::builder(&config, None);
-    let reader = match Reader::new(builder, time, interrupt) {
-        Ok(reader) => reader,
-        Err(error) => return without_client(&config, &error),
-    };
-    interrupt.busy_with(Busy::Calling);
-    let probe = reader.probe();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    let roots = roots(&config);
-    let is_cut = probe.result.as_ref().is_err_and(network::is_on_the_way);
-    let way = Way::new(&probe, is_cut, &reader.client, &roots);
-
-    let clock = network::clock(now, probe.date);
-    // a wrong clock is a fault of its own: a UserSig is judged by the service's
-    let right_now = if clock.is_err() {
-        probe.date.unwrap_or(now)
-    } else {
-        now
-    };
-    let credentials = settings::credentials(&config, &reader.client, right_now);
-    let answered = reader.judge(probe.result.clone());
-
-    let mut found = Found {
-        findings: vec![Finding::ok(
-            Check::Settings,
-            "complete".to_owned() + &warnings(&config),
-        )],
-        faults: Vec::new(),
-    };
-    found.take(clock);
-    found.take(credentials);
-    // the service refuses a UserSig because of what is known already
-    let known = found.faults.first().map(|fault| fault.check);
-    let known = known.filter(|_| answered.is_of_usersig);
-    let mut hidden_by = known;
-    if let Some(fault) = answered.fault.filter(|_| known.is_none()) {
-        hidden_by = Some(fault.check);
-        found.faults.push(Fault {
-            after: way.failed_after(),
-            ..fault
-        });
-    }
-    if let Some(quota) = answered.quota {
-        if quota.is_err() {
-            hidden_by.get_or_insert(Check::Quota);
+    let (is_well, answers) = (answered.is_well, answered.is_of_service());
+    let Verdict { findings, hides } = judge::verdict(Evidence {
+        credentials: credentials(right_now),
+        clock,
+        has_key,
+        answered,
+    });
+    let mut shown = progress.lock();
+    findings.into_iter().for_each(|it| shown.found(it));
+    let by = hides.unwrap_or(Check::Service);
+    shown.end(|check| match (check, check.when_answered()) {
+        (Check::Clock, _) if answers => {
+            Finding::skipped(check, "the answer has no Date to compare with")
         }
-        found.take(quota);
-    }
-    let hidden_by = hidden_by.unwrap_or(Check::Service);
-    found.report(settings::rows(&config), |check| {
-        let by_answer = || {
-            let says = check.when_answered().filter(|_| answered.is_well)?;
-            Some(Finding::ok(check, says))
-        };
-        let finding = way.finding(check).or_else(by_answer);
-        finding.unwrap_or_else(|| Finding::hidden(check, hidden_by))
+        (Check::Service, _) if answers => {
+            let finding = Finding::ok(check, "answers as the service does");
+            way.time_of_answer()
+                .into_iter()
+                .fold(finding, Finding::taking)
+        }
+        (_, Some(says)) if is_well => Finding::ok(check, says),
+        _ => Finding::hidden(check, by),
     })
 }
 
+/// Shows each check of the way as soon as it is known, and what is waited for.
+fn watcher(progress: &Arc<Mutex<Progress>>, remedies: &Arc<Remedies>) -> StepWatcher {
+    let (progress, remedies) = (Arc::clone(progress), Arc::clone(remedies));
+    Arc::new(move |steps: &[Step]| {
+        tell_way(&progress, &Way::new(steps, &remedies, false));
+        if let Some(step) = steps.last() {
+            progress.lock().waits_for(&network::waiting_for(step));
+        }
+    })
+}
+
+fn tell_way(progress: &Mutex<Progress>, way: &Way<'_>) {
+    let checks = [Check::Dns, Check::Proxy, Check::Tcp, Check::Tls];
+    let known = checks.into_iter().filter_map(|check| way.finding(check));
+    let mut progress = progress.lock();
+    known.for_each(|finding| progress.found(finding));
+}
+
+fn since_epoch() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
+}
+
 /// The report where no client can be made.
-fn without_client(config: &Config, error: &SettingsError) -> Report {
-    let found = Found {
-        findings: Vec::new(),
-        faults: vec![Fault {
-            check: Check::Settings,
-            detail: error.to_string() + &warnings(config),
-            remedy: "set or correct what is named here; the settings that there are stand below"
-                .to_owned(),
-            exit: Exit::Settings,
-            after: None,
-        }],
-    };
-    let rows = settings::rows(config);
-    found.report(rows, |check| Finding::hidden(check, Check::Settings))
-}
-
-/// What is no fault and probably a mistake, a line each.
-fn warnings(config: &Config) -> String {
-    let warnings = config.warnings().iter();
-    warnings.map(|it| format!("\nwarning: {it}")).collect()
-}
-
-/// The roots that a certificate is checked by.
-fn roots(config: &Config) -> String {
-    let text = |key: &str| {
-        let given = config.get(key)?.text().ok()?;
-        config.in_place_of(key).is_none().then(|| given.to_owned())
-    };
-    match (text("ca_file"), text("roots")) {
-        (Some(file), _) => format!("the CA file {file}"),
-        (None, Some(roots)) => format!("the {roots} roots"),
-        (None, None) => "the built-in roots".to_owned(),
-    }
-}
-
-/// What was found so far.
-struct Found {
-    findings: Vec<Finding>,
-    faults: Vec<Fault>,
-}
-
-impl Found {
-    fn take(&mut self, result: Result<Finding, Fault>) {
-        match result {
-            Ok(finding) => self.findings.push(finding),
-            Err(fault) => self.faults.push(fault),
-        }
-    }
-
-    /// The report, with `otherwise` for the checks of which nothing is found here.
-    fn report(
-        mut self,
-        settings: Vec<settings::Row>,
-        otherwise: impl Fn(Check) -> Finding,
-    ) -> Report {
-        let findings = Check::ALL.map(|check| {
-            if let Some(fault) = self.faults.iter().find(|it| it.check == check) {
-                return Finding::failed(fault);
-            }
-            let at = self.findings.iter().position(|it| it.check == check);
-            match at {
-                Some(at) => self.findings.swap_remove(at),
-                None => otherwise(check),
-            }
-        });
-        let first = Check::ALL
-            .into_iter()
-            .find_map(|check| self.faults.iter().find(|it| it.check == check));
-        Report {
-            ok: self.faults.is_empty(),
-            exit: first.map_or(Exit::Done, |fault| fault.exit),
-            checks: findings.into(),
-            settings,
-        }
-    }
+fn without_client(
+    context: &Context<'_>,
+    interrupt: &Interrupt,
+    config: &Config,
+    error: &SettingsError,
+) -> Result<Exit, CommandError> {
+    let mut progress = Progress::new(context.output, interrupt, settings::rows(config, None));
+    progress.found(settings::incomplete(config, error));
+    progress.end(|check| Finding::hidden(check, Check::Settings))
 }

@@ -2,20 +2,24 @@
 //!
 //! ```text
 //! read ─┬─ answered ───────────────► three more, apart: does anyone else use the quota?
-//!       ├─ 60007 and its like ─────► up to three more: the next answer is the one that counts
+//!       ├─ 60007, 91000, 502 … ────► up to three more, as a call would be made again: the next answer is the one that counts
+//!       ├─ 70107 and its like ─────► answered: the identifier is no user itself, and need not be
 //!       ├─ 60026, 70016, 70020 ────► the other official hosts, at once: which of them has the app?
 //!       └─ 60027, 60009 ───────────► the other generation of paths: is the app of that product?
 //! ```
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use imtag_core::{Code, Generation, GetTags, Region};
-use imtag_transport::{CallOptions, Client, ClientBuilder, Error, Outcome, Probe, SettingsError};
+use imtag_core::{Code, Generation, GetTags, Region, RetryClass, Scope};
+use imtag_transport::{
+    CallOptions, Cause, Client, ClientBuilder, Error, Outcome, Probe, StepWatcher,
+};
 
 use super::check::{Check, Fault, Finding};
-use super::network::check_of;
-use crate::exit::Exit;
+use super::network::{Way, check_of, is_on_the_way};
+use super::remedy::Remedies;
 use crate::interrupt::Interrupt;
 use crate::output::count;
 
@@ -35,128 +39,170 @@ const OF_ANOTHER_HOST: [i32; 4] = [60006, 60026, 70016, 70020];
 type Read = Result<Outcome, Error>;
 
 /// Reads the identifier's tags.
-pub(super) struct Reader<'r> {
-    builder: ClientBuilder,
+pub(super) struct Reader {
+    pub(super) builder: ClientBuilder,
     pub(super) client: Client,
     /// None: so far away that no clock gets there.
-    deadline: Option<Instant>,
-    interrupt: &'r Interrupt,
+    pub(super) deadline: Option<Instant>,
+    pub(super) interrupt: Interrupt,
+    pub(super) remedies: Arc<Remedies>,
 }
+
+/// Told what is waited for.
+type WaitsFor<'w> = &'w dyn Fn(&str);
 
 /// What the reads found.
 pub(super) struct Answered {
-    /// The first read that the quota let through was answered well.
+    /// A read was answered well.
     pub(super) is_well: bool,
-    /// Why it was not.
+    /// The code of one that was refused.
+    pub(super) code: Option<Code>,
+    /// Why none was answered well.
     pub(super) fault: Option<Fault>,
-    /// That is a UserSig which the service does not take.
-    pub(super) is_of_usersig: bool,
-    /// None if a fault ended the reads.
-    pub(super) quota: Option<Result<Finding, Fault>>,
+    /// What is wrong, and does not keep tags from being changed.
+    pub(super) warnings: Vec<Fault>,
+    /// What is known beside that.
+    pub(super) findings: Vec<Finding>,
 }
 
-impl<'r> Reader<'r> {
-    /// All reads together take no more than `time`.
-    pub(super) fn new(
-        builder: ClientBuilder,
-        time: Duration,
-        interrupt: &'r Interrupt,
-    ) -> Result<Reader<'r>, SettingsError> {
-        // so few reads need not wait for what another process may have sent
-        let builder = builder.fresh_start(true);
-        Ok(Reader {
-            client: builder.clone().build()?,
-            builder,
-            deadline: Instant::now().checked_add(time),
-            interrupt,
-        })
+impl Answered {
+    /// The service answered, whatever it said.
+    pub(super) fn is_of_service(&self) -> bool {
+        use Check::{Dns, Proxy, Service, Tcp, Tls};
+        let failed = self.fault.as_ref().map(|fault| fault.check);
+        !matches!(failed, Some(Dns | Proxy | Service | Tcp | Tls))
     }
+}
 
+/// Reads that a call would make again.
+#[derive(Default)]
+struct Repeated {
+    reads: u32,
+    first: Option<Error>,
+}
+
+impl Repeated {
+    fn add(&mut self, error: Error) {
+        self.reads += 1;
+        self.first.get_or_insert(error);
+    }
+}
+
+impl Reader {
     /// The first read, step by step.
-    pub(super) fn probe(&self) -> Probe {
-        self.read(&self.client, Duration::MAX)
+    pub(super) fn probe(&self, watcher: StepWatcher) -> Probe {
+        self.read(&self.client, Duration::MAX, watcher)
     }
 
     /// Judges the first read, and makes more of them where that says more.
-    pub(super) fn judge(&self, first: Read) -> Answered {
-        let (decisive, quota) = self.look_at_quota(first);
-        let is_well = matches!(decisive, Some(Ok(_)));
-        let error = decisive.and_then(Result::err);
-        Answered {
-            is_well,
-            is_of_usersig: error.as_ref().is_some_and(is_of_usersig),
-            fault: error.map(|error| self.fault(&error)),
-            quota,
-        }
-    }
-
-    /// The first read that is not refused by the quota, if there is one; and whether any was.
-    fn look_at_quota(&self, first: Read) -> (Option<Read>, Option<Result<Finding, Fault>>) {
+    pub(super) fn judge(&self, first: Read, way: &Way<'_>, waits_for: WaitsFor<'_>) -> Answered {
         let began = Instant::now();
-        let (mut decisive, mut refusal) = (None, None);
-        let (mut answered, mut refused) = (0_u32, 0);
-        let mut read = first;
+        let (mut well, mut decisive) = (None, None);
+        let (mut refused, mut failed) = (Repeated::default(), Repeated::default());
+        let (mut read, mut reads) = (first, 0);
         loop {
+            reads += 1;
             match read {
-                Err(error) if is_of_quota(&error) => {
-                    refused += 1;
-                    refusal.get_or_insert(error);
-                }
-                Err(error) => {
-                    // a later one that fails otherwise says nothing of the quota
-                    decisive.get_or_insert(Err(error));
+                Err(error) if is_of_quota(&error) => refused.add(error),
+                Err(error) if is_made_again(&error) => failed.add(error),
+                Err(error) if !is_of_account(&error) => {
+                    decisive = Some(error);
                     break;
                 }
-                well => {
-                    decisive.get_or_insert(well);
+                answered => {
+                    well.get_or_insert(answered);
                 }
             }
-            answered += 1;
-            if answered == READS || !self.pause() {
+            if reads == READS || !self.pause() {
                 break;
             }
-            read = self.read(&self.client, ANOTHER).result;
+            let next = reads + 1;
+            waits_for(&format!("reading again ({next} of {READS})"));
+            read = self.read(&self.client, ANOTHER, Arc::new(|_| {})).result;
         }
-        let quota = match (refusal, &decisive) {
-            (Some(error), _) => Some(Err(Fault {
-                check: Check::Quota,
-                detail: format!(
-                    "{refused} of {answered} reads refused, so others use the quota: {}",
-                    error.reason()
-                ),
-                remedy: error.remedy().to_owned(),
-                exit: Exit::from_call(&error),
-                after: None,
-            })),
-            (None, Some(Ok(_))) => {
-                let detail = format!("{}, none refused", count(answered, "read", "reads"));
-                Some(Ok(Finding::ok(Check::Quota, detail).taking(began.elapsed())))
-            }
-            (None, _) => None,
+        // once one is answered well, a later one says nothing new by failing
+        let (reads, decisive) = match (&well, decisive) {
+            (Some(_), Some(_)) => (reads - 1, None),
+            (_, decisive) => (reads, decisive),
         };
-        (decisive, quota)
+        let mut found = Answered {
+            is_well: well.is_some(),
+            code: decisive.as_ref().and_then(Error::code),
+            fault: decisive.map(|error| self.fault(&error, way, waits_for)),
+            warnings: Vec::new(),
+            findings: Vec::new(),
+        };
+        self.add_repeated(&mut found, reads, failed, way);
+        let is_known = refused.reads == 0 && found.is_well;
+        self.add_repeated(&mut found, reads, refused, way);
+        if is_known {
+            let detail = format!("{}, none refused", count(reads, "read", "reads"));
+            let finding = Finding::ok(Check::Quota, detail).taking(began.elapsed());
+            found.findings.push(finding);
+        }
+        if let Some(Err(error)) = well {
+            let detail = format!(
+                "app, identifier and credentials are accepted; the identifier itself is no user that tags can be read \
+                 of, which others may be all the same: {}",
+                error.reason()
+            );
+            found.findings.push(Finding::ok(Check::App, detail));
+        }
+        found
     }
 
-    fn fault(&self, error: &Error) -> Fault {
+    /// What reads that failed for now say: the service works if another one was answered.
+    fn add_repeated(&self, found: &mut Answered, reads: u32, repeated: Repeated, way: &Way<'_>) {
+        let Some(error) = repeated.first else { return };
+        let is_refused = is_of_quota(&error);
+        let failed = if is_refused {
+            "refused, so others use the quota"
+        } else {
+            "failed"
+        };
+        // no region and no other path is asked for these
+        let mut fault = self.fault(&error, way, &|_| {});
+        fault.detail = format!(
+            "{} of {reads} reads {failed}: {}",
+            repeated.reads, fault.detail
+        );
+        if found.is_well {
+            found.warnings.push(fault);
+        } else if found.fault.is_none() {
+            found.code = error.code();
+            found.fault = Some(fault);
+        }
+    }
+
+    fn fault(&self, error: &Error, way: &Way<'_>, waits_for: WaitsFor<'_>) -> Fault {
+        if is_on_the_way(error) {
+            return way.fault(error);
+        }
         let code = error.code();
-        let number = error.request_id().map(|id| format!(" (request {id})"));
+        let check = code.map_or_else(|| check_of(error), Check::of_code);
         let mut fault = Fault {
-            check: code.map_or_else(|| check_of(error), Check::of_code),
-            detail: error.reason() + &number.unwrap_or_default(),
-            remedy: error.remedy().to_owned(),
-            exit: Exit::from_call(error),
-            after: None,
+            after: way.time_of_answer().filter(|_| check == Check::Service),
+            ..Fault::new(check, said(error), self.remedy(check, error)).of_call(error)
         };
         match code {
-            Some(Code(60026 | 70016 | 70020)) => self.find_region(&mut fault),
-            Some(Code(60009 | 60027)) => self.try_other_generation(&mut fault),
+            Some(Code(60026 | 70016 | 70020)) => self.find_region(&mut fault, waits_for),
+            Some(Code(60009 | 60027)) => self.try_other_generation(&mut fault, waits_for),
             _ => {}
         }
         fault
     }
 
+    fn remedy(&self, check: Check, error: &Error) -> String {
+        match error.code() {
+            Some(code) if check != Check::Service => {
+                self.remedies.of_code(check, code, error.remedy())
+            }
+            _ => self.remedies.of_service(error),
+        }
+    }
+
     /// Asks the hosts of the other regions. The UserSig goes to no other host than the service's own.
-    fn find_region(&self, fault: &mut Fault) {
+    fn find_region(&self, fault: &mut Fault, waits_for: WaitsFor<'_>) {
         let host = self.client.endpoint().host();
         let is_here = |region: &Region| [region.host(), region.spare_host()].contains(&host);
         let mut others = Region::ALL.to_vec();
@@ -169,6 +215,7 @@ impl<'r> Reader<'r> {
             let builder = self.builder.clone().region(region);
             self.read_with(builder.spare_endpoint("none"))
         };
+        waits_for("asking the hosts of the other regions");
         let answers: Vec<(Region, Option<Read>)> = thread::scope(|scope| {
             let asked = others.into_iter().map(|region| {
                 let thread = thread::Builder::new().spawn_scoped(scope, move || ask(region));
@@ -191,7 +238,7 @@ impl<'r> Reader<'r> {
         if let Some((region, _)) = answers.iter().find(|it| has_app(&it.1)) {
             fault.check = Check::Region;
             fault.detail += &format!("; the host of {region} has the app");
-            fault.remedy = to_set("region", region.name());
+            fault.remedy = self.remedies.to_set("region", region.name());
             return;
         }
         let is_silent = |answer: &Option<Read>| match answer {
@@ -204,17 +251,22 @@ impl<'r> Reader<'r> {
             "; of the {} other regions none has the app, and {silent} gave no answer",
             answers.len()
         );
+        if silent == 0 {
+            let sentence = "use the SDKAppID that the console shows: no region has this one";
+            fault.remedy = self.remedies.with_places(sentence, &["sdkappid"]);
+        }
     }
 
-    fn try_other_generation(&self, fault: &mut Fault) {
+    fn try_other_generation(&self, fault: &mut Fault, waits_for: WaitsFor<'_>) {
         let other = match self.client.rules().generation {
             Generation::AllMemberPush => Generation::Timpush,
             Generation::Timpush => Generation::AllMemberPush,
         };
+        waits_for(&format!("trying the paths of {other}"));
         match self.read_with(self.builder.clone().generation(other)) {
             Some(Ok(_)) => {
                 fault.detail += &format!("; the paths of {other} answer well");
-                fault.remedy = to_set("generation", other.name());
+                fault.remedy = self.remedies.to_set("generation", other.name());
             }
             Some(Err(error)) => {
                 fault.detail += &format!("; the paths of {other}: {}", error.reason());
@@ -225,16 +277,16 @@ impl<'r> Reader<'r> {
 
     fn read_with(&self, builder: ClientBuilder) -> Option<Read> {
         let client = builder.build().ok()?;
-        Some(self.read(&client, ANOTHER).result)
+        Some(self.read(&client, ANOTHER, Arc::new(|_| {})).result)
     }
 
-    fn read(&self, client: &Client, at_most: Duration) -> Probe {
+    fn read(&self, client: &Client, at_most: Duration, watcher: StepWatcher) -> Probe {
         let account = [client.identifier().as_str()];
         let request = GetTags::with_rules(client.rules(), account);
         let request = request.expect("an identifier keeps the limits of an account");
         let time = self.left().min(at_most);
         let options = CallOptions::new().timeout(time).attempt_timeout(time);
-        client.probe(&request, &options.cancel(self.interrupt.token()))
+        client.probe(&request, &options.cancel(self.interrupt.token()), watcher)
     }
 
     /// Waits until the next read. False: there is no time for it, or Ctrl-C has come.
@@ -258,16 +310,25 @@ fn is_of_quota(error: &Error) -> bool {
     code.is_some_and(|code| Check::of_code(code) == Check::Quota)
 }
 
-fn is_of_usersig(error: &Error) -> bool {
-    error
-        .code()
-        .is_some_and(|code| code.usersig_fault().is_some())
+/// A call that fails so is made again, and so may succeed.
+fn is_made_again(error: &Error) -> bool {
+    match (error.code(), error.cause()) {
+        (Some(code), _) => matches!(code.retry(), RetryClass::Backoff | RetryClass::OnceLater),
+        (None, Cause::Network { .. } | Cause::HttpStatus { .. } | Cause::NotUnderstood(_)) => {
+            error.retryable() && check_of(error) == Check::Service
+        }
+        _ => false,
+    }
 }
 
-/// `set the region tokyo: IMTAG_REGION, --region, or region in the settings file`.
-fn to_set(key: &str, value: &str) -> String {
-    format!(
-        "set the {key} {value}: IMTAG_{}, --{key}, or {key} in the settings file",
-        key.to_uppercase()
-    )
+/// The service refuses an account, and took all that stands before it: app, identifier, UserSig and plan.
+fn is_of_account(error: &Error) -> bool {
+    let code = error.code().filter(|code| code.0 != 70398);
+    code.is_some_and(|code| code.scope() == Scope::Account)
+}
+
+/// Why, and the service's number for the request.
+fn said(error: &Error) -> String {
+    let number = error.request_id().map(|id| format!(" (request {id})"));
+    error.reason() + &number.unwrap_or_default()
 }

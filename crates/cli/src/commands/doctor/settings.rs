@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use imtag_core::usersig::Unverified;
-use imtag_core::{Identifier, SdkAppId, UserSig};
-use imtag_transport::{Client, Config, Given, Kind, SETTINGS, Setting};
+use imtag_core::{Code, Identifier, SdkAppId, UserSig, UserSigFault};
+use imtag_transport::{
+    Client, Config, Given, Kind, ProxyChoice, SETTINGS, Setting, SettingsError, proxy_choice,
+};
 use serde::Serialize;
 
 use super::check::{Check, Fault, Finding, in_words};
-use crate::exit::Exit;
+use super::places::{place, with_places};
 use crate::output::without_secrets;
+
+/// A UserSig that ends so soon is no mistake yet.
+const SOON: Duration = Duration::from_secs(3_600);
 
 /// A setting, and where it comes from. The names of the fields are a promise to programs: see the README.
 #[derive(Debug, Serialize)]
@@ -21,15 +26,51 @@ pub(super) struct Row {
     pub(super) from: String,
 }
 
+/// Settings that a client can be made of.
+pub(super) fn complete(config: &Config) -> Finding {
+    let warnings: Vec<_> = config.warnings().iter().map(String::as_str).collect();
+    if warnings.is_empty() {
+        return Finding::ok(Check::Settings, "complete");
+    }
+    let detail = format!("complete, but\n{}", warnings.join("\n"));
+    let remedy = "correct it if it is a mistake";
+    Finding::warning(Fault::new(Check::Settings, detail, remedy))
+}
+
+/// Settings that no client can be made of.
+pub(super) fn incomplete(config: &Config, error: &SettingsError) -> Finding {
+    let warnings = config.warnings().iter();
+    let warnings: String = warnings.map(|it| format!("\nwarning: {it}")).collect();
+    let mut fault = Fault::new(
+        Check::Settings,
+        error.to_string() + &warnings,
+        "set or correct what is named here; the settings that there are stand below",
+    );
+    let profiles = config.profiles();
+    if let (Some(file), [first, ..], None) = (config.file(), profiles, config.get("profile")) {
+        let names = profiles.join(", ");
+        fault.detail += &format!(
+            "\n{} has profiles, and none was asked for: {names}",
+            file.display()
+        );
+        fault.remedy = format!(
+            "ask for a profile, such as --profile {first} or IMTAG_PROFILE={first}, or set or correct what is named here"
+        );
+    }
+    Finding::failed(fault)
+}
+
 /// Every setting that is set, or has a default.
-pub(super) fn rows(config: &Config) -> Vec<Row> {
+pub(super) fn rows(config: &Config, client: Option<&Client>) -> Vec<Row> {
     let row = |setting: &'static Setting| {
         let (key, other) = (setting.key, config.in_place_of(setting.key));
         let Some(given) = config.get(key) else {
+            let default = setting.default.filter(|_| other.is_none())?;
+            let (value, from) = unset(config, client, key, default);
             return Some(Row {
                 setting: key,
-                value: Some(setting.default.filter(|_| other.is_none())?.to_owned()),
-                from: "default".to_owned(),
+                value,
+                from,
             });
         };
         let unused = other.map(|other| format!("; not used, as {other} is set"));
@@ -42,7 +83,37 @@ pub(super) fn rows(config: &Config) -> Vec<Row> {
     SETTINGS.iter().filter_map(row).collect()
 }
 
-/// A proxy may hold a password, also in a form that cannot be read. The check of it says which it is.
+/// What holds for a setting that is not set, as far as it is known.
+fn unset(
+    config: &Config,
+    client: Option<&Client>,
+    key: &str,
+    default: &str,
+) -> (Option<String>, String) {
+    let by_default = |value: &str| (Some(value.to_owned()), "default".to_owned());
+    match (key, client) {
+        ("config", _) => match config.file() {
+            Some(file) => by_default(&file.display().to_string()),
+            None => by_default(&format!("{default}: it is not")),
+        },
+        ("proxy", Some(client)) => match proxy_choice(None, client.endpoint()) {
+            ProxyChoice::Variable(name) => (None, name.to_owned()),
+            ProxyChoice::Exception(name) => {
+                by_default(&format!("none: {name} names the endpoint's host"))
+            }
+            ProxyChoice::ThisMachine => by_default("none: the endpoint is on this machine"),
+            _ => by_default("none: neither HTTPS_PROXY nor ALL_PROXY is set"),
+        },
+        ("spare_endpoint", Some(client)) => match client.spare_endpoint() {
+            Some(spare) => by_default(&spare.host_and_port()),
+            None => by_default("none"),
+        },
+        _ => by_default(default),
+    }
+}
+
+/// None of what may be a secret. A proxy may hold a password, also in a form that cannot be read, and so may any text that
+/// has an `@`, as a URL has behind a password. An identifier may have one too.
 fn shown(given: &Given) -> Option<String> {
     let setting = given.setting;
     if setting.kind == Kind::Secret || setting.key == "proxy" {
@@ -52,15 +123,35 @@ fn shown(given: &Given) -> Option<String> {
         Kind::Path => given.path().map(|path| path.display().to_string()),
         _ => given.text().map(str::to_owned),
     };
-    Some(without_secrets(&text.unwrap_or_else(|why| why)))
+    let text = text.unwrap_or_else(|why| why);
+    let may_hold_password = match setting.key {
+        "identifier" => text.contains("://") || text.contains(':') && text.contains('@'),
+        _ if setting.kind == Kind::Path => text.contains("://") && text.contains('@'),
+        _ => text.contains('@'),
+    };
+    (!may_hold_password).then(|| without_secrets(&text))
 }
 
-/// `--region`, `IMTAG_REGION`, `config.toml, line 3`, `[profile.live] of config.toml, line 7`.
-fn place(given: &Given) -> String {
-    let name = given.to_string();
-    let in_file = name.strip_prefix(&format!("{} in ", given.setting.key));
-    let line = given.line().map(|line| format!(", line {line}"));
-    in_file.unwrap_or(&name).to_owned() + &line.unwrap_or_default()
+/// What this machine can see of credentials that may be refused.
+pub(super) struct Suspicion {
+    pub(super) why: Unverified,
+    pub(super) fault: Fault,
+}
+
+impl Suspicion {
+    /// Whether a refusal by this code follows from it.
+    pub(super) fn explains(&self, code: Code) -> bool {
+        use UserSigFault::{Expired, Unclear};
+        let fault = code.usersig_fault();
+        match self.why {
+            Unverified::Expired => matches!(fault, Some(Expired | Unclear)),
+            // the app that is called is not the one that is meant
+            Unverified::OtherApp => {
+                fault.is_some() || matches!(code.0, 60006 | 60026 | 70016 | 70020)
+            }
+            _ => fault.is_some(),
+        }
+    }
 }
 
 /// Judges the credentials of a client at `now`, since the Unix epoch: the form of a key, all of a UserSig except its
@@ -69,48 +160,81 @@ pub(super) fn credentials(
     config: &Config,
     client: &Client,
     now: Duration,
-) -> Result<Finding, Fault> {
-    let ok = |detail: String| Ok(Finding::ok(Check::Credentials, detail));
+) -> Result<Finding, Suspicion> {
+    let ok = |detail: &str| Ok(Finding::ok(Check::Credentials, detail));
     match client.key_has_usual_form() {
-        Some(true) => ok("a secret key of the usual form, 64 hexadecimal characters".to_owned()),
-        Some(false) => {
-            ok("a secret key, but not of the usual form, 64 hexadecimal characters".to_owned())
-        }
+        Some(true) => ok("a secret key of the usual form, 64 hexadecimal characters"),
+        Some(false) => ok("a secret key, but not of the usual form, 64 hexadecimal characters"),
         None => {
             let text = config.get("usersig").and_then(|it| it.text().ok());
-            let valid = valid_for(text, client.sdkappid(), client.identifier(), now)?;
-            ok(format!(
-                "a UserSig for this app and identifier, valid for {} more; only the service can verify it",
+            let usersig = text.unwrap_or_default();
+            let (app, identifier) = (client.sdkappid(), client.identifier());
+            let valid = valid_for(usersig, app, identifier, now);
+            let valid = valid.map_err(|why| suspicion(config, why))?;
+            let detail = format!(
+                "a UserSig for this app and identifier, valid for {} more",
                 in_words(valid)
-            ))
+            );
+            if valid >= SOON {
+                return Ok(Finding::ok(
+                    Check::Credentials,
+                    detail + "; only the service can verify it",
+                ));
+            }
+            let remedy = with_places(
+                config,
+                "make a new UserSig, valid for 24 hours or more",
+                &["usersig"],
+            );
+            Ok(Finding::warning(Fault::new(
+                Check::Credentials,
+                detail,
+                remedy,
+            )))
         }
+    }
+}
+
+fn suspicion(config: &Config, why: Unverified) -> Suspicion {
+    let (sentence, keys) = match why {
+        Unverified::Malformed => (
+            "copy the UserSig whole, without blanks or line ends in it, or make a new one",
+            &["usersig"][..],
+        ),
+        Unverified::WithUserbuf => ("make a UserSig without a userbuf", &["usersig"][..]),
+        Unverified::OtherIdentifier => (
+            "set the identifier that the UserSig was made for, or make one for this identifier",
+            &["identifier", "usersig"][..],
+        ),
+        Unverified::OtherApp => (
+            "set the SDKAppID that the UserSig was made for, or make one for this SDKAppID",
+            &["sdkappid", "usersig"][..],
+        ),
+        Unverified::Expired => (
+            "make a new UserSig, valid for 24 hours or more",
+            &["usersig"][..],
+        ),
+        Unverified::WrongSignature => (
+            "make the UserSig with the key of this very app",
+            &["usersig"][..],
+        ),
+    };
+    let remedy = with_places(config, sentence, keys);
+    Suspicion {
+        fault: Fault::new(Check::Credentials, why.to_string(), remedy),
+        why,
     }
 }
 
 /// How long it is still valid.
 fn valid_for(
-    usersig: Option<&str>,
+    usersig: &str,
     app: SdkAppId,
     identifier: &Identifier,
     now: Duration,
-) -> Result<Duration, Fault> {
-    let usersig = UserSig::new(usersig.unwrap_or_default()).map_err(|_| Unverified::Malformed);
-    let verified = usersig.and_then(|it| it.verify_without_key(app, identifier.as_str(), now));
-    let verified = verified.map_err(|why| Fault {
-        check: Check::Credentials,
-        detail: why.to_string(),
-        remedy: match why {
-            Unverified::Malformed => "copy the UserSig whole, or make a new one",
-            Unverified::WithUserbuf => "make a UserSig without a userbuf",
-            Unverified::OtherIdentifier => "make a UserSig for the identifier that is set",
-            Unverified::OtherApp => "make a UserSig for the SDKAppID that is set",
-            Unverified::Expired => "make a new UserSig, valid for 24 hours or more",
-            Unverified::WrongSignature => "make the UserSig with the key of this very app",
-        }
-        .to_owned(),
-        exit: Exit::Settings,
-        after: None,
-    })?;
+) -> Result<Duration, Unverified> {
+    let usersig = UserSig::new(usersig).map_err(|_| Unverified::Malformed)?;
+    let verified = usersig.verify_without_key(app, identifier.as_str(), now)?;
     let ends = verified.made_at.saturating_add(verified.valid_for);
     Ok(ends.saturating_sub(now))
 }
