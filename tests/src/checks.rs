@@ -215,6 +215,7 @@ fn packaged() -> Command {
     let mut command = cargo(["package", "--allow-dirty"]);
     for package in [
         "imtag-core",
+        "imtag-local-server",
         "imtag-transport",
         "imtag-wire",
         "imtag-emulator",

@@ -10,7 +10,7 @@ use crate::files::{assert_none, read};
 use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 9] = [
+const OURS: [(&str, &[&str]); 10] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-checks",
@@ -21,8 +21,12 @@ const OURS: [(&str, &[&str]); 9] = [
         &["imtag-core", "imtag-emulator", "imtag-transport"],
     ),
     ("imtag-core", &[]),
-    ("imtag-emulator", &["imtag-core", "imtag-wire"]),
+    (
+        "imtag-emulator",
+        &["imtag-core", "imtag-local-server", "imtag-wire"],
+    ),
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
+    ("imtag-local-server", &[]),
     ("imtag-transport", &["imtag-core"]),
     ("imtag-wire", &["imtag-core"]),
     (
@@ -124,6 +128,7 @@ fn a_dependency_against_the_direction_or_not_on_the_list_is_not_allowed() {
         ("imtag-transport", "imtag-emulator", "dev", true, true),
         ("imtag-transport", "imtag-core", "", true, true),
         ("imtag-core", "imtag-emulator", "dev", true, false),
+        ("imtag-local-server", "imtag-core", "", true, false),
         ("imtag-core", "proptest", "dev", false, true),
         ("imtag-core", "tokio", "", false, false),
         ("imtag-core", "cc", "build", false, false),

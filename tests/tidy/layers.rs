@@ -4,10 +4,11 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 10] = [
+pub(super) const LAYERS: [(&str, &Layers); 11] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
+    ("crates/local-server/src", LOCAL_SERVER),
     ("crates/emulator/src", EMULATOR),
     ("crates/wire/src", WIRE),
     ("crates/cli/src", CLI),
@@ -48,9 +49,16 @@ const FFI: &Layers = &[
     "batcher bulk from_env requests",
 ];
 
+const LOCAL_SERVER: &Layers = &[
+    "certificate head limits names process progress socket",
+    "body caller guarded listener shared tls",
+    "connection",
+    "server",
+];
+
 const EMULATOR: &Layers = &[
-    "names rng tags target",
-    "error quota tls users",
+    "rng tags target",
+    "error quota users",
     "counter disk folder identity log request store",
     "apply fault fault_json fault_queue wire",
     "service",

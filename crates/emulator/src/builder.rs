@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::{Limits, SdkAppId, SecretKey};
+use imtag_core::{Limits, Region, SdkAppId, SecretKey};
+use imtag_local_server::Names;
 
 use crate::disk::Disk;
 use crate::emulator::Emulator;
@@ -13,7 +14,6 @@ use crate::error::StartError;
 use crate::folder::Folder;
 use crate::handler::Context;
 use crate::identity;
-use crate::names::Names;
 use crate::quota::Window;
 use crate::service::{Service, Settings};
 
@@ -213,7 +213,7 @@ impl Builder {
     /// Where the settings do not fit, the port is taken, or the system denies what is needed.
     pub fn start(self) -> Result<Emulator, StartError> {
         let address = self.resolve()?;
-        let names = Names::new(&self.names, &self.address, address.ip())?;
+        let names = Names::new(&self.names, &self.address, address.ip(), &official_hosts())?;
         let folder = self.data.as_deref().map(Folder::open).transpose()?;
         let mut data = folder.map(Disk::open).transpose()?;
         let folder = data.as_ref().map(|(disk, _)| &disk.folder);
@@ -260,4 +260,12 @@ impl Builder {
         }
         Ok(address)
     }
+}
+
+/// What clients of the service ask for.
+fn official_hosts() -> Vec<&'static str> {
+    let regions = Region::ALL.into_iter();
+    regions
+        .flat_map(|region| [region.host(), region.spare_host()])
+        .collect()
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use imtag_core::{SdkAppId, SecretKey};
+use imtag_local_server::{Authority, Limits, Listener, runtime};
 use parking_lot::{Condvar, Mutex};
-use tokio::net::TcpListener;
-use tokio::runtime::{self, Runtime};
-use tokio::sync::{oneshot, watch};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::error::{DataError, StartError};
 use crate::fault::Fault;
@@ -24,12 +25,13 @@ use crate::fault_queue::{ProbabilisticFault, StandingFault};
 use crate::handler::Context;
 use crate::log::Arrived;
 use crate::quota::Stats;
+use crate::request::BODY_BYTES_AT_MOST;
 use crate::router;
 use crate::server::Server;
 use crate::service::Service;
 use crate::target::Target;
-use crate::tls::Tls;
 
+const THREADS: &str = "imtag-emulator";
 /// Tasks never block, so this is only reached where the system starves the threads.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,10 +41,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Emulator {
     service: Arc<Service>,
     address: SocketAddr,
-    tls: Option<Arc<Tls>>,
+    tls: Option<Arc<Authority>>,
     secret_key_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
-    disconnect: watch::Sender<()>,
+    connections: imtag_local_server::Server,
     running: Mutex<Option<Running>>,
     stopped: Arc<Stopped>,
 }
@@ -59,38 +61,44 @@ impl Emulator {
     pub(crate) fn launch(
         address: SocketAddr,
         context: Context,
-        tls: Option<Arc<Tls>>,
+        tls: Option<Arc<Authority>>,
         secret_key_file: Option<PathBuf>,
         ca_file: Option<PathBuf>,
     ) -> Result<Emulator, StartError> {
-        let listener = std::net::TcpListener::bind(address);
-        let refused = |source| StartError::Listen { address, source };
-        let listener = listener.map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        let runtime = runtime().map_err(StartError::Threads)?;
+        let runtime = runtime(THREADS, workers()).map_err(StartError::Threads)?;
         let listener = {
             let _within = runtime.enter();
-            TcpListener::from_std(listener).map_err(refused)?
+            let refused = |source| StartError::Listen { address, source };
+            Listener::tcp(address).map_err(refused)?
         };
-
+        let address = listener.address().unwrap_or(address);
         let service = Arc::clone(&context.service);
-        let (disconnect, disconnected) = watch::channel(());
+        let connections = imtag_local_server::Server::new(limits(context.read_timeout));
         let server = Server {
             router: router::router(context.clone()),
             context,
             tls: tls.clone(),
-            disconnect: disconnected,
+        };
+        let accepting = {
+            let connections = connections.clone();
+            async move {
+                let serve = |connection| {
+                    let server = server.clone();
+                    server.context.service.state().counts.connections += 1;
+                    server.serve(connection)
+                };
+                connections.accept(listener, serve).await;
+            }
         };
         let stopped = Arc::new(Stopped::default());
-        let running = run(runtime, server, listener, Arc::clone(&stopped));
+        let running = run(runtime, accepting, Arc::clone(&stopped));
         Ok(Emulator {
             service,
             address,
             tls,
             secret_key_file,
             ca_file,
-            disconnect,
+            connections,
             running: Mutex::new(Some(running.map_err(StartError::Threads)?)),
             stopped,
         })
@@ -118,7 +126,7 @@ impl Emulator {
     /// The certificate to trust, in PEM; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
-        self.tls.as_ref().map(|tls| tls.ca_pem.as_str())
+        self.tls.as_ref().map(|tls| tls.ca_pem())
     }
 
     /// The file of that certificate, if the data are to last: it stays the same for ten years.
@@ -245,7 +253,7 @@ impl Emulator {
 
     /// Closes all connections, as a gateway that restarts does. New ones are taken.
     pub fn disconnect(&self) {
-        self.disconnect.send_replace(());
+        self.connections.disconnect();
     }
 
     /// Waits until no request is being handled or held in a delay, so that no effect is still to come; false where
@@ -290,33 +298,39 @@ impl fmt::Debug for Emulator {
     }
 }
 
-fn runtime() -> std::io::Result<Runtime> {
-    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-    runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("imtag-emulator")
-        .enable_io()
-        .enable_time()
-        .build()
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
+}
+
+/// Callers wait as long as they like for what a fault brings them, and as many as come are served.
+fn limits(read_timeout: Duration) -> Limits {
+    Limits {
+        connections: usize::MAX,
+        head: read_timeout,
+        idle: read_timeout,
+        body_bytes: BODY_BYTES_AT_MOST,
+        body: read_timeout,
+        write: Duration::MAX,
+        ..Limits::default()
+    }
 }
 
 /// Drives the runtime on a thread of its own: a runtime must not be dropped within another one.
 fn run(
     runtime: Runtime,
-    server: Server,
-    listener: TcpListener,
+    accepting: impl Future<Output = ()> + Send + 'static,
     stopped: Arc<Stopped>,
 ) -> std::io::Result<Running> {
     let (stop, until_stopped) = oneshot::channel();
     let drive = move || {
-        runtime.spawn(server.accept(listener));
+        runtime.spawn(accepting);
         // An error says that the emulator is gone, which is a reason to stop too.
         let _ = runtime.block_on(until_stopped);
         runtime.shutdown_timeout(STOP_TIMEOUT);
         *stopped.0.lock() = true;
         stopped.1.notify_all();
     };
-    let thread = thread::Builder::new().name("imtag-emulator".to_owned());
+    let thread = thread::Builder::new().name(THREADS.to_owned());
     let thread = thread.spawn(drive)?;
     Ok(Running { stop, thread })
 }

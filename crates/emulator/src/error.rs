@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use imtag_core::InvalidIdentifier;
-
-use crate::names::InvalidName;
+use imtag_local_server::InvalidName;
 
 /// Why an emulator does not start.
 #[derive(Debug, thiserror::Error)]

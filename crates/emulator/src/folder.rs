@@ -27,7 +27,6 @@ use serde_json::json;
 use tempfile::{NamedTempFile, PersistError};
 
 use crate::error::DataError;
-use crate::tls::is_ca_pem;
 
 /// The format of all that is in the folder. A later one may add fields, which this one ignores.
 const FORMAT: u32 = 2;
@@ -294,6 +293,16 @@ fn close_to_others(file: &File) -> io::Result<()> {
         return Ok(());
     }
     file.set_permissions(Permissions::from_mode(0o600))
+}
+
+/// What the authority vouches for.
+pub(crate) const SERVER: &str = "imtag emulator";
+
+/// True for the certificate of an emulator's authority in PEM, and nothing else beside it: such a file may be written
+/// over by the next one's.
+#[must_use]
+pub fn is_ca_pem(text: &[u8]) -> bool {
+    imtag_local_server::is_ca_pem(SERVER, text)
 }
 
 #[cfg(test)]

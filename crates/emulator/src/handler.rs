@@ -9,10 +9,10 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use imtag_local_server::Names;
 use imtag_wire::{Answer, Refusal};
 
 use crate::fault::{Fault, Kind};
-use crate::names::Names;
 use crate::request::Request;
 use crate::service::{InFlight, Service, Ticket, request_id};
 use crate::wire::{self, Line};
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
 ) -> Response {
     *line.drip() = None;
     let (parts, body) = request.into_parts();
-    let Some(request) = Request::receive(parts, body, context.read_timeout).await else {
+    let Some(request) = Request::receive(parts, body).await else {
         return line.cut().await;
     };
     let in_flight = InFlight::start(context.service);
@@ -112,6 +112,7 @@ fn apply_fault(
 #[cfg(test)]
 mod tests {
     use imtag_core::{Generation, Identifier, Operation, UserSig};
+    use imtag_local_server::Peer;
     use tokio::task::JoinHandle;
     use tokio::time::{Instant, sleep};
 
@@ -149,8 +150,8 @@ mod tests {
         let body = r#"{"UserTags":[{"To_Account":"a","Tags":["t"]}]}"#;
         let request = hyper::Request::builder().method("POST").uri(target);
         let (parts, body) = request.body(body.into()).unwrap().into_parts();
-        let request = Request::receive(parts, body, SECOND).await.unwrap();
-        let line = Line::new(([127, 0, 0, 1], 1).into());
+        let request = Request::receive(parts, body).await.unwrap();
+        let line = Line::new(Peer::Tcp(([127, 0, 0, 1], 1).into()));
         tokio::spawn(handle(InFlight::start(Arc::clone(service)), request, line))
     }
 

@@ -7,13 +7,12 @@
 use std::path::PathBuf;
 
 use imtag_core::{Identifier, SdkAppId, SecretKey};
+use imtag_local_server::{Authority, Names};
 use imtag_wire::{Credentials, Refusal, verify};
 use tokio_rustls::rustls::crypto::ring;
 
 use crate::error::{DataError, StartError};
-use crate::folder::{Folder, Owner};
-use crate::names::Names;
-use crate::tls::{self, Tls};
+use crate::folder::{Folder, Owner, SERVER};
 
 /// The app, unless another is given.
 const DEFAULT_SDKAPPID: u32 = 1_400_000_000;
@@ -111,18 +110,19 @@ pub(crate) fn tls(
     names: &Names,
     folder: Option<&Folder>,
     kept: Option<String>,
-) -> Result<(Tls, Option<PathBuf>), StartError> {
-    let make = || tls::ca_key().map_err(StartError::Certificate);
+) -> Result<(Authority, Option<PathBuf>), StartError> {
+    let make = || Authority::key().map_err(StartError::Certificate);
     let ca_key = match folder {
         Some(folder) => folder.secret(CA_KEY, make)?,
         None => make()?,
     };
-    let tls = Tls::new(&ca_key, kept.clone(), names).map_err(StartError::Certificate)?;
+    let tls = Authority::new(SERVER, &ca_key, kept.clone(), names);
+    let tls = tls.map_err(StartError::Certificate)?;
     let Some(folder) = folder else {
         return Ok((tls, None));
     };
-    if kept.as_ref() != Some(&tls.ca_pem) {
-        folder.keep_certificate(CA, &tls.ca_pem)?;
+    if kept.as_deref() != Some(tls.ca_pem()) {
+        folder.keep_certificate(CA, tls.ca_pem())?;
     }
     Ok((tls, Some(folder.file(CA))))
 }

@@ -1,18 +1,17 @@
 //! A request as it came off the wire, before anything is read into it: its route, its body, and what it gets where it
 //! is on no route.
 
-use std::error::Error;
-use std::time::Duration;
+use std::error::Error as _;
 
 use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
+use imtag_local_server::{BodyError, read_whole};
 use imtag_wire::{Query, Refusal, Route, shown_method, shown_path};
 
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
-const BODY_BYTES_AT_MOST: usize = 4 * 1024 * 1024;
+pub(crate) const BODY_BYTES_AT_MOST: u64 = 4 * 1024 * 1024;
 /// What gzip begins with, and no JSON does.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
@@ -32,10 +31,10 @@ pub(crate) struct Request {
 
 impl Request {
     /// Reads the body; `None` where it does not come whole, be it that the caller hangs up or is too slow.
-    pub(crate) async fn receive(parts: Parts, body: Body, timeout: Duration) -> Option<Request> {
-        let body = match tokio::time::timeout(timeout, whole(body)).await.ok()? {
+    pub(crate) async fn receive(parts: Parts, body: Body) -> Option<Request> {
+        let body = match read_whole(body).await {
             Ok(body) => Some(body),
-            Err(error) if error.is::<LengthLimitError>() => None,
+            Err(error) if is_too_large(&error) => None,
             Err(_) => return None,
         };
         let path = parts.uri.path();
@@ -77,16 +76,9 @@ impl Request {
     }
 }
 
-/// The body in memory of its own, piece by piece: a piece takes more than its bytes, and keeps a connection's buffer.
-async fn whole(body: Body) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
-    let mut body = Limited::new(body, BODY_BYTES_AT_MOST);
-    let mut whole = Vec::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(piece) = frame?.into_data() {
-            whole.extend_from_slice(&piece);
-        }
-    }
-    Ok(whole.into_boxed_slice().into())
+fn is_too_large(error: &axum::Error) -> bool {
+    let error = error.source().and_then(|it| it.downcast_ref());
+    matches!(error, Some(BodyError::TooLarge { .. }))
 }
 
 /// Why no route takes a request.
@@ -161,7 +153,7 @@ mod tests {
             Ok::<_, Infallible>(Bytes::from_owner(Piece(Arc::clone(&alive))))
         });
         let body = Body::from_stream(stream::iter(pieces));
-        assert_eq!(whole(body).await.unwrap(), "x".repeat(1000));
+        assert_eq!(read_whole(body).await.unwrap(), "x".repeat(1000));
     }
 
     struct Piece(#[expect(dead_code)] Arc<()>);

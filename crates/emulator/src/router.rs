@@ -10,10 +10,10 @@ use axum::{Extension, Router};
 use hyper::header::{HOST, ORIGIN};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, StatusCode};
+use imtag_local_server::host_of;
 
 use crate::admin;
 use crate::handler::{self, Context};
-use crate::names::host_of;
 use crate::wire::{self, Line};
 
 /// All that the emulator serves.
@@ -83,8 +83,8 @@ mod tests {
     use axum::body::Body;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
+    use imtag_local_server::{Names, Peer};
 
-    use crate::names::Names;
     use crate::service::{Service, Settings};
 
     use super::*;
@@ -92,7 +92,7 @@ mod tests {
     fn context() -> Context {
         Context {
             service: Service::for_tests(Settings::default()),
-            names: Arc::new(Names::new(&[], "127.0.0.1:0", [127, 0, 0, 1].into()).unwrap()),
+            names: Arc::new(Names::new(&[], "127.0.0.1:0", [127, 0, 0, 1].into(), &[]).unwrap()),
             read_timeout: Duration::from_secs(1),
         }
     }
@@ -100,7 +100,7 @@ mod tests {
     async fn status(peer: &str, method: &str, path: &str) -> u16 {
         let request = Request::builder().method(method).uri(path);
         let mut request = request.body(Body::empty()).unwrap();
-        let line = Line::new(peer.parse().unwrap());
+        let line = Line::new(Peer::Tcp(peer.parse().unwrap()));
         request.extensions_mut().insert(line);
         let service = TowerToHyperService::new(router(context()));
         service.call(request).await.unwrap().status().as_u16()

@@ -1,4 +1,4 @@
-//! Connections: accepted, unwrapped from TLS, served, and cut when a fault, a disconnect or the end says so.
+//! What goes on over a connection that was accepted: TLS, HTTP, and a tunnel in either.
 //!
 //! ```text
 //! TCP ─┬─ TLS ── HTTP ─┐
@@ -13,77 +13,41 @@
 //! it can become a tunnel, and does nothing else.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
-use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use imtag_local_server::{Authority, Connection, Names, RequestBody, Socket, host_of};
 use imtag_wire::shown_path;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::handler::Context;
-use crate::names::{Names, host_of};
-use crate::tls::Tls;
 use crate::wire::{self, Line, Wire};
 
-/// The head of a request: more than a URL with a UserSig needs.
-const HEAD_BYTES_AT_MOST: usize = 64 * 1024;
 /// What TLS begins with, and no HTTP does.
 const TLS_HANDSHAKE: [u8; 1] = [22];
 
-/// What all connections share.
+/// What all connections are served with.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) context: Context,
     pub(crate) router: Router,
-    pub(crate) tls: Option<Arc<Tls>>,
-    /// Changes when all connections are to be closed.
-    pub(crate) disconnect: watch::Receiver<()>,
+    pub(crate) tls: Option<Arc<Authority>>,
 }
 
 impl Server {
-    /// Accepts connections for ever.
-    pub(crate) async fn accept(mut self, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    self.context.service.state().counts.connections += 1;
-                    // An earlier disconnect closes earlier connections only.
-                    self.disconnect.mark_unchanged();
-                    tokio::spawn(self.clone().connection(stream, peer));
-                }
-                // Out of file descriptors, or the caller is gone already: the next one may fare better.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
-    }
-
-    async fn connection(self, stream: TcpStream, peer: SocketAddr) {
-        let mut disconnect = self.disconnect.clone();
-        tokio::select! {
-            // The caller sees how its connection ended, and only the caller needs to know.
-            _ = self.serve(stream, peer) => {}
-            _ = disconnect.changed() => {}
-        }
-    }
-
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let here = stream.local_addr()?.ip();
+    /// Serves a connection that was accepted.
+    pub(crate) async fn serve(self, connection: Connection) -> io::Result<()> {
+        let socket = connection.socket();
+        let here = socket.here().ok_or(io::ErrorKind::NotConnected)?;
         let tunnel = |below| Tunnel {
             below,
             here,
@@ -91,55 +55,52 @@ impl Server {
             opened: Mutex::default(),
         };
         let Some(tls) = &self.tls else {
-            self.http(stream, peer, tunnel(Below::Plain)).await?;
+            self.http(&connection, socket, tunnel(Below::Plain)).await?;
             return Ok(());
         };
-        let mut first = [0];
-        tokio::time::timeout(self.context.read_timeout, stream.peek(&mut first)).await??;
-        let opened = if first == TLS_HANDSHAKE {
-            let stream = self.secured(tls, here, stream).await?;
-            self.http(stream, peer, tunnel(Below::Tls)).await?
+        let config = || tls.config(here).map_err(io::Error::other);
+        let opened = if self.begins_tls(&socket).await? {
+            let stream = connection.tls(config()?, socket).await?;
+            self.http(&connection, stream, tunnel(Below::Tls)).await?
         } else {
-            self.http(stream, peer, tunnel(Below::PlainBesideTls))
+            self.http(&connection, socket, tunnel(Below::PlainBesideTls))
                 .await?
         };
         if let Some(stream) = opened {
-            let stream = self.secured(tls, here, stream).await?;
-            self.http(stream, peer, tunnel(Below::Tunnel)).await?;
+            let stream = connection.tls(config()?, stream).await?;
+            self.http(&connection, stream, tunnel(Below::Tunnel))
+                .await?;
         }
         Ok(())
     }
 
-    async fn secured<S>(&self, tls: &Tls, here: IpAddr, stream: S) -> io::Result<TlsStream<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let config = tls.config(here).map_err(io::Error::other)?;
-        let accepted = TlsAcceptor::from(config).accept(stream);
-        tokio::time::timeout(self.context.read_timeout, accepted).await?
+    async fn begins_tls(&self, socket: &Socket) -> io::Result<bool> {
+        let stream = socket.as_tcp().ok_or(io::ErrorKind::Unsupported)?;
+        let mut first = [0];
+        tokio::time::timeout(self.context.read_timeout, stream.peek(&mut first)).await??;
+        Ok(first == TLS_HANDSHAKE)
     }
 
     /// Serves HTTP until the connection ends, or becomes a tunnel.
     async fn http<S>(
         &self,
+        connection: &Connection,
         stream: S,
-        peer: SocketAddr,
         tunnel: Tunnel,
     ) -> io::Result<Option<TokioIo<Upgraded>>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (line, tunnel) = (Line::new(peer), Arc::new(tunnel));
+        let line = Line::new(connection.peer());
         let router = TowerToHyperService::new(self.router.clone());
-        let wire = TokioIo::new(Wire {
+        let wire = Wire {
             stream,
             line: Arc::clone(&line),
             pause: None,
-        });
-        let (for_handlers, opener) = (Arc::clone(&line), Arc::clone(&tunnel));
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let answered = opener.answer(&mut request);
-            request.extensions_mut().insert(Arc::clone(&for_handlers));
+        };
+        let service = service_fn(|mut request: Request<RequestBody>| {
+            let answered = tunnel.answer(&mut request);
+            request.extensions_mut().insert(Arc::clone(&line));
             let router = router.clone();
             async move {
                 match answered {
@@ -148,14 +109,8 @@ impl Server {
                 }
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.context.read_timeout)
-            .max_buf_size(HEAD_BYTES_AT_MOST)
-            .serve_connection(wire, service)
-            .with_upgrades();
         tokio::select! {
-            served = connection => served.map_err(io::Error::other)?,
+            served = connection.http(wire, service) => served?,
             () = line.cut.notified() => return Ok(None),
         }
         let opened = tunnel.opened.lock().take();
@@ -189,7 +144,7 @@ struct Tunnel {
 
 impl Tunnel {
     /// What is answered without the router: to a `CONNECT`, and to all else that comes without TLS beside it.
-    fn answer(&self, request: &mut Request<Incoming>) -> Option<Response> {
+    fn answer(&self, request: &mut Request<RequestBody>) -> Option<Response> {
         if request.method() == Method::CONNECT {
             return Some(self.connect(request));
         }
@@ -203,7 +158,7 @@ impl Tunnel {
         Some(response)
     }
 
-    fn connect(&self, request: &mut Request<Incoming>) -> Response {
+    fn connect(&self, request: &mut Request<RequestBody>) -> Response {
         let authority = request.uri().authority();
         let host = host_of(authority.map_or("", |authority| authority.as_str()));
         let refused = |text: &str| wire::error(StatusCode::FORBIDDEN, text);

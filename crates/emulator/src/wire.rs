@@ -5,7 +5,6 @@
 use std::convert::Infallible;
 use std::future::{self, Future};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +15,7 @@ use axum::response::Response;
 use futures_util::stream;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use imtag_local_server::Peer;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -29,14 +29,14 @@ const HTML: &str = "text/html";
 
 /// What the handler of a request can do to its connection.
 pub(crate) struct Line {
-    peer: SocketAddr,
+    peer: Peer,
     /// Notified when the connection is to be cut.
     pub(crate) cut: Notify,
     drip: Mutex<Option<Duration>>,
 }
 
 impl Line {
-    pub(crate) fn new(peer: SocketAddr) -> Arc<Line> {
+    pub(crate) fn new(peer: Peer) -> Arc<Line> {
         Arc::new(Line {
             peer,
             cut: Notify::new(),
@@ -46,7 +46,7 @@ impl Line {
 
     /// Whether the caller is on this machine.
     pub(crate) fn is_local(&self) -> bool {
-        self.peer.ip().to_canonical().is_loopback()
+        self.peer.is_local()
     }
 
     /// Cuts the connection. It never comes back: what awaits it is dropped with the connection.

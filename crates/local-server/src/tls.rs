@@ -1,6 +1,6 @@
-//! TLS with a certificate authority that is made at each start, unless the data are to last: then its key and its
-//! certificate are kept, and clients that trust it go on to. The certificate of the server is made anew at each start.
-//! It names all that [`names`](crate::names) has, and one for each further address of this machine that is called.
+//! TLS with a certificate authority of the program's own. It is made at each start, unless its key and its certificate are
+//! kept: then clients that trust it go on to. The certificate of the server is made anew at each start. It names all that
+//! [`names`](crate::names) has, and one for each further address of this machine that is called.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -18,23 +18,22 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::certificate::{KeyAndEnd, ca_name};
 use crate::names::Names;
 
-/// Whose name an authority's certificate has.
-const CA_NAME: &str = "imtag emulator CA";
-
 const DAY: Duration = Duration::from_secs(86_400);
-/// Longer than an emulator runs, and within what the strictest clients take.
+/// Longer than a server runs at a stretch, and within what the strictest clients take.
 const VALID_FOR: Duration = DAY.saturating_mul(365);
 /// An authority's certificate is used for ten years: until what it signs would outlive it.
 const CA_VALID_FOR: Duration = DAY.saturating_mul(11 * 365 + 3);
 
 /// Why there is no certificate: what rcgen, or rustls, says.
-type TlsError = Box<dyn Error + Send + Sync>;
+pub type TlsError = Box<dyn Error + Send + Sync>;
 
 /// The server's side of TLS, and the authority's certificate for the clients.
-pub(crate) struct Tls {
-    pub(crate) ca_pem: String,
+pub struct Authority {
+    server: &'static str,
+    ca_pem: String,
     issuer: Issuer<'static, KeyPair>,
     names: Vec<String>,
     named: Arc<ServerConfig>,
@@ -42,33 +41,55 @@ pub(crate) struct Tls {
     others: Mutex<BTreeMap<IpAddr, Arc<ServerConfig>>>,
 }
 
-/// A key for an authority, in PEM.
-pub(crate) fn ca_key() -> Result<String, TlsError> {
-    Ok(KeyPair::generate()?.serialize_pem())
-}
+impl Authority {
+    /// A key for an authority, in PEM.
+    ///
+    /// # Errors
+    /// Where the system gives no random numbers.
+    pub fn key() -> Result<String, TlsError> {
+        Ok(KeyPair::generate()?.serialize_pem())
+    }
 
-impl Tls {
-    /// With the authority of this key, and its certificate, if that is kept and still good.
-    pub(crate) fn new(ca_key: &str, kept: Option<String>, names: &Names) -> Result<Tls, TlsError> {
-        let ca_key = KeyPair::from_pem(ca_key)?;
-        let authority = authority();
-        let ca_pem = match kept.filter(|pem| is_good(pem, &ca_key)) {
+    /// With the authority of this key, and its certificate, if that is kept and still good. `server` is what it vouches
+    /// for, such as `imtag emulator`; ` CA` behind that is its own name.
+    ///
+    /// # Errors
+    /// Where the key is none, or the system gives no random numbers.
+    pub fn new(
+        server: &'static str,
+        key: &str,
+        kept: Option<String>,
+        names: &Names,
+    ) -> Result<Authority, TlsError> {
+        let key = KeyPair::from_pem(key)?;
+        let authority = authority(server);
+        let ca_pem = match kept.filter(|pem| is_good(server, pem, &key)) {
             Some(pem) => pem,
-            None => authority.self_signed(&ca_key)?.pem(),
+            None => authority.self_signed(&key)?.pem(),
         };
-        let issuer = Issuer::new(authority, ca_key);
+        let issuer = Issuer::new(authority, key);
         let names = names.certified();
-        Ok(Tls {
+        Ok(Authority {
+            server,
             ca_pem,
-            named: config(&issuer, names.clone())?,
+            named: config(server, &issuer, names.clone())?,
             names,
             issuer,
             others: Mutex::default(),
         })
     }
 
-    /// For a connection to this address of the machine.
-    pub(crate) fn config(&self, here: IpAddr) -> Result<Arc<ServerConfig>, TlsError> {
+    /// The authority's certificate, in PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The server's side for a connection to this address of the machine.
+    ///
+    /// # Errors
+    /// Where the system gives no random numbers.
+    pub fn config(&self, here: IpAddr) -> Result<Arc<ServerConfig>, TlsError> {
         let here = here.to_canonical();
         let text = here.to_string();
         if here.is_loopback() || self.names.contains(&text) {
@@ -80,15 +101,15 @@ impl Tls {
         }
         let mut names = self.names.clone();
         names.push(text);
-        let config = config(&self.issuer, names)?;
+        let config = config(self.server, &self.issuer, names)?;
         others.insert(here, Arc::clone(&config));
         Ok(config)
     }
 }
 
 /// Whether a certificate is this key's, and outlives what it is to sign.
-fn is_good(pem: &str, key: &KeyPair) -> bool {
-    let mut least = authority();
+fn is_good(server: &str, pem: &str, key: &KeyPair) -> bool {
+    let mut least = authority(server);
     least.not_after = least.not_before + DAY + VALID_FOR;
     let (Ok(kept), Ok(least)) = (
         CertificateDer::from_pem_slice(pem.as_bytes()),
@@ -96,7 +117,9 @@ fn is_good(pem: &str, key: &KeyPair) -> bool {
     ) else {
         return false;
     };
-    let (kept, least) = (KeyAndEnd::new(&kept), KeyAndEnd::new(least.der()));
+    let ca_name = ca_name(server);
+    let read = |der| KeyAndEnd::new(der, &ca_name);
+    let (kept, least) = (read(&kept), read(least.der()));
     kept.zip(least)
         .is_some_and(|(kept, least)| kept.key == least.key && kept.end > least.end)
 }
@@ -106,11 +129,12 @@ fn is_good(pem: &str, key: &KeyPair) -> bool {
 /// No protocol is agreed on by ALPN: a caller that offers others than HTTP/1.1 would be refused, and all go on with
 /// HTTP/1 where nothing is agreed on.
 fn config(
+    of: &str,
     issuer: &Issuer<'static, KeyPair>,
     names: Vec<String>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let key = KeyPair::generate()?;
-    let certificate = server(names)?.signed_by(&key, issuer)?;
+    let certificate = server(of, names)?.signed_by(&key, issuer)?;
     let chain = vec![certificate.der().clone()];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -120,75 +144,15 @@ fn config(
     Ok(Arc::new(config))
 }
 
-/// True for the certificate of an emulator's authority in PEM, and nothing else beside it: such a file may be written
-/// over by the next one's.
-#[must_use]
-pub fn is_ca_pem(text: &[u8]) -> bool {
-    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    const END: &[u8] = b"-----END CERTIFICATE-----";
-    let text = text.trim_ascii();
-    let is_one = text.starts_with(BEGIN)
-        && text.ends_with(END)
-        && text.windows(BEGIN.len()).filter(|it| *it == BEGIN).count() == 1;
-    is_one && CertificateDer::from_pem_slice(text).is_ok_and(|der| KeyAndEnd::new(&der).is_some())
-}
-
-/// What is looked at in a certificate. It is read by hand, as a crate that reads X.509 would make the first build longer
-/// for two fields.
-struct KeyAndEnd<'a> {
-    key: &'a [u8],
-    /// Of the time for which it is valid, as `YYYYMMDDHHMMSSZ`: a later one is greater.
-    end: Vec<u8>,
-}
-
-impl<'a> KeyAndEnd<'a> {
-    /// `None` unless it is of an emulator's authority: what that has signed names it too, as the issuer only.
-    fn new(der: &'a [u8]) -> Option<KeyAndEnd<'a>> {
-        let length = u16::from_be_bytes(der.get(2..4)?.try_into().ok()?);
-        if der.len() != 4 + usize::from(length) {
-            return None;
-        }
-        let name = [NAME_OF_17_BYTES, CA_NAME.as_bytes()].concat();
-        let at_name = |der: &'a [u8]| {
-            let at = der.windows(name.len()).position(|it| it == name)?;
-            Some((&der[..at], &der[at + name.len()..]))
-        };
-        // issuer, validity, subject, key, extensions; a length is one byte
-        let (validity, rest) = at_name(at_name(der)?.1)?;
-        let (key, extensions) = rest.split_at_checked(2 + usize::from(*rest.get(1)?))?;
-        if !extensions
-            .windows(OF_AUTHORITY.len())
-            .any(|it| it == OF_AUTHORITY)
-        {
-            return None;
-        }
-        let end = validity.get(4 + usize::from(*validity.get(3)?)..)?;
-        // until 2049 a year has two digits, of which those from 50 on are of a machine whose clock was not set
-        let century = match end {
-            [0x17, _, b'5'..=b'9', ..] => "19",
-            [0x17, ..] => "20",
-            _ => "",
-        };
-        let end = [century.as_bytes(), end.get(2..)?].concat();
-        Some(KeyAndEnd { key, end })
-    }
-}
-
-/// An object with a common name, up to the name.
-const NAME_OF_17_BYTES: &[u8] = b"\x30\x1c\x31\x1a\x30\x18\x06\x03\x55\x04\x03\x0c\x11";
-/// The extension by which a certificate may sign others, but no further authorities.
-const OF_AUTHORITY: &[u8] =
-    b"\x30\x12\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x08\x30\x06\x01\x01\xff\x02\x01\x00";
-
-fn authority() -> CertificateParams {
-    let mut params = dated(CA_NAME, CA_VALID_FOR);
+fn authority(server: &str) -> CertificateParams {
+    let mut params = dated(&ca_name(server), CA_VALID_FOR);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 
-fn server(names: Vec<String>) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = dated("imtag emulator", VALID_FOR);
+fn server(name: &str, names: Vec<String>) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = dated(name, VALID_FOR);
     params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -213,25 +177,30 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::certificate::is_ca_pem;
+
+    const EMULATOR: &str = "imtag emulator";
+    const CA_NAME: &str = "imtag emulator CA";
 
     fn made(ca_key: &str, kept: Option<&str>) -> String {
-        let names = Names::new(&[], "127.0.0.1:0", Ipv4Addr::LOCALHOST.into()).unwrap();
-        let tls = Tls::new(ca_key, kept.map(str::to_owned), &names).unwrap();
+        let names = Names::new(&[], "127.0.0.1:0", Ipv4Addr::LOCALHOST.into(), &[]).unwrap();
+        let tls = Authority::new(EMULATOR, ca_key, kept.map(str::to_owned), &names).unwrap();
         tls.ca_pem
     }
 
     /// Whether a certificate is valid for so many days from now.
     fn outlives(pem: &str, days: u32) -> bool {
-        let mut other = authority();
+        let mut other = authority(EMULATOR);
         other.not_after = other.not_before + DAY * (1 + days);
         let other = other.self_signed(&KeyPair::generate().unwrap()).unwrap();
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-        KeyAndEnd::new(&der).unwrap().end >= KeyAndEnd::new(other.der()).unwrap().end
+        KeyAndEnd::new(&der, CA_NAME).unwrap().end
+            >= KeyAndEnd::new(other.der(), CA_NAME).unwrap().end
     }
 
     #[test]
     fn an_authoritys_certificate_is_kept_for_ten_years() {
-        let key = ca_key().unwrap();
+        let key = Authority::key().unwrap();
         let first = made(&key, None);
         assert_eq!(made(&key, Some(&first)), first);
         // What is signed after ten years has a year left.
@@ -240,26 +209,26 @@ mod tests {
 
     #[test]
     fn one_that_is_too_old_damaged_or_another_keys_is_made_anew() {
-        let key = ca_key().unwrap();
+        let key = Authority::key().unwrap();
         // As earlier versions made it: for a year.
-        let mut old = authority();
+        let mut old = authority(EMULATOR);
         old.not_after = old.not_before + VALID_FOR;
         let old = old.self_signed(&KeyPair::from_pem(&key).unwrap()).unwrap();
         // As a machine makes it whose clock was not set.
-        let mut of_1970 = authority();
+        let mut of_1970 = authority(EMULATOR);
         of_1970.not_before = rcgen::date_time_ymd(1970, 1, 1);
         of_1970.not_after = of_1970.not_before + CA_VALID_FOR;
         let key_pair = KeyPair::from_pem(&key).unwrap();
         let of_1970 = of_1970.self_signed(&key_pair).unwrap().pem();
         // Ends are written in another way after 2050.
-        let mut late = authority();
+        let mut late = authority(EMULATOR);
         late.not_after = late.not_before + CA_VALID_FOR * 3;
         let late = late
             .self_signed(&KeyPair::from_pem(&key).unwrap())
             .unwrap()
             .pem();
         assert_eq!(made(&key, Some(&late)), late);
-        let another = made(&ca_key().unwrap(), None);
+        let another = made(&Authority::key().unwrap(), None);
         let whole = made(&key, None);
         let mut cut: Vec<&str> = whole.lines().collect();
         cut.remove(cut.len() - 2);
@@ -278,8 +247,8 @@ mod tests {
 
     #[test]
     fn only_an_authoritys_own_certificate_is_known_as_one() {
-        let key = KeyPair::from_pem(&ca_key().unwrap()).unwrap();
-        let issuer = Issuer::new(authority(), key);
+        let key = KeyPair::from_pem(&Authority::key().unwrap()).unwrap();
+        let issuer = Issuer::new(authority(EMULATOR), key);
         let signed = |params: CertificateParams| {
             let key = KeyPair::generate().unwrap();
             params.signed_by(&key, &issuer).unwrap().pem()
@@ -288,23 +257,27 @@ mod tests {
             let key = KeyPair::generate().unwrap();
             params.self_signed(&key).unwrap().pem()
         };
-        assert!(is_ca_pem(own(authority()).as_bytes()));
+        assert!(is_ca_pem(EMULATOR, own(authority(EMULATOR)).as_bytes()));
+        // Of another program, whose name has another length.
+        let daemon = own(authority("imtag"));
+        assert!(is_ca_pem("imtag", daemon.as_bytes()));
+        assert!(!is_ca_pem(EMULATOR, daemon.as_bytes()));
         let named = dated("imtag emulator CA of the team", VALID_FOR);
         let no_authority = dated(CA_NAME, VALID_FOR);
         for other in [
-            signed(server(vec!["localhost".to_owned()]).unwrap()),
+            signed(server(EMULATOR, vec!["localhost".to_owned()]).unwrap()),
             signed(named.clone()),
             own(named),
             own(no_authority),
         ] {
-            assert!(!is_ca_pem(other.as_bytes()), "{other}");
+            assert!(!is_ca_pem(EMULATOR, other.as_bytes()), "{other}");
         }
     }
 
     #[test]
     fn an_address_that_is_called_gets_a_certificate_once() {
-        let names = Names::new(&[], "0.0.0.0:0", Ipv4Addr::UNSPECIFIED.into()).unwrap();
-        let tls = Tls::new(&ca_key().unwrap(), None, &names).unwrap();
+        let names = Names::new(&[], "0.0.0.0:0", Ipv4Addr::UNSPECIFIED.into(), &[]).unwrap();
+        let tls = Authority::new(EMULATOR, &Authority::key().unwrap(), None, &names).unwrap();
         let config = |ip: &str| tls.config(ip.parse().unwrap()).unwrap();
         assert!(Arc::ptr_eq(&config("127.0.0.1"), &config("127.0.0.9")));
         assert!(Arc::ptr_eq(&config("::ffff:127.0.0.1"), &config("::1")));

@@ -1,13 +1,10 @@
-//! The names by which the emulator is reached: those of its certificate, for which it also opens tunnels, and the ones
-//! of them by which its admin API is asked.
+//! The names by which a server is reached: those of its certificate, and the ones of them that are its own.
 //!
-//! A host of the service is no name of the admin API: a page of that host that is led to this machine would pass as its
-//! own.
+//! A host that it stands for is none of its own: a page of that host that is led to this machine would pass as the
+//! server's.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use imtag_core::Region;
 
 const LOCALHOST: &str = "localhost";
 
@@ -28,16 +25,27 @@ enum Name {
     Below(String),
 }
 
-/// All names of an emulator.
+/// All names of a server.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub struct Names {
     /// What it was given, and its address.
     own: Vec<Name>,
+    /// The hosts that it stands for.
+    others: Vec<Name>,
 }
 
 impl Names {
-    /// The names that are given, and those of an address to listen on: `HOST:PORT`, which is `ip`.
-    pub(crate) fn new(given: &[String], address: &str, ip: IpAddr) -> Result<Names, InvalidName> {
+    /// The names that are given, and those of an address to listen on: `HOST:PORT`, which is `ip`. It stands for
+    /// `others`, too, if there are any.
+    ///
+    /// # Errors
+    /// Where a name is none.
+    pub fn new(
+        given: &[String],
+        address: &str,
+        ip: IpAddr,
+        others: &[&str],
+    ) -> Result<Names, InvalidName> {
         let own = given.iter().map(|name| Name::new(name));
         let mut own = own.collect::<Result<Vec<_>, _>>()?;
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
@@ -46,13 +54,18 @@ impl Names {
         own.push(Name::Address(ip.to_canonical()));
         // Also where it is listened on, no client asks for `0.0.0.0`.
         own.retain(|name| !matches!(name, Name::Address(ip) if ip.is_unspecified()));
-        Ok(Names { own })
+        let others = others.iter().map(|name| Name::new(name));
+        Ok(Names {
+            own,
+            others: others.collect::<Result<_, _>>()?,
+        })
     }
 
     /// What the certificate holds.
-    pub(crate) fn certified(&self) -> Vec<String> {
+    #[must_use]
+    pub fn certified(&self) -> Vec<String> {
         let mut names: Vec<Name> = loopback().into();
-        names.extend(self.own.iter().cloned().chain(official()));
+        names.extend(self.own.iter().chain(&self.others).cloned());
         let mut texts: Vec<String> = Vec::new();
         for text in names.iter().map(Name::to_string) {
             if !texts.contains(&text) {
@@ -62,14 +75,17 @@ impl Names {
         texts
     }
 
-    /// Whether the certificate holds a host.
-    pub(crate) fn certifies(&self, host: &str) -> bool {
-        let known = self.own.iter().cloned().chain(loopback()).chain(official());
-        asked(host).is_some_and(|asked| known.into_iter().any(|name| name.covers(&asked)))
+    /// True where the certificate holds a host.
+    #[must_use]
+    pub fn certifies(&self, host: &str) -> bool {
+        let known = self.own.iter().chain(&self.others).cloned();
+        let mut known = known.chain(loopback());
+        asked(host).is_some_and(|asked| known.any(|name| name.covers(&asked)))
     }
 
-    /// Whether a host is this machine's, or one that the emulator was given.
-    pub(crate) fn are_own(&self, host: &str) -> bool {
+    /// True where a host is this machine's, or one that the server was given.
+    #[must_use]
+    pub fn are_own(&self, host: &str) -> bool {
         let Some(asked) = asked(host) else {
             return false;
         };
@@ -83,7 +99,8 @@ impl Names {
 }
 
 /// The host of an authority, without its port: `[::1]:443`, `localhost`.
-pub(crate) fn host_of(authority: &str) -> &str {
+#[must_use]
+pub fn host_of(authority: &str) -> &str {
     let port = authority.rsplit_once(':').filter(|(_, port)| {
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         digits && !authority.ends_with(']')
@@ -97,13 +114,6 @@ fn loopback() -> [Name; 3] {
         Name::Address(Ipv4Addr::LOCALHOST.into()),
         Name::Address(Ipv6Addr::LOCALHOST.into()),
     ]
-}
-
-fn official() -> impl Iterator<Item = Name> {
-    let hosts = Region::ALL
-        .into_iter()
-        .flat_map(|region| [region.host(), region.spare_host()]);
-    hosts.map(|host| Name::Host(host.to_owned()))
 }
 
 /// A host that a request names; no wildcard.
@@ -187,11 +197,11 @@ mod tests {
         let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
         let ip = address.rsplit_once(':').unwrap().0.trim_matches(['[', ']']);
         let ip = ip.parse().unwrap_or(Ipv4Addr::LOCALHOST.into());
-        Names::new(&given, address, ip).unwrap()
+        Names::new(&given, address, ip, &["service.example"]).unwrap()
     }
 
     #[test]
-    fn the_certificate_holds_loopback_what_is_given_the_address_and_the_hosts_of_the_service() {
+    fn the_certificate_holds_loopback_what_is_given_the_address_and_the_hosts_it_stands_for() {
         let given = [
             "Emulator.",
             "10.0.0.7",
@@ -202,16 +212,16 @@ mod tests {
         let certified = names(&given, "192.0.2.1:8443").certified();
         assert_eq!(
             certified[..9].join(" "),
-            "localhost 127.0.0.1 ::1 emulator 10.0.0.7 fd00::1 *.dev.example 192.0.2.1 console.tim.qq.com"
+            "localhost 127.0.0.1 ::1 emulator 10.0.0.7 fd00::1 *.dev.example 192.0.2.1 service.example"
         );
-        assert_eq!(certified.len(), 8 + 18);
+        assert_eq!(certified.len(), 9);
         // The host of the address is a name, and an address of all is none.
         for (address, fourth) in [
             ("Team-host:8443", "team-host"),
-            ("localhost:0", "console.tim.qq.com"),
-            ("0.0.0.0:8443", "console.tim.qq.com"),
-            ("[::]:8443", "console.tim.qq.com"),
-            ("[::ffff:0.0.0.0]:1", "console.tim.qq.com"),
+            ("localhost:0", "service.example"),
+            ("0.0.0.0:8443", "service.example"),
+            ("[::]:8443", "service.example"),
+            ("[::ffff:0.0.0.0]:1", "service.example"),
         ] {
             assert_eq!(names(&[], address).certified()[3], fourth, "{address}");
         }
@@ -245,7 +255,7 @@ mod tests {
         for own in own.split(' ') {
             assert!(names.are_own(own), "{own}");
         }
-        let foreign = "|example.com|localhost.example.com|notlocalhost|console.tim.qq.com|dev.example|a.b.dev.example\
+        let foreign = "|example.com|localhost.example.com|notlocalhost|service.example|dev.example|a.b.dev.example\
                        |*.dev.example|0.0.0.0|10.0.0.1|127.1|2130706433|0x7f.1|[::]|::1%lo";
         for foreign in foreign.split('|') {
             assert!(!names.are_own(foreign), "{foreign}");

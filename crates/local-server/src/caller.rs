@@ -1,0 +1,27 @@
+//! Who sent a request, for its handler.
+
+use crate::socket::{Peer, Socket};
+
+/// Who sent a request, in its extensions.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub(crate) peer: Peer,
+    pub(crate) socket: Socket,
+}
+
+impl Caller {
+    /// Who is on the other side of its connection.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Returns when the caller has hung up, so that no one will read the answer.
+    ///
+    /// A handler that is awaited by its connection needs this only for a caller that sends requests in a row: what comes
+    /// behind the first one hides the end, and the handler is not dropped. Ask once the body has been read: a caller that
+    /// closes its sending half has hung up, though its body may still be on the way.
+    pub async fn hung_up(&self) {
+        self.socket.closed().await;
+    }
+}

@@ -1,0 +1,195 @@
+//! One connection: TLS where it is wanted, then HTTP, each phase within its time.
+//!
+//! hyper reads heads and writes answers. Its own limit of time for a head also counts while a kept connection is idle,
+//! so the limits are held here, by the [phases](crate::progress).
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+
+use crate::body::RequestBody;
+use crate::caller::Caller;
+use crate::guarded::Guarded;
+use crate::limits::Limits;
+use crate::progress::{Phase, Progress};
+use crate::shared::{Orders, Shared};
+use crate::socket::{Peer, Socket};
+
+/// How long what a caller still sends is thrown away after the answer: without that the system would tell it of a reset
+/// before it has read the answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// An accepted connection.
+pub struct Connection {
+    pub(crate) caller: Caller,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) orders: tokio::sync::watch::Receiver<Orders>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Connection {
+    /// What bytes go over; HTTP is served on it, or on something above it.
+    #[must_use]
+    pub fn socket(&self) -> Socket {
+        self.caller.socket.clone()
+    }
+
+    /// Who is on the other side.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.caller.peer
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Shakes hands as the server of a configuration, within the time for a head.
+    ///
+    /// # Errors
+    /// Where the other side does not, or not in time.
+    pub async fn tls<S>(&self, config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let accepted = TlsAcceptor::from(config).accept(stream);
+        timeout(self.limits().head, accepted).await?
+    }
+
+    /// Serves HTTP until the connection ends, or is upgraded. Each request has its [`Caller`] in its extensions. A
+    /// handler that fails closes the connection without an answer.
+    ///
+    /// # Errors
+    /// Where the connection ends in another way than in order.
+    pub async fn http<S, H, B>(&self, stream: S, handler: H) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Service<Request<RequestBody>, Response = Response<B>>,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let limits = self.limits();
+        let stream = TokioIo::new(Guarded {
+            stream,
+            progress: Arc::clone(&self.progress),
+            limit: limits.write,
+            until: None,
+        });
+        let service = service_fn(|request: Request<Incoming>| {
+            self.progress.enter(Phase::Handling);
+            let mut request = request.map(|body| {
+                let progress = Arc::clone(&self.progress);
+                RequestBody::new(body, progress, limits.body_bytes, limits.body)
+            });
+            request.extensions_mut().insert(self.caller.clone());
+            let handled = handler.call(request);
+            async {
+                let handled = handled.await;
+                self.progress.enter(Phase::Writing);
+                handled
+            }
+        });
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(limits.head_bytes)
+            .serve_connection(stream, service)
+            .with_upgrades();
+        self.drive(pin!(connection)).await
+    }
+
+    async fn drive<C: Drive>(&self, mut connection: Pin<&mut C>) -> io::Result<()> {
+        let limits = self.limits();
+        let mut orders = self.orders.clone();
+        let mut draining = pin!(async move {
+            // The server outlives its connections.
+            let _ = orders.wait_for(|orders| orders.draining).await;
+        });
+        let mut until = pin!(sleep(limits.head));
+        let mut seen = self.progress.turn();
+        // Notified when another connection waits, and this one is idle for longest.
+        let mut room = pin!(None);
+        let mut is_closing = false;
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(served) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(served.map_err(io::Error::other));
+                }
+                let turn = self.progress.turn();
+                if turn != seen {
+                    seen = turn;
+                    let limit = match turn.1 {
+                        Phase::Waiting | Phase::Head => Some(limits.head),
+                        Phase::Idle => Some(limits.idle),
+                        Phase::Handling | Phase::Writing => None,
+                    };
+                    if let Some(limit) = limit {
+                        until.as_mut().reset(Instant::now() + limit);
+                    }
+                    let idle = turn.1 == Phase::Idle;
+                    room.set(idle.then(|| self.shared.room.notified()));
+                }
+                let is_timed = !matches!(turn.1, Phase::Handling | Phase::Writing);
+                if is_timed && until.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                if is_closing {
+                    return Poll::Pending;
+                }
+                let is_unwanted = room
+                    .as_mut()
+                    .as_pin_mut()
+                    .is_some_and(|room| room.poll(cx).is_ready());
+                if !is_unwanted && draining.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                is_closing = true;
+                connection.as_mut().close();
+            }
+        })
+        .await
+    }
+
+    /// After the end of HTTP: what a caller still sends is thrown away for a while, where it has not sent all that its
+    /// answer was about.
+    pub(crate) async fn linger(socket: Socket, progress: &Progress) {
+        if progress.body_left.load(Relaxed) && progress.closed.load(Relaxed) {
+            let _ = timeout(LINGER, socket.discard()).await;
+        }
+    }
+}
+
+/// What [`Connection::drive`] needs of hyper's connection, whose type names the handler's future.
+trait Drive: Future<Output = hyper::Result<()>> {
+    /// Takes no further request.
+    fn close(self: Pin<&mut Self>);
+}
+
+impl<S, H, B> Drive for http1::UpgradeableConnection<TokioIo<Guarded<S>>, H>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: hyper::service::HttpService<Incoming, ResBody = B>,
+    H::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn close(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod caller;
+mod certificate;
+mod connection;
+mod guarded;
+mod head;
+mod limits;
+mod listener;
+mod names;
+mod process;
+mod progress;
+mod server;
+mod shared;
+mod socket;
+mod tls;
+
+pub use body::{BodyError, RequestBody, read_whole};
+pub use caller::Caller;
+pub use certificate::is_ca_pem;
+pub use connection::Connection;
+pub use head::{BadHost, check_host};
+pub use limits::Limits;
+pub use listener::{Listener, UnixAccess};
+pub use names::{InvalidName, Names, host_of};
+pub use process::{raise_open_files, runtime};
+pub use server::Server;
+pub use socket::{Peer, Socket};
+pub use tls::{Authority, TlsError};

@@ -1,0 +1,235 @@
+//! Where connections come from: an address, a path, or what the process was started with.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::socket::{Peer, Socket};
+
+/// How many connections wait in the system; it takes fewer where its own bound is lower (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
+/// Something that connections come in by. It is made, and used, within a runtime.
+#[derive(Debug)]
+pub struct Listener {
+    kind: Kind,
+    /// To be removed with it, where it made one.
+    file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Who may connect to a Unix socket: what `chmod` and `chgrp` would say of it.
+#[derive(Debug, Clone, Copy)]
+pub struct UnixAccess {
+    /// Such as 0o660. Connecting needs the right to write.
+    pub mode: u32,
+    /// The group, if it is not that of the process.
+    pub group: Option<u32>,
+}
+
+impl Listener {
+    /// Listens on an address.
+    ///
+    /// # Errors
+    /// Where the port is taken, or the system denies it.
+    pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
+        Listener::from_tcp(std::net::TcpListener::bind(address)?)
+    }
+
+    /// Listens on a path, which nobody can connect to before it has its mode and group. What an earlier process has left
+    /// there is replaced; another file is not, nor a socket that is listened on. The path is removed with the listener.
+    ///
+    /// # Errors
+    /// `AddrInUse` where another process listens on it, `AlreadyExists` where another file is there, and what the system
+    /// says else.
+    pub fn unix(path: &Path, access: UnixAccess) -> io::Result<Listener> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        // Of two that start at once, one looks first and listens.
+        let lock = File::open(folder)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| io::Error::from(io::ErrorKind::AddrInUse))?;
+        check_free(path)?;
+        let (listener, file) = bind(folder, path, access)?;
+        Listener::from_unix(listener, Some(file))
+    }
+
+    /// The sockets that the process was started with, by systemd or another of its kind (`LISTEN_FDS`), in their order;
+    /// none where it has none. Ask once, before there are threads: the variables are removed.
+    ///
+    /// # Errors
+    /// `InvalidInput` where one of them is no socket of TCP or Unix that is listened on.
+    pub fn inherited() -> io::Result<Vec<Listener>> {
+        let mut given = ListenFd::from_env();
+        let mut listeners = Vec::new();
+        for at in 0..given.len() {
+            if let Ok(Some(listener)) = given.take_tcp_listener(at) {
+                check_listening(&listener)?;
+                listeners.push(Listener::from_tcp(listener)?);
+            } else if let Some(listener) = given.take_unix_listener(at)? {
+                check_listening(&listener)?;
+                listeners.push(Listener::from_unix(listener, None)?);
+            }
+        }
+        Ok(listeners)
+    }
+
+    fn from_tcp(listener: std::net::TcpListener) -> io::Result<Listener> {
+        rustix::net::listen(&listener, BACKLOG)?;
+        listener.set_nonblocking(true)?;
+        Ok(Listener {
+            kind: Kind::Tcp(TcpListener::from_std(listener)?),
+            file: None,
+        })
+    }
+
+    fn from_unix(
+        listener: std::os::unix::net::UnixListener,
+        file: Option<SocketFile>,
+    ) -> io::Result<Listener> {
+        rustix::net::listen(&listener, BACKLOG)?;
+        listener.set_nonblocking(true)?;
+        Ok(Listener {
+            kind: Kind::Unix(UnixListener::from_std(listener)?),
+            file,
+        })
+    }
+
+    /// The address that it listens on, with the port that it got; `None` for a Unix socket.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.kind {
+            Kind::Tcp(listener) => listener.local_addr().ok(),
+            Kind::Unix(_) => None,
+        }
+    }
+
+    /// The path that it listens on; `None` for TCP, and for a socket without a name.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.kind {
+            Kind::Tcp(_) => None,
+            Kind::Unix(listener) => {
+                // It was bound beside its path, which the system still says.
+                let of_file = self.file.as_ref().map(|file| file.path.clone());
+                let address = || listener.local_addr().ok();
+                of_file.or_else(|| Some(address()?.as_pathname()?.to_owned()))
+            }
+        }
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match &self.kind {
+            Kind::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Socket::tcp(stream), Peer::Tcp(peer)))
+            }
+            Kind::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = stream.peer_cred()?;
+                let peer = Peer::Unix {
+                    uid: peer.uid(),
+                    gid: peer.gid(),
+                    pid: peer.pid(),
+                };
+                Ok((Socket::unix(stream), peer))
+            }
+        }
+    }
+}
+
+fn check_listening(socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    if rustix::net::sockopt::socket_acceptconn(socket)? {
+        return Ok(());
+    }
+    let text = "an inherited socket is not listened on";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+/// Nothing is at a path, or a socket that nobody listens on.
+fn check_free(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(_) if is_listened_on(path) => Err(io::ErrorKind::AddrInUse.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Also true where it cannot be told.
+fn is_listened_on(path: &Path) -> bool {
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
+    };
+    let connected = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        // So that a full backlog is not waited for.
+        SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
+        None,
+    )
+    .and_then(|socket| connect(&socket, &SocketAddrUnix::new(path)?));
+    connected != Err(rustix::io::Errno::CONNREFUSED)
+}
+
+/// Binds a socket in a folder that only this user can enter, gives it its mode and group, then its path.
+fn bind(
+    folder: &Path,
+    path: &Path,
+    access: UnixAccess,
+) -> io::Result<(std::os::unix::net::UnixListener, SocketFile)> {
+    // Short, as the path of a socket may have about a hundred bytes.
+    let private = folder.join(format!(".{}", std::process::id()));
+    DirBuilder::new().mode(0o700).create(&private)?;
+    let beside = private.join("s");
+    let placed = std::os::unix::net::UnixListener::bind(&beside).and_then(|listener| {
+        if access.group.is_some() {
+            chown(&beside, None, access.group)?;
+        }
+        fs::set_permissions(&beside, Permissions::from_mode(access.mode))?;
+        let made = fs::symlink_metadata(&beside)?;
+        fs::rename(&beside, path)?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            id: (made.dev(), made.ino()),
+        };
+        Ok((listener, file))
+    });
+    if placed.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    let _ = fs::remove_dir(&private);
+    placed
+}
+
+/// The file of a socket, which is removed with this unless another has taken its place.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| (found.dev(), found.ino()) == self.id) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
