@@ -19,7 +19,8 @@ pub enum Operation {
     Clear,
 }
 
-/// An operation that changes the tags of users: all but [`Operation::Get`]. To serde it is its name.
+/// What a change does to the tags of a user: each operation but [`Operation::Get`], of which adding has two forms. To serde
+/// it is its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeOperation {
@@ -29,6 +30,9 @@ pub enum ChangeOperation {
     Remove,
     /// Removes all tags of users.
     Clear,
+    /// Adds tags to users in place of all that they have: an [add](Operation::Add) to the service, on the `timpush` paths
+    /// only.
+    Replace,
 }
 
 /// Which family of paths carries the operations. Both do the same jobs; whether they share one store of tags is
@@ -81,23 +85,28 @@ impl Operation {
 
 impl ChangeOperation {
     /// All of them.
-    pub const ALL: [ChangeOperation; 3] = [
+    pub const ALL: [ChangeOperation; 4] = [
         ChangeOperation::Add,
         ChangeOperation::Remove,
         ChangeOperation::Clear,
+        ChangeOperation::Replace,
     ];
 
-    /// The operation's name: `add`, `remove`, `clear`.
+    /// The operation's name: `add`, `remove`, `clear`, `replace`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Operation::from(self).name()
+        if self == ChangeOperation::Replace {
+            "replace"
+        } else {
+            Operation::from(self).name()
+        }
     }
 }
 
 impl From<ChangeOperation> for Operation {
     fn from(operation: ChangeOperation) -> Operation {
         match operation {
-            ChangeOperation::Add => Operation::Add,
+            ChangeOperation::Add | ChangeOperation::Replace => Operation::Add,
             ChangeOperation::Remove => Operation::Remove,
             ChangeOperation::Clear => Operation::Clear,
         }
@@ -106,7 +115,7 @@ impl From<ChangeOperation> for Operation {
 
 impl fmt::Display for ChangeOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Operation::from(*self).fmt(f)
+        f.write_str(self.name())
     }
 }
 
@@ -157,11 +166,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_but_get_changes_tags() {
+    fn every_operation_but_get_changes_tags_and_a_replace_is_an_add_to_the_service() {
         let names = Operation::ALL.map(|operation| operation.to_string());
         assert_eq!(names, ["add", "get", "remove", "clear"]);
         let names = ChangeOperation::ALL.map(|operation| operation.to_string());
-        assert_eq!(names, ["add", "remove", "clear"]);
+        assert_eq!(names, ["add", "remove", "clear", "replace"]);
+        let operations = ChangeOperation::ALL.map(|it| Operation::from(it).to_string());
+        assert_eq!(operations, ["add", "remove", "clear", "add"]);
     }
 
     #[test]

@@ -161,6 +161,13 @@ impl<'a, 'l> Check<'a, 'l> {
         })
     }
 
+    /// Checks that tags can be replaced.
+    pub(crate) fn replaces(&mut self) {
+        if self.rules.generation != Generation::Timpush {
+            self.found(Place::Replace, Problem::NeedsTimpush);
+        }
+    }
+
     /// Checks an account.
     pub(crate) fn account(&mut self, text: impl Text<'a>, place: Place) -> Option<Account<'a>> {
         let account = account(text, self.rules);

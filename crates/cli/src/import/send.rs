@@ -198,6 +198,7 @@ impl Sending<'_> {
                 ChangeOperation::Add => ChangeRequest::add(user.account, tags),
                 ChangeOperation::Remove => ChangeRequest::remove(user.account, tags),
                 ChangeOperation::Clear => ChangeRequest::clear(user.account),
+                ChangeOperation::Replace => ChangeRequest::replace(user.account, tags),
             };
             let id = position * NUMBERS_PER_USER + nth;
             pushed = self

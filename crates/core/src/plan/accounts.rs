@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::arena::{ChangeId, ProducerId};
 use super::item::{ChangeFailure, Item};
 use crate::catalogue::Scope;
-use crate::operation::Operation;
+use crate::request::Form;
 
 /// Who an account's next change goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +31,16 @@ pub(super) struct AccountState<E> {
     pub(super) reader: Option<ProducerId>,
     /// Changes with a slot that is in no request yet, the next one first.
     pub(super) waiting: Waiting,
-    /// Where the first of them is, once its turn has come: in this packer of its operation's queue.
+    /// Where the first of them is, once its turn has come: in this packer of its form's queue.
     pub(super) active: Option<Group>,
     /// Slots that are in requests, or wait to be sent again.
     pub(super) under_way: usize,
-    /// When the late window of an add is over; and that of a remove or clear.
+    /// When the late window of what adds is over; and that of what removes. A replace does both.
     late_add: Duration,
     late_removal: Duration,
     /// It failed a request lately, and goes with its like until then.
     pub(super) suspect_until: Duration,
-    /// Operations that producers were rejected for here, and remember.
+    /// What producers were rejected for here, and remember.
     pub(super) rejected: Vec<Rejected<E>>,
 }
 
@@ -105,11 +105,11 @@ impl Waiting {
     }
 }
 
-/// An operation on an account that a producer does not send again.
+/// What a producer does not send again for an account.
 #[derive(Debug)]
 pub(super) struct Rejected<E> {
     pub(super) producer: ProducerId,
-    pub(super) operation: Operation,
+    pub(super) form: Form,
     pub(super) failure: E,
 }
 
@@ -155,23 +155,32 @@ impl<E> AccountState<E> {
         self.active.take_if(|_| was_first)
     }
 
-    /// Notes that an attempt of this operation may arrive at the service until then.
-    pub(super) fn may_arrive_late(&mut self, operation: Operation, until: Duration) {
-        let late = match operation {
-            Operation::Add => &mut self.late_add,
-            Operation::Remove | Operation::Clear => &mut self.late_removal,
-            Operation::Get => return,
-        };
-        *late = until.max(*late);
+    /// Notes that an attempt of this form may arrive at the service until then.
+    pub(super) fn may_arrive_late(&mut self, form: Form, until: Duration) {
+        let [adds, removes] = adds_and_removes(form);
+        if adds {
+            self.late_add = until.max(self.late_add);
+        }
+        if removes {
+            self.late_removal = until.max(self.late_removal);
+        }
     }
 
-    /// From when on no late attempt can undo an operation. Adds do not undo adds, nor removals removals.
-    pub(super) fn safe_from(&self, operation: Operation) -> Duration {
-        match operation {
-            Operation::Add => self.late_removal,
-            Operation::Remove | Operation::Clear => self.late_add,
-            Operation::Get => Duration::ZERO,
-        }
+    /// From when on no late attempt can undo what this form does. Adds do not undo adds, nor removals removals; a replace
+    /// undoes all, and is undone by all.
+    pub(super) fn safe_from(&self, form: Form) -> Duration {
+        let [adds, removes] = adds_and_removes(form);
+        let undo_add = if adds {
+            self.late_removal
+        } else {
+            Duration::ZERO
+        };
+        let undo_removal = if removes {
+            self.late_add
+        } else {
+            Duration::ZERO
+        };
+        undo_add.max(undo_removal)
     }
 
     /// Until when its late windows must be remembered.
@@ -179,15 +188,25 @@ impl<E> AccountState<E> {
         self.late_add.max(self.late_removal)
     }
 
-    /// Why this operation would be rejected again.
-    pub(super) fn rejection(&self, producer: ProducerId, operation: Operation) -> Option<&E>
+    /// Why what is of this form would be rejected again.
+    pub(super) fn rejection(&self, producer: ProducerId, form: Form) -> Option<&E>
     where
         E: ChangeFailure,
     {
         let own = self.rejected.iter().filter(|it| it.producer == producer);
-        let same = own.clone().find(|it| it.operation == operation);
+        let same = own.clone().find(|it| it.form == form);
         let same = same.or_else(|| own.clone().find(|it| it.failure.scope() == Scope::Account));
         same.map(|it| &it.failure)
+    }
+}
+
+/// Whether requests of this form add tags to a user, and whether they remove some.
+fn adds_and_removes(form: Form) -> [bool; 2] {
+    match form {
+        Form::Add => [true, false],
+        Form::Remove | Form::Clear => [false, true],
+        Form::Replace => [true, true],
+        Form::Get => [false, false],
     }
 }
 

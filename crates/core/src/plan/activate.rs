@@ -38,7 +38,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         hash
     }
 
-    /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
+    /// Moves the next change of an account into the packer of its form's queue, if its turn has come.
     pub(super) fn activate(&mut self, id: AccountId, now: Duration) {
         while let Some(account) = self.accounts.get_mut(id) {
             if account.under_way > 0 || account.active.is_some() {
@@ -48,14 +48,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 return self.forget(id, now);
             };
             let entry = &self.changes[next.0];
-            let (producer, operation) = (entry.producer, entry.item.operation());
-            if let Some(failure) = account.rejection(producer, operation) {
+            let (producer, form) = (entry.producer, entry.item.form());
+            if let Some(failure) = account.rejection(producer, form) {
                 let failure = failure.rejected_before();
                 self.fail_rest(next, &failure);
                 continue;
             }
             self.ready_producers.insert(producer);
-            let safe_from = account.safe_from(operation);
+            let safe_from = account.safe_from(form);
             if safe_from > now {
                 // its producer's next wait must end with the late window
                 let state = &mut self.producers[producer.0];
@@ -71,7 +71,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             let state = &mut self.producers[producer.0];
             let epoch = entry.epoch;
             let flushed = epoch.is_some_and(|epoch| state.unsettled.has_flushed(epoch));
-            let queue = state.queue(operation);
+            let queue = state.queue(form);
             queue.blocked -= 1;
             queue.insert(group, next, entry.left, entry.came);
             queue.flushed |= flushed && group == Group::Fresh;
@@ -128,7 +128,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
-    /// Notes in the operation's queue if the changes at the head of the account's queue fill its next slot.
+    /// Notes in the form's queue if the changes at the head of the account's queue fill its next slot.
     pub(super) fn note_full_slot(&mut self, account: AccountId) {
         let most = self.tags_per_slot();
         let account = &self.accounts[account];
@@ -141,7 +141,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let first = &self.changes[first.0];
         let state = &mut self.producers[first.producer.0];
         let is_enough = state.policy.full_slot_is_enough;
-        let queue = state.queue(first.item.operation());
+        let queue = state.queue(first.item.form());
         if !is_enough || queue.full_slot {
             return;
         }

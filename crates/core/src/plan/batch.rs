@@ -9,7 +9,7 @@ use crate::catalogue::{Effect, Scope};
 use crate::change::Tags;
 use crate::limits::Rules;
 use crate::operation::Operation;
-use crate::request::{Body, Request};
+use crate::request::{Body, Form, Request};
 
 /// What goes into one request. [`settle`](super::Plan::settle) takes it back.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ use crate::request::{Body, Request};
 pub struct Batch {
     pub(super) id: u64,
     pub(super) producer: ProducerId,
-    pub(super) operation: Operation,
+    pub(super) form: Form,
     /// At least one, each of another account.
     pub(super) slots: Vec<Slot>,
     pub(super) kind: Kind,
@@ -71,13 +71,13 @@ impl Batch {
     /// `rules`: those of the plan and of its changes.
     pub fn request(&self, rules: &Rules) -> impl Request + '_ {
         let users = self.slots.iter().map(|it| (it.account(), it.tags()));
-        Body::from_checked(rules, self.operation.into(), users)
+        Body::from_checked(rules, self.form, users)
     }
 
     /// Its operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
-        self.operation
+        self.form.operation()
     }
 
     /// How many users it is of.

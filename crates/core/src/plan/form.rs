@@ -12,28 +12,29 @@ use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Part, Slot};
 use super::item::{ChangeFailure, Entry};
 use crate::catalogue::Effect;
-use crate::operation::Operation;
+use crate::request::Form;
 
 impl<R, E: ChangeFailure> Plan<R, E> {
     /// Takes what goes again, or forms a batch of a queue's next users; `None` if all of their changes have expired.
     pub(super) fn form_batch(
         &mut self,
         producer: ProducerId,
-        operation: Operation,
+        form: Form,
         kind: Kind,
         now: Duration,
     ) -> Option<Batch> {
         let users_per_request = self.users_per_request();
         let state = &mut self.producers[producer.0];
-        let queue = state.queue(operation);
+        let queue = state.queue(form);
         if let Some(batch) = queue.take_formed(kind, now) {
             let batch = self.expire_batch(batch, now)?;
-            self.producers[producer.0].held(operation).again -= batch.len();
+            let held = self.producers[producer.0].held(form.operation());
+            held.again -= batch.len();
             return Some(batch);
         }
         let (returned, taken) = queue.take_users(kind, users_per_request, now);
         let mut slots = self.expire_slots(producer, returned, now);
-        self.producers[producer.0].held(operation).again -= slots.len();
+        self.producers[producer.0].held(form.operation()).again -= slots.len();
         for id in taken {
             if !self.expires(id, now) {
                 let slot = self.next_slot(id, now);
@@ -43,7 +44,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         (!slots.is_empty()).then(|| Batch {
             id: 0,
             producer,
-            operation,
+            form,
             deadline: self.deadline(&slots),
             slots,
             kind,
@@ -72,15 +73,15 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if entry.left == 1 {
             // its last slot was taken, so it is not in the packer any more
             self.accounts[account].active = None;
-            let operation = entry.item.operation();
-            self.producers[entry.producer.0].queue(operation).blocked += 1;
+            let form = entry.item.form();
+            self.producers[entry.producer.0].queue(form).blocked += 1;
         }
         self.fail_rest(id, &E::expired());
         self.activate(account, now);
         true
     }
 
-    /// The next slot of a change, with the account's next changes of the same operation that fit into it.
+    /// The next slot of a change, with the account's next changes that may share it and fit.
     fn next_slot(&mut self, id: ChangeId, now: Duration) -> Slot {
         let most = self.tags_per_slot();
         let entry = &mut self.changes[id.0];
@@ -95,14 +96,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             parts: vec![Part {
                 id,
                 item: entry.item.clone(),
-                tags: rest.start..rest.end.min(rest.start + most),
+                tags: rest.start..rest.end.min(rest.start + entry.tags_per_slot(most)),
             }],
             effect: Effect::NotApplied,
         };
         if entry.left > 0 {
             let at_once = rest.len() >= 2 * most && state.policy.full_slot_is_enough;
             let fresh = account.active == Some(Group::Fresh);
-            state.queue(entry.item.operation()).full_slot |= at_once && fresh;
+            state.queue(entry.item.form()).full_slot |= at_once && fresh;
             return slot;
         }
         state.all_sent(entry.item.operation(), entry.counts);
@@ -153,7 +154,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             self.accounts[slot.account].waiting.pop_front();
             let state = &mut self.producers[entry.producer.0];
             state.all_sent(entry.item.operation(), entry.counts);
-            state.queue(entry.item.operation()).blocked -= 1;
+            state.queue(entry.item.form()).blocked -= 1;
         }
     }
 

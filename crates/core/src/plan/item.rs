@@ -12,13 +12,14 @@ use crate::catalogue::{Effect, Scope};
 use crate::change::{Change, Tags};
 use crate::limits::Rules;
 use crate::operation::Operation;
+use crate::request::Form;
 use crate::text::Account;
 use crate::violation::Invalid;
 
 /// A change of one user's tags, or a get of them. A clone shares the texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// To add, remove or clear.
+    /// To add, remove, clear or replace.
     Change(Change),
     /// To read.
     Get(Query),
@@ -67,6 +68,14 @@ impl Item {
         match self {
             Item::Change(change) => change.operation().into(),
             Item::Get(_) => Operation::Get,
+        }
+    }
+
+    /// The form of request that it goes in.
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Item::Change(change) => change.operation().into(),
+            Item::Get(_) => Form::Get,
         }
     }
 
@@ -126,9 +135,15 @@ pub(super) struct Entry<R, E> {
 }
 
 impl<R, E: ChangeFailure> Entry<R, E> {
-    /// True if the two may share a slot, as their order makes no difference.
+    /// True if the two may share a slot, as their order makes no difference. That of two replaces does.
     pub(super) fn commutes_with(&self, other: &Self) -> bool {
-        self.producer == other.producer && self.item.operation() == other.item.operation()
+        let form = self.item.form();
+        self.producer == other.producer && form == other.item.form() && form != Form::Replace
+    }
+
+    /// How many of its tags share a slot, where a slot takes this many.
+    pub(super) fn tags_per_slot(&self, tags_per_slot: usize) -> usize {
+        slot_size(&self.item, tags_per_slot)
     }
 
     /// True if no slot of it has been in a request.
@@ -140,7 +155,7 @@ impl<R, E: ChangeFailure> Entry<R, E> {
     pub(super) fn rest(&self, tags_per_slot: usize) -> Range<usize> {
         let taken = slots(&self.item, tags_per_slot) - self.left;
         let tags = self.item.tags().len();
-        (taken * tags_per_slot).min(tags)..tags
+        (taken * self.tags_per_slot(tags_per_slot)).min(tags)..tags
     }
 
     /// Notes that some of its tags are not done.
@@ -156,7 +171,17 @@ impl<R, E: ChangeFailure> Entry<R, E> {
 
 /// The slots that a change takes.
 pub(super) fn slots(item: &Item, tags_per_slot: usize) -> usize {
+    let tags_per_slot = slot_size(item, tags_per_slot);
     item.tags().len().div_ceil(tags_per_slot).max(1)
+}
+
+/// How many tags of a change share a slot. A replace goes whole, as one of a second slot would remove the tags of the first.
+fn slot_size(item: &Item, tags_per_slot: usize) -> usize {
+    if item.form() == Form::Replace {
+        usize::MAX
+    } else {
+        tags_per_slot
+    }
 }
 
 /// A change or a get that has its outcome.

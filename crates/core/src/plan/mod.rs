@@ -18,9 +18,9 @@
 //! | state | where it is | it leaves when |
 //! |---|---|---|
 //! | waiting | the account's queue (`accounts.rs`; itself it is an `Entry`, `item.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
-//! | in packer | the producer's queue of its operation (`queue.rs`): among the fresh ones, or the suspects | there are 100 users or a full slot, the linger time is over, it came before a flush, or the producer is flushing; a suspect has its turn |
+//! | in packer | the producer's queue of its form (`queue.rs`): among the fresh ones, or the suspects | there are 100 users or a full slot, the linger time is over, it came before a flush, or the producer is flushing; a suspect has its turn |
 //! | in a request | a batch (`batch.rs`, formed in `form.rs`) | its producer settles the batch |
-//! | waits to go again | a batch or a slot, in the producer's queue of its operation | it is due, or has its turn |
+//! | waits to go again | a batch or a slot, in the producer's queue of its form | it is due, or has its turn |
 //! | settled | the producer's list of outcomes (`item.rs`) | the producer takes it |
 //!
 //! A change of several slots is in the packer and in requests at once, until its last slot is taken.
@@ -28,6 +28,9 @@
 //! - The changes of an account are sent in the order in which they came, as an add that arrives after a later remove would
 //!   undo it. The slots of *one* change may be in requests together, as may neighbours of the same operation that share a
 //!   slot: their order makes no difference.
+//! - A replace is an add to the service, and of the add's quota, in a *form* of its own, as the flag that replaces is the
+//!   request's: a request holds only replaces or none. It is one slot whole, shares it with no other change, and is
+//!   ordered and held by late attempts as an add and a remove at once.
 //! - A get goes the same way, and reads where a change changes: it shares slots and requests, is looked for among those that
 //!   failed, and is tried again. It has no order with changes. So the gets of a producer have accounts of their own
 //!   (`activate.rs`): they wait for no change and no late window, and no change waits for them. A get that comes while one
@@ -54,6 +57,7 @@ mod flush;
 mod form;
 mod item;
 mod packer;
+mod producer;
 mod queue;
 mod settle;
 #[cfg(test)]
@@ -67,28 +71,21 @@ use hashbrown::HashTable;
 
 use crate::limits::Rules;
 use crate::operation::Operation;
+use crate::request::Form;
 use accounts::AccountState;
 use arena::{AccountId, Arena};
 use batch::Kind;
 use item::{Entry, slots};
-use queue::{Enough, Probing, Producer};
+use producer::{Probing, Producer};
+use queue::Enough;
 
 pub use arena::{ChangeId, ProducerId};
 pub use batch::Batch;
 pub use flush::Flush;
 pub use item::{BatchResult, ChangeFailure, Item, Query, Settled};
 pub use packer::lower_bound;
-pub use queue::{BatchPolicy, Readiness};
-
-/// The order in which the queues are looked at, from the one behind that which was taken last: where workers are few, none
-/// starves another. An add often waits for a clear or remove of its account, and then shares a
-/// request with the other adds; hardly ever the other way round.
-const IN_TURN: [Operation; Operation::ALL.len()] = [
-    Operation::Clear,
-    Operation::Remove,
-    Operation::Add,
-    Operation::Get,
-];
+pub use producer::BatchPolicy;
+pub use queue::Readiness;
 
 /// Changes of many producers, on their way into requests.
 #[derive(Debug)]
@@ -185,7 +182,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let waiting = self.accounts[account].waiting.len();
         let counts = waiting < BatchPolicy::OF_ONE_ACCOUNT;
         let state = &mut self.producers[producer.0];
-        state.queue(item.operation()).blocked += 1;
+        state.queue(item.form()).blocked += 1;
         let held = state.held(item.operation());
         held.unsent += 1;
         held.counted += usize::from(counts);
@@ -245,17 +242,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Takes the request that is ready; `None` if none is, or if all of its changes have expired.
     pub fn take(&mut self, producer: ProducerId, now: Duration) -> Option<Batch> {
-        while let Ok((operation, kind)) = self.ready(producer, now) {
-            if let Some(batch) = self.form_batch(producer, operation, kind, now) {
+        while let Ok((form, kind)) = self.ready(producer, now) {
+            if let Some(batch) = self.form_batch(producer, form, kind, now) {
                 self.batches += 1;
                 let state = &mut self.producers[producer.0];
-                state.begins(operation);
-                let its = IN_TURN.iter().position(|it| *it == operation);
-                state.turn = its.map_or(0, |its| its + 1);
+                state.begins(form, self.batches);
                 state.searches += u64::from(kind == Kind::Search);
-                let queue = state.queue(operation);
-                queue.awaiting_admission = Some(self.batches);
-                queue.note_turn(kind, now);
+                state.queue(form).note_turn(kind, now);
                 return Some(Batch {
                     id: self.batches,
                     ..batch
@@ -265,12 +258,12 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         None
     }
 
-    /// The operation with a request to send, and what it is made of; else when there may be one.
+    /// The form of a request to send, and what it is made of; else when there may be one.
     fn ready(
         &mut self,
         producer: ProducerId,
         now: Duration,
-    ) -> Result<(Operation, Kind), Option<Duration>> {
+    ) -> Result<(Form, Kind), Option<Duration>> {
         self.pass(producer, now);
         if let Some(until) = self.producers[producer.0].paused {
             let until = if until <= now {
@@ -286,18 +279,21 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if !state.may_send() {
             return Err(None);
         }
-        let turn = state.turn;
-        for operation in (turn..turn + IN_TURN.len()).map(|at| IN_TURN[at % IN_TURN.len()]) {
+        for operation in state.in_turn() {
+            if !state.has_turn(operation) {
+                continue;
+            }
             let enough = Enough {
                 users_per_request,
                 linger: state.policy.linger,
                 flushing: state.is_flushing(operation),
-                requests_at_once: state.policy.requests_at_once.max(1),
                 quiet: state.is_quiet(operation),
             };
-            match state.queue(operation).ready(&enough, now) {
-                Ok(kind) => return Ok((operation, kind)),
-                Err(moment) => until = until.into_iter().chain(moment).min(),
+            for form in state.under_way(operation).forms_in_turn(operation) {
+                match state.queue(form).ready(&enough, now) {
+                    Ok(kind) => return Ok((form, kind)),
+                    Err(moment) => until = until.into_iter().chain(moment).min(),
+                }
             }
         }
         Err(until)
@@ -359,7 +355,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
     /// Without this call it may once the request is settled.
     pub fn admitted(&mut self, producer: ProducerId, operation: Operation) {
-        self.state(producer).queue(operation).awaiting_admission = None;
+        self.state(producer).under_way(operation).awaiting_admission = None;
         self.ready_producers.insert(producer);
     }
 

@@ -1,196 +1,15 @@
-//! What one producer has to send: a queue for each operation, its counts, and when what waits is enough for a request.
+//! What a producer has to send in one form of request: an operation, of which adding has two, as the flag that replaces tags
+//! is the request's. And when what waits is enough for a request.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use hashbrown::HashTable;
-
 use super::accounts::Group;
-use super::arena::{AccountId, ChangeId};
+use super::arena::ChangeId;
 use super::batch::{Batch, Kind, Slot};
-use super::flush::Unsettled;
-use super::item::Settled;
 use super::packer::SlotPacker;
-use crate::operation::Operation;
 
-/// When the changes of a producer go into requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchPolicy {
-    /// How long a change waits for others to share its request; as long as it takes where it is `Duration::MAX`. Example, of
-    /// 10 ms: an add comes at 1,000 ms, another at 1,006 ms, and both are sent at 1,010 ms. With 98 more they are sent
-    /// at once.
-    pub linger: Duration,
-    /// How long an attempt whose answer is unknown may still arrive at the service. For so long the account's next change
-    /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is
-    /// there. The remove is sent at 7 s. [`LATE_WINDOW`](BatchPolicy::LATE_WINDOW) if nothing is set.
-    pub late_window: Duration,
-    /// Changes that the producer holds at most, and gets beside them. Of one account only the first
-    /// [few](BatchPolicy::OF_ONE_ACCOUNT) that wait count, so an account with thousands of changes does not keep out all
-    /// others. With those there are at most eight times as many: one account with more than that keeps out all others until
-    /// its changes are fewer. What waits to be sent again counts too. At its capacity, with no request under way, what is
-    /// there is sent, as nothing more can come. Example, of 20: there are two changes of each of 10 users. They do not fill
-    /// a request, and leave no space for more, so a request of 10 users is sent.
-    pub capacity: usize,
-    /// Requests of one operation that are under way at most: each operation has a quota of its own, and one whose answers are
-    /// slow leaves workers to the others. 0 counts as 1. A batch that is taken and never settled counts for ever.
-    pub requests_at_once: usize,
-    /// True if one user with a full slot is enough for a request.
-    pub full_slot_is_enough: bool,
-    /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
-    pub remember_rejected: bool,
-    /// True if one request goes alone until the first result is known, also after a [pause](super::Plan::pause): wrong
-    /// credentials then cost one refusal, not one a thread.
-    pub probe_first: bool,
-}
-
-impl BatchPolicy {
-    /// The default late window. It is much longer than what the quota allows for an abandoned call (2 s): an attempt that
-    /// arrives later than that costs one rejected call there, but here it would undo a change in silence.
-    pub const LATE_WINDOW: Duration = Duration::from_secs(10);
-
-    /// The changes of one account that count towards the capacity while they wait.
-    pub const OF_ONE_ACCOUNT: usize = 8;
-}
-
-/// All that a producer holds, in capacities.
-const CAPACITIES_AT_MOST: usize = 8;
-
-/// The requests that go before the first result is known: one, and a second beside it once the first one is late.
-#[derive(Debug, Default)]
-pub(super) struct Probing {
-    /// The plan's last request before it: those since then are of it.
-    pub(super) after: u64,
-    pub(super) begun: usize,
-    pub(super) is_late: bool,
-}
-
-/// What a producer holds of changes, or of gets: they have quotas of their own, so neither takes the other's capacity.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Load {
-    /// Those with a slot that is in no request yet.
-    pub(super) unsent: usize,
-    /// Those of them that count towards the capacity.
-    pub(super) counted: usize,
-    /// Slots that wait to be sent again.
-    pub(super) again: usize,
-}
-
-fn is_get(operation: Operation) -> bool {
-    operation == Operation::Get
-}
-
-/// What is known of one producer.
-#[derive(Debug)]
-pub(super) struct Producer<R, E> {
-    pub(super) policy: BatchPolicy,
-    pub(super) queues: [OperationQueue; Operation::ALL.len()],
-    /// Of changes, and of gets.
-    pub(super) held: [Load; 2],
-    /// Where the operations are looked at first: behind the one that was taken last.
-    pub(super) turn: usize,
-    /// Changes without an outcome.
-    pub(super) unsettled: Unsettled,
-    /// Why it has ended, if it has.
-    pub(super) ended: Option<E>,
-    /// While it is paused it sends nothing, and until then no time of a change is up.
-    pub(super) paused: Option<Duration>,
-    /// How often it has paused.
-    pub(super) pauses: u64,
-    /// No result is known yet, and the policy has one request go first.
-    pub(super) probing: Option<Probing>,
-    /// True if changes do not wait for others to share their request, unless these are there and blocked.
-    pub(super) flushing: bool,
-    /// Requests that were split.
-    pub(super) splits: u64,
-    /// Requests that looked for a fault.
-    pub(super) searches: u64,
-    pub(super) settled: VecDeque<Settled<R, E>>,
-    /// Accounts whose next change is its own and waits for a late window, by its end.
-    pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
-    /// The accounts of its gets by their texts.
-    pub(super) read_names: HashTable<AccountId>,
-    /// Until when attempts of a killed process before this one may arrive at the service.
-    pub(super) predecessor_late_until: Duration,
-}
-
-impl<R, E> Producer<R, E> {
-    pub(super) fn new(policy: BatchPolicy) -> Producer<R, E> {
-        Producer {
-            policy,
-            queues: std::array::from_fn(|_| OperationQueue::new()),
-            held: [Load::default(); 2],
-            turn: 0,
-            unsettled: Unsettled::default(),
-            ended: None,
-            paused: None,
-            pauses: 0,
-            probing: policy.probe_first.then(Probing::default),
-            flushing: false,
-            splits: 0,
-            searches: 0,
-            settled: VecDeque::new(),
-            late_windows: BTreeSet::new(),
-            read_names: HashTable::new(),
-            predecessor_late_until: Duration::ZERO,
-        }
-    }
-
-    pub(super) fn queue(&mut self, operation: Operation) -> &mut OperationQueue {
-        &mut self.queues[operation as usize]
-    }
-
-    /// What it holds of changes or of gets.
-    pub(super) fn held(&mut self, operation: Operation) -> &mut Load {
-        &mut self.held[usize::from(is_get(operation))]
-    }
-
-    /// True if no batch of changes, or of gets, is taken and not settled.
-    pub(super) fn is_quiet(&self, operation: Operation) -> bool {
-        let queues = Operation::ALL.iter().zip(&self.queues);
-        let mut its = queues.filter(|it| is_get(*it.0) == is_get(operation));
-        its.all(|(_, queue)| queue.under_way == 0)
-    }
-
-    /// True if what is there is sent now, also where it is full and nothing under way would make space.
-    pub(super) fn is_flushing(&self, operation: Operation) -> bool {
-        self.flushing || (self.is_quiet(operation) && !self.has_capacity(operation))
-    }
-
-    pub(super) fn has_capacity(&self, operation: Operation) -> bool {
-        let capacity = self.policy.capacity;
-        let all = capacity.saturating_mul(CAPACITIES_AT_MOST);
-        let held = &self.held[usize::from(is_get(operation))];
-        held.counted + held.again < capacity && held.unsent + held.again < all
-    }
-
-    /// Counts a change off that has nothing to be sent any more.
-    pub(super) fn all_sent(&mut self, operation: Operation, counts: bool) {
-        let held = self.held(operation);
-        held.unsent -= 1;
-        held.counted -= usize::from(counts);
-    }
-
-    /// True if a request may be taken.
-    pub(super) fn may_send(&self) -> bool {
-        let probing = self.probing.as_ref();
-        self.paused.is_none() && probing.is_none_or(|it| it.begun < 1 + usize::from(it.is_late))
-    }
-
-    /// Counts a request that is taken.
-    pub(super) fn begins(&mut self, operation: Operation) {
-        self.queue(operation).under_way += 1;
-        if let Some(probing) = &mut self.probing {
-            probing.begun += 1;
-        }
-    }
-
-    /// Until when an attempt without an answer may arrive, from now on.
-    pub(super) fn late_until(&self, now: Duration) -> Duration {
-        now.saturating_add(self.policy.late_window)
-    }
-}
-
-/// The changes of one producer and operation: what it sends, and in which turns.
+/// The changes of one producer that go in one form of request: what it sends, and in which turns.
 ///
 /// ```text
 ///                     full         lingered, flushed     nothing ready                     overdue
@@ -207,7 +26,7 @@ impl<R, E> Producer<R, E> {
 /// A half holds up to 50 users who wait for the one among them, so where the fresh changes do not fill a request the halves
 /// go first: the fresh ones join a later request, and no more requests are sent for that. Suspects are most likely at fault.
 #[derive(Debug)]
-pub(super) struct OperationQueue {
+pub(super) struct FormQueue {
     /// Changes whose turn it is.
     pub(super) fresh: SlotPacker<ChangeId>,
     /// Slots that came back from a split untested, and go with the fresh changes.
@@ -221,13 +40,8 @@ pub(super) struct OperationQueue {
     pub(super) searches: VecDeque<Batch>,
     /// Batches to be sent again as they are, when they are due.
     pub(super) retry_queue: VecDeque<Batch>,
-    /// Batches that are taken and not settled.
-    pub(super) under_way: usize,
     /// Changes that wait for an earlier one of their account.
     pub(super) blocked: usize,
-    /// The batch that is taken and not yet admitted by the quota. Until it is, no other is formed, so that changes that come
-    /// meanwhile share a request.
-    pub(super) awaiting_admission: Option<u64>,
     /// Since when it has held its oldest fresh user. After a full request the linger time of the users left begins anew,
     /// as others are coming in fast.
     pub(super) since: Option<Duration>,
@@ -235,7 +49,7 @@ pub(super) struct OperationQueue {
     pub(super) full_slot: bool,
     /// True if a fresh user came before a flush: then none of the fresh waits for the linger time.
     pub(super) flushed: bool,
-    /// Accounts that are remembered as rejected for this operation.
+    /// Accounts that are remembered as rejected in this form.
     pub(super) remembered: usize,
     turns: Turns,
     lately: Lately,
@@ -289,24 +103,20 @@ pub(super) struct Enough {
     pub(super) users_per_request: usize,
     pub(super) linger: Duration,
     pub(super) flushing: bool,
-    /// The requests that are under way at most.
-    pub(super) requests_at_once: usize,
     /// What is blocked is not waited for, as nothing under way would unblock it.
     pub(super) quiet: bool,
 }
 
-impl OperationQueue {
-    fn new() -> OperationQueue {
-        OperationQueue {
+impl FormQueue {
+    pub(super) fn new() -> FormQueue {
+        FormQueue {
             fresh: SlotPacker::new(),
             returned: VecDeque::new(),
             suspects: SlotPacker::new(),
             suspects_at_once: 1,
             searches: VecDeque::new(),
             retry_queue: VecDeque::new(),
-            under_way: 0,
             blocked: 0,
-            awaiting_admission: None,
             since: None,
             full_slot: false,
             flushed: false,
@@ -318,9 +128,6 @@ impl OperationQueue {
 
     /// What the queue can send; else when it may have something.
     pub(super) fn ready(&self, enough: &Enough, now: Duration) -> Result<Kind, Option<Duration>> {
-        if self.awaiting_admission.is_some() || self.under_way >= enough.requests_at_once {
-            return Err(None);
-        }
         let again = self.retry_queue.iter().map(|batch| batch.due).min();
         if again.is_some_and(|due| due <= now) {
             return Ok(Kind::Retry);

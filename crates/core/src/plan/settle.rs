@@ -10,10 +10,11 @@ use super::accounts::Rejected;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::item::{BatchResult, ChangeFailure, Entry, Settled};
-use super::queue::OperationQueue;
+use super::queue::FormQueue;
 use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
 use crate::operation::Operation;
+use crate::request::Form;
 
 /// Rejected accounts that a queue remembers. Beyond it an account is sent and rejected again, which costs a request.
 const REMEMBERED_AT_MOST: usize = 100_000;
@@ -47,17 +48,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         } else {
             state.predecessor_late_until
         };
-        let queue = state.queue(batch.operation);
-        queue.under_way -= 1;
-        if queue.awaiting_admission == Some(batch.id) {
-            queue.awaiting_admission = None;
-        }
+        state.under_way(batch.operation()).settled(batch.id);
         if until > now {
             for slot in &batch.slots {
-                self.accounts[slot.account].may_arrive_late(batch.operation, until);
+                self.accounts[slot.account].may_arrive_late(batch.form, until);
             }
         }
         if batch.kind == Kind::Suspects {
+            let queue = self.producers[producer.0].queue(batch.form);
             match &result {
                 BatchResult::Done { .. } => queue.note_suspects(true, users_per_request),
                 BatchResult::Ambiguous(_) => queue.note_suspects(false, users_per_request),
@@ -105,11 +103,11 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             .collect();
         let mut read: HashMap<String, Vec<String>> =
             read.into_iter().map(|it| (it.account, it.tags)).collect();
-        let operation = batch.operation;
+        let form = batch.form;
         let state = &mut self.producers[batch.producer.0];
         let ended = state.ended.is_some();
         if batch.kind != Kind::Suspects {
-            state.queue(operation).note_settled(batch.slots.len(), 0);
+            state.queue(form).note_settled(batch.slots.len(), 0);
         }
         let mut again: Vec<Slot> = Vec::new();
         let mut due = now;
@@ -120,8 +118,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 left_out.remove(slot.account())
             };
             let Some((failure, again_at)) = named else {
-                self.note_done(slot.account, operation);
-                if operation == Operation::Get {
+                self.note_done(slot.account, form);
+                if form == Form::Get {
                     self.note_read(&slot, read.remove(slot.account()));
                 }
                 self.close_slot(&slot, now);
@@ -138,7 +136,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                     let alone = batch.with(vec![slot], Vec::new());
                     self.split_or_reject(alone, &failure, false, now);
                 }
-                _ => self.reject(&slot, &failure, operation, now),
+                _ => self.reject(&slot, &failure, form, now),
             }
         }
         if !again.is_empty() {
@@ -186,11 +184,11 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if failed_all {
             // those who were suspects before say nothing of the fresh ones
             if self.accounts[slot.account].suspect_until <= now {
-                state.queue(batch.operation).note_settled(1, 1);
+                state.queue(batch.form).note_settled(1, 1);
             }
             self.suspect(slot.account, now);
         }
-        self.reject(slot, failure, batch.operation, now);
+        self.reject(slot, failure, batch.form, now);
     }
 
     /// Goes on with a batch that holds a fault. Of many users one half is tested: if it fails, nothing is known of the other;
@@ -224,14 +222,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     fn give_back(&mut self, mut batch: Batch, now: Duration) {
         batch.kind = Kind::Search;
         let state = &mut self.producers[batch.producer.0];
-        let queue = state.queue(batch.operation);
+        let queue = state.queue(batch.form);
         let good = batch.tries == 0 && queue.most_likely_good(batch.slots.len());
         // a request has an account once, so an account with more in the packer stays away from it
         let mut slots = batch.slots.iter();
         let alone = slots.all(|slot| self.accounts[slot.account].active.is_none());
         if good && alone && state.ended.is_none() {
-            state.held(batch.operation).again += batch.slots.len();
-            state.queue(batch.operation).returned.extend(batch.slots);
+            state.held(batch.operation()).again += batch.slots.len();
+            state.queue(batch.form).returned.extend(batch.slots);
         } else {
             self.enqueue_again(batch, now);
         }
@@ -245,8 +243,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             self.fail_slots(&batch.slots, &failure, now);
             return self.fail_slots(&batch.rest, &failure, now);
         }
-        state.held(batch.operation).again += batch.len();
-        let queue = state.queue(batch.operation);
+        state.held(batch.operation()).again += batch.len();
+        let queue = state.queue(batch.form);
         match batch.kind {
             Kind::Retry => queue.retry_queue.push_back(batch),
             Kind::Search | Kind::Fresh | Kind::Suspects => queue.insert_search(batch),
@@ -263,18 +261,18 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Settles a slot that is at fault.
-    fn reject(&mut self, slot: &Slot, failure: &E, operation: Operation, now: Duration) {
+    fn reject(&mut self, slot: &Slot, failure: &E, form: Form, now: Duration) {
         let lasts = failure.scope() != Scope::Tag;
         self.note_failure(slot, failure);
         let producer = self.changes[slot.parts[0].id.0].producer;
         let state = &mut self.producers[producer.0];
         if state.policy.remember_rejected && lasts {
-            let queue = state.queue(operation);
+            let queue = state.queue(form);
             if queue.remembered < REMEMBERED_AT_MOST {
                 queue.remembered += 1;
                 let rejected = Rejected {
                     producer,
-                    operation,
+                    form,
                     failure: failure.clone(),
                 };
                 self.accounts[slot.account].rejected.push(rejected);
@@ -286,14 +284,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.close_slot(slot, now);
     }
 
-    /// Notes that an operation was done: its account is no suspect, and producers may try the other operations on it again.
-    fn note_done(&mut self, account: AccountId, operation: Operation) {
+    /// Notes what was done: its account is no suspect, and producers may try on it again what is of another form.
+    fn note_done(&mut self, account: AccountId, form: Form) {
         let account = &mut self.accounts[account];
         account.suspect_until = Duration::ZERO;
         account.rejected.retain(|it| {
-            let stays = it.operation == operation;
+            let stays = it.form == form;
             if !stays {
-                self.producers[it.producer.0].queue(it.operation).remembered -= 1;
+                self.producers[it.producer.0].queue(it.form).remembered -= 1;
             }
             stays
         });
@@ -341,9 +339,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let entry = &mut self.changes[id.0];
         entry.left = 0;
         let state = &mut self.producers[entry.producer.0];
-        let operation = entry.item.operation();
-        state.all_sent(operation, entry.counts);
-        let queue = state.queue(operation);
+        state.all_sent(entry.item.operation(), entry.counts);
+        let queue = state.queue(entry.item.form());
         match self.accounts[entry.account].take(id) {
             Some(group) => queue.remove(group, id),
             None => queue.blocked -= 1,
@@ -378,7 +375,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             held.again = 0;
         }
         let queues = state.queues.iter_mut();
-        let again: Vec<Slot> = queues.flat_map(OperationQueue::take_again).collect();
+        let again: Vec<Slot> = queues.flat_map(FormQueue::take_again).collect();
         let unsent = self.changes.iter();
         let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
         let unsent = unsent.map(|(id, entry)| (ChangeId(id), entry.account));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::json;
 use crate::limits::Rules;
-use crate::operation::{Generation, Operation};
+use crate::operation::{ChangeOperation, Operation};
 use crate::text::{Account, Check, Text};
 use crate::violation::{Invalid, Place, Problem};
 
@@ -27,7 +27,7 @@ impl fmt::Debug for Body<'_> {
 }
 
 /// What is asked for the users of a request: its operation, of which adding has two forms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     Add,
     /// Adds tags in place of those that a user has.
@@ -38,7 +38,26 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(super) const fn operation(self) -> Operation {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Form; 5] = [
+        Form::Add,
+        Form::Replace,
+        Form::Remove,
+        Form::Get,
+        Form::Clear,
+    ];
+
+    /// Those of an operation.
+    pub(crate) fn of_operation(operation: Operation) -> &'static [Form] {
+        match operation {
+            Operation::Add => &[Form::Add, Form::Replace],
+            Operation::Remove => &[Form::Remove],
+            Operation::Get => &[Form::Get],
+            Operation::Clear => &[Form::Clear],
+        }
+    }
+
+    pub(crate) const fn operation(self) -> Operation {
         match self {
             Form::Add | Form::Replace => Operation::Add,
             Form::Remove => Operation::Remove,
@@ -61,13 +80,13 @@ impl Form {
     }
 }
 
-impl From<Operation> for Form {
-    fn from(operation: Operation) -> Form {
+impl From<ChangeOperation> for Form {
+    fn from(operation: ChangeOperation) -> Form {
         match operation {
-            Operation::Add => Form::Add,
-            Operation::Remove => Form::Remove,
-            Operation::Get => Form::Get,
-            Operation::Clear => Form::Clear,
+            ChangeOperation::Add => Form::Add,
+            ChangeOperation::Remove => Form::Remove,
+            ChangeOperation::Clear => Form::Clear,
+            ChangeOperation::Replace => Form::Replace,
         }
     }
 }
@@ -80,8 +99,8 @@ impl<'a> Body<'a> {
     ) -> Result<Body<'a>, Invalid> {
         let mut check = Check::new(rules);
         let limits = &rules.limits;
-        if form == Form::Replace && rules.generation != Generation::Timpush {
-            check.found(Place::Replace, Problem::NeedsTimpush);
+        if form == Form::Replace {
+            check.replaces();
         }
         let given = given.into_iter();
         let mut draft = Draft::new(form, given.size_hint().0);

@@ -14,7 +14,7 @@ use std::io;
 use imtag_core::ChangeOperation;
 
 use super::interner::Interner;
-use crate::import::input::Row;
+use crate::import::input::{OPERATIONS, Row};
 
 /// How many tags get a number. Further tags stand in their rows, so no file can fill the memory with tags. Fewer in
 /// tests.
@@ -60,7 +60,7 @@ pub(crate) fn take<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
     let length = take_number(bytes)?;
     let account = take_bytes(bytes, length)?;
     let what = take_number(bytes)?;
-    let op = *ChangeOperation::ALL.get((what & 3) as usize)?;
+    let op = *OPERATIONS.get((what & 3) as usize)?;
     let count = usize::try_from(what >> 2).ok()?;
     if (op == ChangeOperation::Clear) != (count == 0) {
         return None;

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imtag_core::ChangeOperation::{self, Add, Clear, Remove};
+use imtag_core::ChangeOperation::{self, Add, Clear, Remove, Replace};
 use proptest::prelude::*;
 
 use super::entry::NUMBERED_TAGS;
 use super::*;
-use crate::import::input::row::{Row, Tags};
+use crate::import::input::row::{OPERATIONS, Row, Tags};
 
 /// A row: its account, what it does, and its tags, separated by `;`.
 type Given = (String, ChangeOperation, String);
@@ -19,7 +19,7 @@ fn rows(text: &str) -> Vec<Given> {
         let mut words = row.split(' ').map(str::to_owned);
         let account = words.next().unwrap();
         let op = words.next().unwrap();
-        let op = ChangeOperation::ALL.into_iter().find(|it| it.name() == op);
+        let op = OPERATIONS.into_iter().find(|it| it.name() == op);
         (account, op.unwrap(), words.next().unwrap_or_default())
     });
     rows.collect()
@@ -35,7 +35,7 @@ fn collected(rows: impl IntoIterator<Item = Given>, memory: usize) -> CollectedR
     for (account, op, tags) in rows {
         let tags = match op {
             Clear => Tags::List(&[]),
-            Add | Remove => Tags::Separated(&tags),
+            Add | Remove | Replace => Tags::Separated(&tags),
         };
         let account = &account;
         collected.add(&Row { account, op, tags }).unwrap();
@@ -196,6 +196,7 @@ fn modelled(rows: &[Given]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSe
                         remove.insert(tag.to_owned());
                     }
                 }
+                Replace => unreachable!("no row asks for it"),
             }
         }
     }

@@ -29,7 +29,7 @@ use memchr::memchr;
 pub(crate) use file::{Fingerprint, Input};
 pub(crate) use joined::JoinedTags;
 pub(crate) use problem::{FileError, FileProblem};
-pub(crate) use row::{BadRow, Row};
+pub(crate) use row::{BadRow, OPERATIONS, Row};
 
 use columns::Columns;
 use csv::Records;

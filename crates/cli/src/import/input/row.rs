@@ -15,6 +15,13 @@ use super::lines::ROW_BYTES;
 use super::odd;
 use super::problem::start_of_line;
 
+/// What a row may ask for, in the order of their numbers.
+pub(crate) const OPERATIONS: [ChangeOperation; 3] = [
+    ChangeOperation::Add,
+    ChangeOperation::Remove,
+    ChangeOperation::Clear,
+];
+
 /// A row whose names keep to the rules.
 #[derive(Debug)]
 pub(crate) struct Row<'r> {
@@ -149,7 +156,7 @@ pub(super) fn too_long() -> String {
 
 #[cold]
 fn no_op(name: &str) -> String {
-    let names = ChangeOperation::ALL.map(ChangeOperation::name).join(", ");
+    let names = OPERATIONS.map(ChangeOperation::name).join(", ");
     let name = start_of_line(name);
     format!("op: {name:?} is none of {names} (use one of them; nothing means add)")
 }

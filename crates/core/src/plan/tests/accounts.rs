@@ -33,6 +33,13 @@ fn after_an_attempt_that_may_arrive_late_only_what_it_could_undo_waits_for_the_l
         (add("u", ["a"]), clear("u"), true),
         (remove("u", ["a"]), add("u", ["a"]), true),
         (clear("u"), add("u", ["a"]), true),
+        (add("u", ["a"]), replace("u", ["b"]), true),
+        (remove("u", ["a"]), replace("u", ["a"]), true),
+        (clear("u"), replace("u", ["a"]), true),
+        (replace("u", ["a"]), add("u", ["b"]), true),
+        (replace("u", ["a"]), remove("u", ["a"]), true),
+        (replace("u", ["a"]), clear("u"), true),
+        (replace("u", ["a"]), replace("u", ["b"]), true),
         (add("u", tags(0, 10)), add("u", ["b"]), false),
         (remove("u", tags(0, 10)), clear("u"), false),
         (clear("u"), remove("u", ["b"]), false),
@@ -51,7 +58,7 @@ fn after_an_attempt_that_may_arrive_late_only_what_it_could_undo_waits_for_the_l
             rig.now = ms(3_500);
         }
         let batch = rig.take();
-        assert_eq!(batch.operation(), second.operation().into());
+        assert_eq!(batch.form, second.operation().into());
         rig.done(batch);
         assert_eq!(rig.outcomes(), ["1 done"]);
         rig.is_empty();

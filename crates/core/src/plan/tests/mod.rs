@@ -11,18 +11,19 @@ mod pauses;
 mod queues;
 mod rates;
 mod recount;
+mod replaces;
 mod service;
 mod splits;
 
 use super::accounts::Group;
 use super::batch::Slot;
-use super::queue::Load;
+use super::producer::Load;
 use super::settle::SUSPECT_FOR;
 use super::*;
 use crate::catalogue::Effect;
 use crate::change::Change;
-use crate::limits::Rules;
-use crate::operation::Operation;
+use crate::limits::{Limits, Rules};
+use crate::operation::{Generation, Operation};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -30,6 +31,12 @@ use crate::catalogue::Scope;
 use crate::change::ChangeRequest;
 
 const LATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// Rules by which tags can be replaced.
+const TIMPUSH: Rules = Rules {
+    limits: Limits::DOCUMENTED,
+    generation: Generation::Timpush,
+};
 
 const POLICY: BatchPolicy = BatchPolicy {
     linger: Duration::from_millis(10),
@@ -51,6 +58,11 @@ fn remove<T: AsRef<str>>(account: &str, tags: impl IntoIterator<Item = T>) -> Ch
 
 fn clear(account: &str) -> Change {
     checked(ChangeRequest::clear(account))
+}
+
+fn replace<T: AsRef<str>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
+    let replace = ChangeRequest::replace(account, tags);
+    replace.check(&TIMPUSH).unwrap()
 }
 
 fn get(account: &str) -> Query {
@@ -171,13 +183,17 @@ fn next<R, E: ChangeFailure>(plan: &mut Plan<R, E>, producer: ProducerId, now: D
     }
 }
 
-/// A request in words: `add u:a,b v:c`.
+/// A request in words: `add u:a,b v:c`; of replaces `replace u:a`.
 fn text(batch: &Batch) -> String {
     let slots = batch.slots.iter().map(|slot| {
         let tags: Vec<&str> = slot.tags().collect();
         format!(" {}:{}", slot.account(), tags.join(","))
     });
-    format!("{}{}", batch.operation(), slots.collect::<String>())
+    let form = match batch.form {
+        Form::Replace => "replace",
+        form => form.operation().name(),
+    };
+    format!("{form}{}", slots.collect::<String>())
 }
 
 struct Rig {
@@ -405,10 +421,13 @@ fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
         assert_eq!(state.held, [Load::default(); 2]);
         assert!(state.unsettled.is_empty() && state.late_windows.is_empty());
         for queue in &state.queues {
-            assert!(queue.fresh.is_empty() && queue.suspects.is_empty() && queue.under_way == 0);
+            assert!(queue.fresh.is_empty() && queue.suspects.is_empty());
             assert!(queue.retry_queue.is_empty() && queue.searches.is_empty());
-            assert!(queue.since.is_none() && queue.awaiting_admission.is_none());
-            assert!(queue.returned.is_empty() && !queue.full_slot && queue.blocked == 0);
+            assert!(queue.since.is_none() && queue.returned.is_empty());
+            assert!(!queue.full_slot && queue.blocked == 0);
+        }
+        for under_way in &state.under_way {
+            assert!(under_way.batches == 0 && under_way.awaiting_admission.is_none());
         }
     }
 }

@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
     let push = (
         0..PRODUCERS,
         0..ACCOUNTS,
-        0u8..6,
+        0u8..7,
         0usize..12,
         prop_oneof![6 => 1usize..4, 1 => 4usize..26],
         prop::option::weighted(0.1, 0u64..60),
@@ -52,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
             0..=1 => add(&account, tags).into(),
             2..=3 => remove(&account, tags).into(),
             4 => clear(&account).into(),
+            5 => replace(&account, tags).into(),
             _ => get(&account).into(),
         };
         Step::Push(producer, item, time)
@@ -124,7 +125,7 @@ const POLICIES: [BatchPolicy; PRODUCERS] = [
 
 impl World {
     fn new() -> World {
-        let mut rules = Rules::default();
+        let mut rules = TIMPUSH;
         rules.limits.users_per_request = USERS_PER_REQUEST;
         let mut plan = Plan::new(rules);
         plan.hash_mask = 3;
@@ -237,8 +238,14 @@ impl World {
                 for slot in &batch.slots {
                     let tags: Vec<&str> = slot.tags().collect();
                     let distinct: BTreeSet<&&str> = tags.iter().collect();
-                    assert!(distinct.len() == tags.len() && tags.len() <= 10);
-                    let has_tags = matches!(batch.operation(), Operation::Add | Operation::Remove);
+                    assert_eq!(distinct.len(), tags.len());
+                    if batch.form == Form::Replace {
+                        assert_eq!(slot.parts.len(), 1, "two replaces");
+                        assert_eq!(tags.len(), slot.parts[0].item.tags().len(), "not whole");
+                    } else {
+                        assert!(tags.len() <= 10);
+                    }
+                    let has_tags = matches!(batch.form, Form::Add | Form::Remove | Form::Replace);
                     assert_eq!(tags.is_empty(), !has_tags);
                 }
                 self.under_way.push((batch, false));
@@ -254,7 +261,7 @@ impl World {
 
     fn carry_out(&mut self, asked: &Asked) {
         for (account, tags) in &asked.slots {
-            self.service.apply(asked.operation, account, tags);
+            self.service.apply(asked.form, account, tags);
         }
     }
 
@@ -300,9 +307,9 @@ impl World {
             (2, Some(scope)) => {
                 let mut left_out = Vec::new();
                 for (account, tags) in &asked.slots {
-                    match is_at_fault(asked.operation, account, tags) {
+                    match is_at_fault(asked.form, account, tags) {
                         Some(_) => left_out.push(super::left_out(account, scope, None)),
-                        None => self.service.apply(asked.operation, account, tags),
+                        None => self.service.apply(asked.form, account, tags),
                     }
                 }
                 done(left_out)
@@ -315,7 +322,7 @@ impl World {
                     if chosen && batch.tries() < 3 {
                         left_out.push(super::left_out(account, Scope::Account, again_at));
                     } else {
-                        self.service.apply(asked.operation, account, tags);
+                        self.service.apply(asked.form, account, tags);
                     }
                 }
                 done(left_out)
@@ -325,9 +332,7 @@ impl World {
                 done(vec![])
             }
         };
-        if let (Operation::Get, BatchResult::Done { left_out, read }) =
-            (asked.operation, &mut result)
-        {
+        if let (Form::Get, BatchResult::Done { left_out, read }) = (asked.form, &mut result) {
             let accounts = asked.slots.iter().map(|(account, _)| account);
             let accounts = accounts.filter(|account| left_out.iter().all(|it| it.0 != **account));
             read.extend(accounts.filter_map(|account| {
@@ -351,7 +356,7 @@ impl World {
     fn apply_some(&mut self, asked: &Asked, chosen: &[bool]) {
         for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {
             if *chosen {
-                self.service.apply(asked.operation, account, tags);
+                self.service.apply(asked.form, account, tags);
             }
         }
     }

@@ -48,7 +48,7 @@ impl World {
         }
         let plan = &self.plan;
         let queues = |producer: &ProducerId| plan.producers[producer.0].queues.iter();
-        let mut blocked: HashMap<(ProducerId, Operation), usize> = HashMap::new();
+        let mut blocked: HashMap<(ProducerId, Form), usize> = HashMap::new();
         for (at, producer) in self.producers.iter().enumerate() {
             let changes = || plan.changes.iter().map(|it| it.1);
             let of_producer = || changes().filter(|it| it.producer == *producer);
@@ -67,8 +67,12 @@ impl World {
             assert_eq!(pushed.filter(|reply| !over(reply)).count(), unsettled);
             let taken = self.under_way.iter();
             let taken = taken.filter(|it| it.0.producer == *producer);
-            let under_way: usize = queues(producer).map(|queue| queue.under_way).sum();
-            assert_eq!(under_way, taken.count());
+            let taken: Vec<Operation> = taken.map(|it| it.0.operation()).collect();
+            let counted = plan.producers[producer.0].under_way.iter();
+            for (counted, operation) in counted.zip(Operation::ALL) {
+                let taken = taken.iter().filter(|it| **it == operation);
+                assert_eq!(counted.batches, taken.count());
+            }
         }
         let waiting = self.producers.iter().flat_map(queues);
         let waiting = waiting.flat_map(|queue| queue.retry_queue.iter().chain(&queue.searches));
@@ -76,9 +80,9 @@ impl World {
         let all: Vec<&Batch> = under_way.chain(waiting).collect();
         let mut returned = Vec::new();
         for producer in &self.producers {
-            for (queue, operation) in queues(producer).zip(Operation::ALL) {
+            for (queue, form) in queues(producer).zip(Form::ALL) {
                 let slots = queue.returned.iter();
-                returned.extend(slots.map(|slot| (*producer, operation, slot)));
+                returned.extend(slots.map(|slot| (*producer, form, slot)));
             }
         }
         for (id, account_queue) in plan.accounts.iter() {
@@ -98,21 +102,21 @@ impl World {
             let shares = own.any(|item| std::ptr::eq(item.account(), text));
             assert!(shares || account_queue.has_text_alone());
             // a producer's gets wait for nothing but each other
-            let reads = |producer, operation| match account_queue.reader {
-                None => operation != Operation::Get,
-                Some(reader) => (producer, operation) == (reader, Operation::Get),
+            let reads = |producer, form| match account_queue.reader {
+                None => form != Form::Get,
+                Some(reader) => (producer, form) == (reader, Form::Get),
             };
             let slots = all.iter().flat_map(|batch| {
                 let slots = batch.slots.iter().chain(&batch.rest);
-                slots.map(|slot| (batch.producer, batch.operation, slot))
+                slots.map(|slot| (batch.producer, batch.form, slot))
             });
             let slots = slots.chain(returned.iter().copied());
             let mut slots = slots.filter(|it| it.2.account == id);
             assert_eq!(account_queue.under_way, slots.clone().count());
-            // together are only slots of one kind of one producer
-            if let Some((producer, operation, _)) = slots.next() {
-                assert!(reads(producer, operation));
-                assert!(slots.all(|it| (it.0, it.1) == (producer, operation)));
+            // together are only slots of one kind of one producer, and no two replaces
+            if let Some((producer, form, _)) = slots.next() {
+                assert!(reads(producer, form));
+                assert!(slots.all(|it| (it.0, it.1) == (producer, form) && form != Form::Replace));
             }
             // what waits for a late window alone is looked at by its own producer
             let next = account_queue.waiting.first();
@@ -127,26 +131,24 @@ impl World {
                 let entry = &plan.changes[id.0];
                 assert!(entry.left > 0);
                 assert_eq!(entry.item.account(), account_queue.text());
-                assert!(reads(entry.producer, entry.item.operation()));
+                assert!(reads(entry.producer, entry.item.form()));
                 if at > 0 || account_queue.active.is_none() {
                     *blocked
-                        .entry((entry.producer, entry.item.operation()))
+                        .entry((entry.producer, entry.item.form()))
                         .or_default() += 1;
                 }
             }
         }
         for producer in &self.producers {
-            for operation in Operation::ALL {
-                let queue = &plan.producers[producer.0].queues[operation as usize];
-                let counted = blocked.get(&(*producer, operation)).copied();
+            for form in Form::ALL {
+                let queue = &plan.producers[producer.0].queues[form as usize];
+                let counted = blocked.get(&(*producer, form)).copied();
                 assert_eq!(queue.blocked, counted.unwrap_or(0));
                 let active = |group| {
                     let accounts = plan.accounts.iter().map(|it| it.1);
                     let active = accounts.filter(move |it| it.active == Some(group));
                     let active = active.map(|it| &plan.changes[it.waiting.first().unwrap().0]);
-                    active.filter(move |it| {
-                        (it.producer, it.item.operation()) == (*producer, operation)
-                    })
+                    active.filter(move |it| (it.producer, it.item.form()) == (*producer, form))
                 };
                 assert_eq!(queue.fresh.users(), active(Group::Fresh).count());
                 assert_eq!(queue.suspects.users(), active(Group::Suspects).count());
@@ -156,8 +158,7 @@ impl World {
                 let of_a_flush = epochs.any(|epoch| unsettled.has_flushed(epoch));
                 assert!(queue.flushed || !of_a_flush);
                 let rejected = plan.accounts.iter().flat_map(|it| &it.1.rejected);
-                let rejected =
-                    rejected.filter(|it| (it.producer, it.operation) == (*producer, operation));
+                let rejected = rejected.filter(|it| (it.producer, it.form) == (*producer, form));
                 assert_eq!(queue.remembered, rejected.count());
             }
             let again = queues(producer).map(|queue| {
@@ -203,20 +204,27 @@ impl World {
             let Some((failed, undone)) = self.settled.get(&reply) else {
                 continue;
             };
-            let tags: Vec<&str> = match item.operation() {
-                Operation::Clear => all_tags.iter().map(String::as_str).collect(),
-                _ => item.tags().collect(),
+            // these are of all tags of a user, and done or undone whole
+            let of_all = matches!(item.form(), Form::Clear | Form::Replace);
+            let tags: Vec<&str> = if of_all {
+                let none_or_all = [0, item.tags().len()][usize::from(failed.is_some())];
+                assert_eq!(undone.len(), none_or_all);
+                all_tags.iter().map(String::as_str).collect()
+            } else {
+                item.tags().collect()
             };
             for (at, tag) in tags.into_iter().enumerate() {
-                let clear = item.operation() == Operation::Clear;
-                let failed = failed.as_ref().filter(|_| clear || undone.contains(&at));
+                let failed = failed.as_ref().filter(|_| of_all || undone.contains(&at));
                 let may = may.entry((item.account(), tag)).or_default();
                 let (done, not) = match failed.map(|it| it.effect) {
                     None | Some(Effect::Applied) => (true, false),
                     Some(Effect::PossiblyApplied) => (true, true),
                     Some(Effect::NotApplied | Effect::NotRead) => (false, true),
                 };
-                let add = item.operation() == Operation::Add;
+                let add = match item.form() {
+                    Form::Replace => item.tags().any(|it| it == tag),
+                    form => form == Form::Add,
+                };
                 let before = *may;
                 may.held = (done && add) || (not && before.held);
                 may.free = (done && !add) || (not && before.free);

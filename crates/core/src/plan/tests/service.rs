@@ -10,13 +10,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn apply(&mut self, operation: Operation, account: &str, tags: &[String]) {
+    pub(super) fn apply(&mut self, form: Form, account: &str, tags: &[String]) {
         let held = self.tags.entry(account.to_owned()).or_default();
-        match operation {
-            Operation::Add => held.extend(tags.iter().cloned()),
-            Operation::Remove => held.retain(|tag| !tags.contains(tag)),
-            Operation::Clear => held.clear(),
-            Operation::Get => {}
+        match form {
+            Form::Add => held.extend(tags.iter().cloned()),
+            Form::Replace => *held = tags.iter().cloned().collect(),
+            Form::Remove => held.retain(|tag| !tags.contains(tag)),
+            Form::Clear => held.clear(),
+            Form::Get => {}
         }
     }
 }
@@ -24,7 +25,7 @@ impl Service {
 /// What is asked of the service by one request.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    pub(super) operation: Operation,
+    pub(super) form: Form,
     pub(super) slots: Vec<(String, Vec<String>)>,
 }
 
@@ -35,23 +36,25 @@ impl Asked {
             (slot.account().to_owned(), tags)
         });
         Asked {
-            operation: batch.operation(),
+            form: batch.form,
             slots: slots.collect(),
         }
     }
 
     pub(super) fn at_fault(&self) -> Option<Scope> {
         let mut slots = self.slots.iter();
-        slots.find_map(|(account, tags)| is_at_fault(self.operation, account, tags))
+        slots.find_map(|(account, tags)| is_at_fault(self.form, account, tags))
     }
 }
 
-/// `u3` is at fault when it is added to or read, and tag `t5` whenever it is removed.
-pub(super) fn is_at_fault(operation: Operation, account: &str, tags: &[String]) -> Option<Scope> {
+/// `u3` is at fault when it is added to or read, `u4` when its tags are replaced, and tag `t5` whenever it is removed or
+/// replaces others.
+pub(super) fn is_at_fault(form: Form, account: &str, tags: &[String]) -> Option<Scope> {
     let tag = tags.iter().any(|tag| tag == "t5");
-    match operation {
-        Operation::Add | Operation::Get if account == "u3" => Some(Scope::Request),
-        Operation::Remove if tag => Some(Scope::Tag),
+    match form {
+        Form::Add | Form::Get if account == "u3" => Some(Scope::Request),
+        Form::Replace if account == "u4" => Some(Scope::Request),
+        Form::Remove | Form::Replace if tag => Some(Scope::Tag),
         _ => None,
     }
 }

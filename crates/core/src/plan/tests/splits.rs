@@ -237,7 +237,7 @@ fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
     rig.done(good);
     // 3 of 103
     let most_likely_good = |rig: &mut Rig, users| {
-        let queue = rig.plan.producers[rig.producer.0].queue(Operation::Add);
+        let queue = rig.plan.producers[rig.producer.0].queue(Form::Add);
         queue.most_likely_good(users)
     };
     assert!(most_likely_good(&mut rig, 17) && !most_likely_good(&mut rig, 18));
