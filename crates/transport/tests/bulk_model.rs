@@ -49,17 +49,24 @@ impl Model {
     }
 
     fn note(&mut self, change: &ChangeRequest, result: &Result<(), ChangeError>) {
-        let there = change.operation() == ChangeOperation::Add;
-        let tags: Vec<String> = match change.operation() {
-            ChangeOperation::Clear => (0..TAGS).map(tag).collect(),
-            _ => change.tags().map(str::to_owned).collect(),
+        // these are of all tags of a user, and done or undone whole
+        let of_all = matches!(
+            change.operation(),
+            ChangeOperation::Clear | ChangeOperation::Replace
+        );
+        let tags: Vec<String> = if of_all {
+            (0..TAGS).map(tag).collect()
+        } else {
+            change.tags().map(str::to_owned).collect()
         };
         for tag in tags {
             let effect = match result {
-                Err(error) if change.tags().len() == 0 || error.undone().contains(&tag) => {
-                    error.effect()
-                }
+                Err(error) if of_all || error.undone().contains(&tag) => error.effect(),
                 _ => Effect::Applied,
+            };
+            let there = match change.operation() {
+                ChangeOperation::Replace => change.tags().any(|it| it == tag),
+                operation => operation == ChangeOperation::Add,
             };
             self.may_be(change.account(), &tag, there, effect);
         }
@@ -71,6 +78,10 @@ fn note(seen: &mut Seen, change: &ChangeRequest, result: &Result<(), ChangeError
         return seen.add("done", 1);
     };
     let in_part = error.undone().len() < change.tags().len();
+    if change.operation() == ChangeOperation::Replace {
+        assert!(!in_part, "{error}");
+        seen.add("not replaced", 1);
+    }
     seen.add("in part", usize::from(in_part));
     match error.effect() {
         Effect::NotApplied => seen.add("not applied", 1),
@@ -82,14 +93,16 @@ fn tag(number: usize) -> String {
     format!("t{number}")
 }
 
-fn any_change(rng: &mut ChaCha8Rng) -> ChangeRequest {
+fn any_change(rng: &mut ChaCha8Rng, generation: Generation) -> ChangeRequest {
     let account = any_of(rng, &USERS);
     let many = rng.random_bool(0.3);
     let count = rng.random_range(1..if many { TAGS } else { 4 });
     let tags: BTreeSet<String> = (0..count).map(|_| tag(rng.random_range(0..TAGS))).collect();
     match rng.random_range(0..8) {
         0..4 => ChangeRequest::add(account, tags),
-        4..7 => ChangeRequest::remove(account, tags),
+        4..6 => ChangeRequest::remove(account, tags),
+        6 if generation == Generation::Timpush => ChangeRequest::replace(account, tags),
+        6 => ChangeRequest::remove(account, tags),
         _ => ChangeRequest::clear(account),
     }
 }
@@ -205,7 +218,7 @@ fn seed(seed: u64, seen: &mut Seen) {
     let mut outcomes: HashMap<u64, Result<(), ChangeError>> = HashMap::new();
     let mut give = || {
         for id in 0..CHANGES {
-            let change = any_change(&mut rng);
+            let change = any_change(&mut rng, generation);
             if rng.random_bool(0.3) {
                 emulator.fault(Operation::from(change.operation()), any_fault(&mut rng));
             }
@@ -287,6 +300,7 @@ fn the_final_state_is_one_that_the_outcomes_of_all_runs_and_batchers_allow() {
         ("not applied", 100),
         ("possibly applied", 100),
         ("in part", 10),
+        ("not replaced", 10),
         ("uncertain", 50),
         ("ended early", 3),
     ]);

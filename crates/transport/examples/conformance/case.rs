@@ -30,6 +30,7 @@ pub(crate) fn change(change: &Value) -> Result<ChangeRequest, NotACase> {
         "add" => ChangeOperation::Add,
         "remove" => ChangeOperation::Remove,
         "clear" => ChangeOperation::Clear,
+        "replace" => ChangeOperation::Replace,
         other => return Err(NotACase::from(format!("there is no change {other:?}"))),
     };
     let (account, tags) = (bytes(&change["account"])?, texts(&change["tags"])?);

@@ -70,6 +70,19 @@ impl Batcher {
         self.call(ChangeRequest::clear(account), &CallOptions::new())
     }
 
+    /// Replaces the tags of a user, and waits until the request that it shares is answered. Afterwards the user has these
+    /// tags and no others. See [`ChangeRequest::replace`]: only the `timpush` paths can do so.
+    ///
+    /// # Errors
+    /// Unless it is done.
+    pub fn replace_tags<T: AsRef<str>>(
+        &self,
+        account: impl AsRef<str>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Result<(), ChangeError> {
+        self.call(ChangeRequest::replace(account, tags), &CallOptions::new())
+    }
+
     /// Makes any change, and waits until the request that it shares is answered. The options' `attempt_timeout` has no
     /// meaning here. If the caller's time is up or it is cancelled, a change that is in no request yet is taken back. One
     /// that is in a request may still be sent, or sent again, and is *possibly applied*.

@@ -16,7 +16,7 @@
 //!
 //! Words: `push` gives a change to a bulk run and `submit` to a batcher, whose outcomes are polled; `call` gives one to
 //! a batcher and waits for its outcome, `call_async` returns a future of it (`future.rs`). A *request* is what a worker sends, for one *operation* (add, get, remove,
-//! clear). To *settle* a request gives its changes their outcomes, or queues them again. A change *lingers* while it
+//! clear); a *replace* is an add whose requests hold nothing else. To *settle* a request gives its changes their outcomes, or queues them again. A change *lingers* while it
 //! waits for others to share its request. After an attempt without an answer the account's next change waits for the
 //! *late window*, as the attempt may still arrive. A change that is in no request yet can be *taken back*: it is not
 //! sent. One in a request can be *disowned*: its request goes on, it has no outcome, and counts as over. A session is

@@ -74,7 +74,8 @@ impl<K> SessionOptions<K> {
     }
 
     /// How long after it was abandoned an attempt may still arrive; default: 10 s. The account's next change of another
-    /// kind waits until then, as a late add would undo a remove. The service does not document how late it can be.
+    /// kind waits until then, as a late add would undo a remove. A replace waits after any change, and any change after
+    /// a replace. The service does not document how late it can be.
     ///
     /// Example: an add of `vip` to `u1` gets no answer, and is abandoned at 12:00:10. A remove of `vip` from `u1` is
     /// sent at 12:00:20 at the earliest; changes of other accounts do not wait.
@@ -86,7 +87,7 @@ impl<K> SessionOptions<K> {
     /// How long a change or get waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It
     /// does not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input,
     /// unless for a change that waits for an earlier one of its user; in a batcher, for longer than half of its time, or
-    /// once its user has as many tags as a request takes (10).
+    /// once its user has as many tags as a request takes (10), as it adds or removes.
     pub fn linger(mut self, time: Duration) -> Self {
         self.sending.policy.linger = time;
         self
