@@ -51,8 +51,9 @@ type Config struct {
 	Endpoint string
 	// SpareEndpoint is the host that is called while the first cannot be reached: an address as Endpoint, or none.
 	// Default: of a Region the one that the service names for it, of an Endpoint none. Calls go there for a minute if a
-	// look-up, a connection or a TLS handshake with the first fails and one with the spare succeeds. What was written to
-	// one host never goes to the other.
+	// look-up, a connection or a TLS handshake with the first fails and one with the spare succeeds. Once any of a call was
+	// written to a host, all its attempts go to that host. A change that a bulk run or a batcher sends again in another
+	// request is in another call.
 	SpareEndpoint string
 	// Proxy is the proxy through which the service is called: http://, https:// or socks5://, then
 	// [user:password@]host[:port], where what URLs reserve is percent-encoded in user and password; the ports are 80, 443
@@ -77,7 +78,7 @@ type Config struct {
 	// Timeout is for a whole call with all its waits and retries, if its context has no deadline; default: 10 s.
 	Timeout time.Duration
 	// ConnectTimeout is for opening a connection (look-up, TCP, a proxy and TLS); default: 5 s. Where there is a spare
-	// host, half of it is for the host that is tried first.
+	// host, half of it is for the host that is tried first, with a proxy half of what is left once that is reached.
 	ConnectTimeout time.Duration
 	// MaxAttempts is how many attempts a call makes at most, including the first; default: 4. Attempts without an answer
 	// are not counted: the call waits for the end of an outage for up to half of the time that it has left. With 1 nothing

@@ -31,7 +31,7 @@ const TRANSPORT: &Layers = &[
     "async_programs config::setting endpoint event outcome process proxy redact roots stats wait",
     "config::problems error settings_error",
     "credentials http outage rate_limiter",
-    "pipeline",
+    "outages pipeline",
     "state",
     "call",
     "pipeline::batcher pipeline::bulk pipeline::future pipeline::request pipeline::session pipeline::worker",

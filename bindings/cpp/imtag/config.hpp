@@ -136,8 +136,9 @@ public:
 
     /// The host that is called while the first cannot be reached: an address as that of endpoint(), or `none`. Default:
     /// of a region the one that the service names for it, of an endpoint none. Calls go there for a minute if a look-up,
-    /// a connection or a TLS handshake with the first fails and one with the spare succeeds. What was written to one
-    /// host never goes to the other.
+    /// a connection or a TLS handshake with the first fails and one with the spare succeeds. Once any of a call was
+    /// written to a host, all its attempts go to that host. A change that a bulk run or a batcher sends again in another
+    /// request is in another call.
     config& spare_endpoint(str address) & { return with(im_config_set_spare_endpoint, address); }
     config spare_endpoint(str address) && { return std::move(spare_endpoint(address)); }
 
@@ -173,7 +174,7 @@ public:
     config timeout(std::chrono::milliseconds time) && { return std::move(timeout(time)); }
 
     /// The time for opening a connection, look-up, TCP, a proxy and TLS; above 0; default: 5 s. Where there is a spare
-    /// host, half of it is for the host that is tried first.
+    /// host, half of it is for the host that is tried first, with a proxy half of what is left once that is reached.
     config& connect_timeout(std::chrono::milliseconds time) & {
         return with(im_config_set_connect_timeout_ms, detail::as_ms(time));
     }

@@ -219,7 +219,8 @@ pub unsafe extern "C" fn im_config_set_endpoint(
 ///           service names for it, of an endpoint none
 ///
 /// Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the spare
-/// succeeds; then one call tries the first again. What was written to one host never goes to the other.
+/// succeeds; then one call tries the first again. Once any of a call was written to a host, all its attempts go to that
+/// host. A change that a bulk run or a batcher sends again in another request is in another call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_spare_endpoint(
     config: *mut im_config,
@@ -293,7 +294,7 @@ pub unsafe extern "C" fn im_config_set_fresh_start(
 }
 
 /// Sets the time for opening a connection (look-up, TCP, a proxy and TLS); above 0; default: 5000. Where there is a spare
-/// host, half of it is for the host that is tried first.
+/// host, half of it is for the host that is tried first, with a proxy half of what is left once that is reached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_connect_timeout_ms(
     config: *mut im_config,

@@ -148,7 +148,8 @@ impl ClientBuilder {
     /// host. Default: of a region the one that the service names for it, of an endpoint none.
     ///
     /// Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the
-    /// spare succeeds; then one call tries the first again. What was written to one host never goes to the other.
+    /// spare succeeds; then one call tries the first again. Once any of a call was written to a host, all its attempts go
+    /// to that host. A change that a bulk run or a batcher sends again in another request is in another call.
     pub fn spare_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.spare_endpoint = Some(endpoint.into());
         self.settle(&["spare_endpoint"]);
@@ -226,7 +227,7 @@ impl ClientBuilder {
     }
 
     /// The time for opening a connection: look-up, TCP, a proxy and TLS; default: 5 s. Where there is a spare host, half of
-    /// it is for the host that is tried first.
+    /// it is for the host that is tried first, with a proxy half of what is left once that is reached.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -301,7 +301,7 @@ mod tests {
         let client = client.endpoint(emulator.endpoint()).build().unwrap();
         let client: &'static Client = Box::leak(Box::new(client));
         let (_, state) = client.shared.parts();
-        let others = Lock::new([(); 2].map(|()| OutagePlace::new(&state.outage)));
+        let others = Lock::new([(); 2].map(|()| OutagePlace::new(&state.outages.service)));
         let all_fail = |others: &mut [OutagePlace<'_>; 2], started| {
             let cause = Cause::Timeout { phase: Phase::Read }.into();
             for other in others {
@@ -314,7 +314,8 @@ mod tests {
             if polls.fetch_add(1, Ordering::SeqCst) == 0 {
                 // the call is in its backoff: an outage begins, and one of the others asks whether it is over
                 all_fail(&mut others, Instant::now());
-                let waited = others[0].await_turn(&WaitScope::until(deadline_after(LONG)));
+                let waited =
+                    others[0].await_turn(&WaitScope::until(deadline_after(LONG)), || false);
                 assert!(waited.is_ok());
             } else {
                 // the call waits for the result: the outage lasts longer than it may

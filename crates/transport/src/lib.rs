@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod http;
 mod outage;
+mod outages;
 mod outcome;
 mod pipeline;
 mod probe;

@@ -23,6 +23,8 @@ use crate::wait::{AtomicBool, AtomicU64, Lock, Polled, WaitEnd, WaitScope, now};
 
 pub(crate) struct Outage {
     origin: Instant,
+    /// False: it is no outage of the client's, and no log says so.
+    is_reported: bool,
     /// The rule is calm, and nobody is about to change that.
     is_calm: AtomicBool,
     /// The time of an answer of which the rule does not know, in nanoseconds; 0 if there is none.
@@ -45,6 +47,7 @@ impl Outage {
     pub(crate) fn new(policy: RetryPolicy) -> Outage {
         Outage {
             origin: now(),
+            is_reported: true,
             is_calm: AtomicBool::new(true),
             noted_answer: AtomicU64::new(0),
             state: Lock::new(State {
@@ -54,6 +57,14 @@ impl Outage {
                 since: None,
                 count: 0,
             }),
+        }
+    }
+
+    /// One in which some of the client's calls wait, while others are answered.
+    pub(crate) fn unreported(policy: RetryPolicy) -> Outage {
+        Outage {
+            is_reported: false,
+            ..Outage::new(policy)
         }
     }
 
@@ -77,6 +88,7 @@ impl Outage {
         }
         let result = act(&mut state, now);
         let changed = state.note_outage(now, noted > 0);
+        let changed = changed.filter(|_| self.is_reported);
         let is_calm = state.rule.is_calm();
         self.is_calm.store(is_calm, Ordering::SeqCst);
         let woken = state.rule.take_woken();
@@ -118,7 +130,8 @@ impl Outage {
         (state.count, state.since.is_some())
     }
 
-    fn answered(&self) {
+    /// The service has answered: the outage is over for all calls.
+    pub(crate) fn answered(&self) {
         let at = u64::try_from(self.at(now()).as_nanos()).unwrap_or(u64::MAX);
         self.noted_answer.fetch_max(at.max(1), Ordering::SeqCst);
         if !self.is_calm.load(Ordering::SeqCst) {
@@ -168,12 +181,23 @@ impl<'o> OutagePlace<'o> {
     }
 
     /// Waits until the call may make an attempt. Without an outage it does not wait. Fails with how the wait ended, and why
-    /// the call makes no further attempt: to one that the rule ends its time is up.
-    pub(crate) fn await_turn(&mut self, wait_scope: &WaitScope) -> Result<(), (WaitEnd, Stopped)> {
-        let waited = wait_scope.wait_until(|| match self.step(wait_scope.deadline) {
-            Step::Try => Polled::Ready(Ok(())),
-            Step::Stop(stopped) => Polled::Ready(Err((WaitEnd::TimedOut, stopped))),
-            Step::Wait(moment) => Polled::WaitUntil(self.outage.origin + moment),
+    /// the call makes no further attempt: to one that the rule ends its time is up. Returns false where the call must leave
+    /// before that, as `must_leave` says: it is asked before each step, so that such a call never holds up the others as
+    /// their probe.
+    pub(crate) fn await_turn(
+        &mut self,
+        wait_scope: &WaitScope,
+        must_leave: impl Fn() -> bool,
+    ) -> Result<bool, (WaitEnd, Stopped)> {
+        let waited = wait_scope.wait_until(|| {
+            if must_leave() {
+                return Polled::Ready(Ok(false));
+            }
+            match self.step(wait_scope.deadline) {
+                Step::Try => Polled::Ready(Ok(true)),
+                Step::Stop(stopped) => Polled::Ready(Err((WaitEnd::TimedOut, stopped))),
+                Step::Wait(moment) => Polled::WaitUntil(self.outage.origin + moment),
+            }
         });
         waited.map_err(|end| (end, Stopped::DeadlineTooNear))?
     }
@@ -225,11 +249,6 @@ impl<'o> OutagePlace<'o> {
         self.caller = Some(caller);
     }
 
-    /// The service has answered: the outage is over for all calls.
-    pub(crate) fn answered(&self) {
-        self.outage.answered();
-    }
-
     /// True if the call waits for the service, or waited for it before the attempt that it is about to make.
     pub(crate) fn is_taken(&self) -> bool {
         self.caller.is_some()
@@ -274,14 +293,14 @@ mod tests {
     fn an_answer_is_noted_beside_a_calm_rule_and_told_to_it_before_a_failure() {
         let outage = Outage::new(RetryPolicy::default());
         let knows = || outage.state.lock().rule.has_answered();
-        OutagePlace::new(&outage).answered();
+        outage.answered();
         assert!(!knows());
         let mut fails = OutagePlace::new(&outage);
         let cause = Arc::new(Cause::Timeout { phase: Phase::Read });
         fails.failed(&cause, true, outage.origin, now());
         assert!(knows());
         assert!(outage.is_told_of_answers());
-        OutagePlace::new(&outage).answered();
+        outage.answered();
         assert!(outage.is_told_of_answers());
     }
 }

@@ -10,7 +10,7 @@ use imtag_core::{CallRate, Identifier, Rules, SdkAppId};
 use crate::credentials::{Credentials, UserSigs};
 use crate::endpoint::Endpoint;
 use crate::http::{Host, Http, Resolver, Tls};
-use crate::outage::Outage;
+use crate::outages::Outages;
 use crate::pipeline::engine::Pipeline;
 use crate::process::{PerProcess, Random};
 use crate::rate_limiter::{AppQuota, QuotaKey};
@@ -84,7 +84,7 @@ pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
     pub(crate) budget: RetryBudget,
-    pub(crate) outage: Outage,
+    pub(crate) outages: Outages,
     /// The figures of its calls.
     pub(crate) counters: Counters,
     /// For the `random` of each request.
@@ -107,7 +107,7 @@ impl State {
             ),
             usersigs: UserSigs::default(),
             budget: RetryBudget::full(),
-            outage: Outage::new(settings.retry),
+            outages: Outages::new(settings.retry, settings.hosts.len()),
             counters: Counters::default(),
             random: Random::seeded(),
             pipeline: Arc::new(Pipeline::new(settings.rules)),
@@ -125,7 +125,7 @@ impl State {
     /// The figures of the client in this process.
     pub(crate) fn stats(&self) -> Stats {
         let [connections_opened, connections_reused, connections_dead] = self.http.counted();
-        let (outages, in_outage) = self.outage.counted();
+        let (outages, in_outage) = self.outages.service.counted();
         Stats {
             operations: self.counters.snapshot(),
             connections_opened,

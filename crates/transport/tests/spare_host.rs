@@ -1,5 +1,5 @@
 //! The spare host: a call whose host cannot be reached goes on at the spare one in its own time, the next ones go there
-//! straight away, and nothing is written to both. That calls come back is tested where the time is virtual, in `http::hosts`.
+//! straight away. What is written to one never goes to the other: see `bound_calls`. That calls come back is tested where the time is virtual, in `http::hosts`.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{CancelToken, Client, ClientBuilder, Effect, Operation, Region};
@@ -109,7 +109,7 @@ fn a_first_host_that_hangs_leaves_half_of_the_time_to_the_spare() {
     let (builder, _) = client(Some(silent()), Some(emulator.address()), &ca);
     let connect = Duration::from_secs(4);
     let client = builder.connect_timeout(connect).build().unwrap();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     assert_eq!(client.add_tag(&add()).unwrap().attempts, 1);
     assert!(began.elapsed() >= connect / 2);
     // a call with less time than that
@@ -131,7 +131,7 @@ fn a_first_host_that_hangs_leaves_half_of_the_time_to_the_spare() {
 }
 
 #[test]
-fn what_was_written_to_one_host_never_goes_to_the_other() {
+fn a_call_of_one_attempt_that_was_written_to_the_first_host_looks_no_other_up() {
     let (first, spare) = (tls_emulator(), tls_emulator());
     let mut ca = ca_file(&first);
     io::Write::write_all(&mut ca, spare.ca_pem().unwrap().as_bytes()).unwrap();
@@ -226,11 +226,54 @@ fn a_host_that_the_proxy_does_not_reach_hands_over_and_a_proxy_that_refuses_does
         client.add_tag(&add()).unwrap_err();
         assert_eq!(proxy.connections(), 1);
     }
-    // one that does not answer at all is the proxy of both
+    // one that does not answer at all is the proxy of both, and has all of the time
     let (_emulator, proxy, client) = behind(Kind::Https);
     proxy.behaves(Behaviour::IsSilent);
     let error = client.call(&add(), &within(Duration::from_secs(2)));
     let error = error.unwrap_err();
     assert_eq!(cause(&error), "timeout while connecting to the proxy");
     assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
+fn the_time_to_reach_a_proxy_is_not_shared_with_the_spare_host() {
+    for kind in [Kind::Https, Kind::Socks5] {
+        let emulator = tls_emulator();
+        let proxy = EgressProxy::start(kind, None);
+        proxy.leads(&format!("{FIRST}:443"), emulator.address());
+        let mut ca = ca_file(&emulator);
+        io::Write::write_all(&mut ca, proxy.ca_pem.as_bytes()).unwrap();
+        let (builder, _) = client(None, None, &ca);
+        // its TLS, or its answer to who calls, takes more than half of the time for connecting
+        let connect = Duration::from_secs(5);
+        proxy.greets_after(connect * 6 / 10);
+        let client = builder.proxy(&proxy.url("")).connect_timeout(connect);
+        let began = Instant::now();
+        client.build().unwrap().add_tag(&add()).unwrap();
+        assert!(began.elapsed() > connect / 2);
+        assert_eq!(proxy.asked(), [format!("{FIRST}:443")]);
+        assert_eq!(proxy.connections(), 1);
+    }
+}
+
+#[test]
+fn a_proxy_that_needs_more_than_half_of_the_time_for_a_tunnel_has_all_of_it_in_the_next_attempt() {
+    let emulator = tls_emulator();
+    let ca = ca_file(&emulator);
+    let proxy = EgressProxy::start(Kind::Http, None);
+    for host in [FIRST, SPARE] {
+        proxy.leads(&format!("{host}:443"), emulator.address());
+    }
+    let (builder, _) = client(None, None, &ca);
+    let connect = Duration::from_secs(5);
+    proxy.greets_after(connect * 6 / 10);
+    let client = builder.proxy(&proxy.url("")).connect_timeout(connect);
+    let client = client.build().unwrap();
+    let error = client.add_tag(&add()).unwrap_err();
+    assert_eq!(
+        cause(&error),
+        "timeout while the proxy connects to the service"
+    );
+    client.add_tag(&add()).unwrap();
+    assert_eq!(emulator.stats().arrivals(), 1);
 }

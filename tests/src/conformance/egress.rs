@@ -18,8 +18,14 @@ pub(super) struct Egress {
     /// Those that it leads to the server.
     #[serde(default)]
     hosts: Vec<String>,
+    /// Those that it leads to the server once.
+    #[serde(default)]
+    hosts_once: Vec<String>,
     /// Those that it must have been asked for, in this order.
     pub(super) asked: Vec<String>,
+    /// How often it is asked for the last of them depends on time.
+    #[serde(default)]
+    asked_again: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -49,6 +55,19 @@ impl Egress {
         login.flat_map(|(user, password)| [user.as_str(), password])
     }
 
+    /// What it was asked for, as a case says it.
+    pub(super) fn as_said(&self, mut asked: Vec<String>) -> Vec<String> {
+        if self.asked_again {
+            let expected = self.asked.len();
+            let repeated =
+                |asked: &[String]| asked.last() == asked.get(asked.len().wrapping_sub(2));
+            while asked.len() > expected && repeated(&asked) {
+                asked.pop();
+            }
+        }
+        asked
+    }
+
     /// Starts it before a server.
     pub(super) fn start(&self, server: SocketAddr) -> EgressProxy {
         let login = self.login.as_ref();
@@ -56,6 +75,9 @@ impl Egress {
         let proxy = EgressProxy::start(self.kind, login);
         for host in &self.hosts {
             proxy.leads(host, server);
+        }
+        for host in &self.hosts_once {
+            proxy.leads_once(host, server);
         }
         proxy.behaves(match self.does.clone() {
             Does::Connects => Behaviour::Connects,

@@ -96,7 +96,11 @@ fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<S
     }
     hold("wire", &expected.into(), &wire.into());
     if let Some(egress) = &case.proxy {
-        hold("asked", &json!(egress.asked), &json!(server.asked()));
+        hold(
+            "asked",
+            &json!(egress.asked),
+            &json!(egress.as_said(server.asked())),
+        );
     }
     if let Some(tags) = &case.tags_after {
         hold("tags_after", tags, &server.tags()?);

@@ -88,7 +88,9 @@ class Client:
         spare_endpoint       the host that is called while the first cannot be reached: an address as endpoint, or none;
                              default: of a region the one that the service names for it, of an endpoint none. Calls go
                              there for a minute if a look-up, a connection or a TLS handshake with the first fails and
-                             one with the spare succeeds. What was written to one host never goes to the other
+                             one with the spare succeeds. Once any of a call was written to a host, all its attempts go
+                             to that host. A change that a bulk run or a batcher sends again in another request is in
+                             another call
         proxy                the proxy through which the service is called: http://, https:// or socks5://, then
                              [user:password@]host[:port], where what URLs reserve is percent-encoded in user and
                              password; the ports are 80, 443 and 1080 if none is given; host:port is http; or direct: no
@@ -106,7 +108,8 @@ class Client:
                              it is
         timeout              seconds for a whole call with its waits and retries, above 0 (10)
         connect_timeout      seconds for opening a connection (look-up, TCP, a proxy and TLS), above 0 (5); where there
-                             is a spare host, half of it is for the host that is tried first
+                             is a spare host, half of it is for the host that is tried first, with a proxy half of what
+                             is left once that is reached
         max_attempts         attempts of a call, including the first, above 0 (4); attempts without an answer are not
                              counted: the call waits for the end of an outage for up to half of the time that it has
                              left; with 1 nothing is tried again

@@ -21,7 +21,7 @@ use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
 use crate::event::{event, millis};
 use crate::http::{Exchange, Exchanged, Stale, Step, StepWatcher};
-use crate::outage::OutagePlace;
+use crate::outages::CallPlace;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::rate_limiter::Permit;
@@ -50,7 +50,7 @@ pub(crate) struct Call<'c> {
     pub(crate) may_arrive_late: bool,
     /// The last attempt met a dead or silent connection.
     over_new_connection: bool,
-    place: OutagePlace<'c>,
+    place: CallPlace<'c>,
     /// Why the last attempt of this call failed, while it waits to make another.
     last_failure: Option<Arc<Cause>>,
     /// Called when an attempt has its turn in the quota.
@@ -93,7 +93,7 @@ impl<'c> Call<'c> {
             effect: Effect::NotApplied,
             may_arrive_late: false,
             over_new_connection: false,
-            place: OutagePlace::new(&state.outage),
+            place: CallPlace::new(&state.outages, &state.http),
             last_failure: None,
             on_turn: None,
             is_searched: false,
@@ -148,14 +148,14 @@ impl<'c> Call<'c> {
         self.state.counters.operation(self.request.operation())
     }
 
-    /// The host of the last attempt; before the first, the one that is set.
+    /// The host of the last attempt, or the one that is set.
     fn host(&self) -> &'c str {
         self.settings.hosts[self.host].endpoint.host()
     }
 
     fn route(&self) -> &'static str {
-        let operation = self.request.operation();
-        operation.path(self.settings.rules.generation)
+        let generation = self.settings.rules.generation;
+        self.request.operation().path(generation)
     }
 
     fn make(&mut self) -> Result<Outcome, Error> {
@@ -246,15 +246,16 @@ impl<'c> Call<'c> {
         self.attempts += 1;
         let started = Instant::now();
         let mut exchanged = self.exchange(usersig, started);
-        let (sent, answered, stale) = (exchanged.sent, exchanged.answered, exchanged.stale);
+        let (sent, answered, date) = (exchanged.sent, exchanged.answered, exchanged.date);
+        let stale = exchanged.stale;
         self.over_new_connection = stale.is_some();
         self.wait_scope.deadline += exchanged.waited;
         self.sent += u32::from(sent);
         self.host = exchanged.host;
+        self.place.was_tried(self.host, sent);
         let counted = self.counted();
         counted.attempts.add(1);
         counted.sent.add(u64::from(sent));
-        let date = exchanged.date;
         if let Some(trace) = &mut self.trace {
             trace.steps = std::mem::take(&mut exchanged.steps);
             trace.date = date;
@@ -264,7 +265,7 @@ impl<'c> Call<'c> {
             Ok(mut outcome) => {
                 permit.answered(Admission::Admitted);
                 outcome.redact(&usersig.usersig);
-                self.place.answered();
+                self.place.answered(self.host);
                 self.retry.succeeded(&self.state.budget);
                 let request_id = outcome.request_id.as_deref();
                 self.attempt_ended(started, sent, request_id, None);
@@ -296,7 +297,7 @@ impl<'c> Call<'c> {
         self.effect = self.effect.max(effect);
         self.may_arrive_late |= sent && meaning.may_arrive_late;
         if meaning.is_answer {
-            self.place.answered();
+            self.place.answered(self.host);
         }
         let credentials = &self.settings.credentials;
         let has_other_usersig = meaning.refused_as == Some(RetryClass::NewUserSig)
@@ -353,12 +354,12 @@ impl<'c> Call<'c> {
     ) -> Result<(), Error> {
         let cause = Arc::new(cause);
         let known = Known {
-            service_has_answered: self.state.outage.service_has_answered(),
+            service_has_answered: self.state.outages.service.service_has_answered(),
             has_other_usersig,
             is_searched: self.is_searched,
         };
         let deadline = self.wait_scope.deadline;
-        let decision = self.retry.failed(
+        let mut decision = self.retry.failed(
             failure,
             known,
             &self.state.budget,
@@ -366,11 +367,9 @@ impl<'c> Call<'c> {
             deadline.saturating_duration_since(self.started),
             random_u64(),
         );
-        let decision = match decision {
-            Decision::Stop(_) => decision,
-            _ if self.trace.is_some() => Decision::Stop(Stopped::AttemptsSpent),
-            _ => decision,
-        };
+        if self.trace.is_some() && !matches!(decision, Decision::Stop(_)) {
+            decision = Decision::Stop(Stopped::AttemptsSpent);
+        }
         if !matches!(decision, Decision::Stop(_)) {
             let wait = match decision {
                 Decision::RetryAt(at) => Some(at.saturating_sub(self.started.elapsed())),
@@ -438,6 +437,7 @@ impl<'c> Call<'c> {
             started,
             timeout: self.attempt_timeout.or(self.retry.attempt_time(left)),
             connect_timeout: self.settings.connect_timeout,
+            bound: self.place.bound(),
             over_new_connection: self.over_new_connection,
             waits_for_connection: !self.retry.counts_waits(),
             step_watcher: self.trace.as_ref().map(|trace| &trace.watcher),

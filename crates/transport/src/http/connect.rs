@@ -90,7 +90,10 @@ impl Connector {
 
     pub(super) fn connect(&self, context: &mut Context) -> Result<Connection, Cause> {
         let mut connection = match &self.host.proxy {
-            None => self.reach([Phase::Resolve, Phase::Connect], context)?,
+            None => {
+                context.host_begins();
+                self.reach([Phase::Resolve, Phase::Connect], context)?
+            }
             Some(proxy) => {
                 let reached = self.reach([Phase::Proxy; 2], context);
                 let reached = reached.and_then(|mut connection| {

@@ -20,6 +20,10 @@ pub(super) struct Context {
     /// The same until the connection is open.
     connecting: WaitScope,
     pub(super) phase: Phase,
+    /// The host of the connection, or that it is to be opened to.
+    pub(super) host: usize,
+    /// Half of the time for connecting is for another host: see [`Context::sharing_time`].
+    shares_time: bool,
     /// This machine refused a socket, or a thread for the look-up.
     pub(super) refused: bool,
     /// A byte of the request may have left this machine.
@@ -40,6 +44,8 @@ impl Context {
             connecting: wait_scope.at_most(connect_deadline),
             wait_scope,
             phase: Phase::Resolve,
+            host: 0,
+            shares_time: false,
             refused: false,
             sent: false,
             answered: false,
@@ -67,15 +73,23 @@ impl Context {
         }
     }
 
-    /// Runs `connect` within half of the time that is left for connecting.
-    pub(super) fn within_half<T>(&mut self, connect: impl FnOnce(&mut Context) -> T) -> T {
-        let now = Instant::now();
-        let half = self.connecting.deadline.saturating_duration_since(now) / 2;
-        let half = self.connecting.at_most(now + half);
-        let whole = std::mem::replace(&mut self.connecting, half);
+    /// Runs `connect`, which leaves time for another host: what is its host's own has half of the time that is left.
+    pub(super) fn sharing_time<T>(&mut self, connect: impl FnOnce(&mut Context) -> T) -> T {
+        let whole = self.connecting.clone();
+        self.shares_time = true;
         let connected = connect(self);
+        self.shares_time = false;
         self.connecting = whole;
         connected
+    }
+
+    /// What comes now is the host's own: a proxy, which is on the way to each host, has been reached.
+    pub(super) fn host_begins(&mut self) {
+        if std::mem::take(&mut self.shares_time) {
+            let now = Instant::now();
+            let half = self.connecting.deadline.saturating_duration_since(now) / 2;
+            self.connecting = self.connecting.at_most(now + half);
+        }
     }
 
     /// Shuts `socket` when the call is cancelled.

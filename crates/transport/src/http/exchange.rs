@@ -48,6 +48,8 @@ pub(crate) struct Exchange<'e> {
     /// The time for the exchange itself, from when it begins.
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
+    /// The host that it must go to, if the call was written to one.
+    pub(crate) bound: Option<usize>,
     /// Takes no connection of the pool.
     pub(crate) over_new_connection: bool,
     /// Does not count the wait for a free connection as the call's time. Where this machine refuses more sockets, a bulk
@@ -117,6 +119,15 @@ impl Http {
         [opened, &pool.reused, &pool.dead].map(Count::get)
     }
 
+    /// Whether a call that is bound to this host is left behind by the others.
+    pub(crate) fn leaves_behind(&self, host: usize) -> bool {
+        self.hosts.leaves_behind(host)
+    }
+
+    pub(crate) fn has_spare(&self) -> bool {
+        self.hosts.has_spare()
+    }
+
     /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
         let mut now = exchange.started;
@@ -165,11 +176,12 @@ impl Http {
         let mut context = Context::new(wait_scope, connect_deadline);
         context.trace = exchange.step_watcher.map(Trace::new);
         let takes_pooled = !exchange.over_new_connection;
-        let mut host = 0;
-        let connection = self.hosts.connection(takes_pooled, now, &mut context);
+        let bound = exchange.bound;
+        let connection = self
+            .hosts
+            .connection(bound, takes_pooled, now, &mut context);
         let clears = connection.as_ref().map_or(None, |(_, clears)| *clears);
         let result = connection.and_then(|(mut connection, _)| {
-            host = connection.host;
             let Exchange {
                 path,
                 usersig,
@@ -196,7 +208,7 @@ impl Http {
             answered: context.answered,
             result,
             encoding: context.info.encoding,
-            host,
+            host: context.host,
             date: context.info.date,
             waited,
             steps: context.trace.map(Trace::end).unwrap_or_default(),
@@ -354,12 +366,13 @@ mod tests {
             started: Instant::now(),
             timeout: Some(Duration::from_millis(5)),
             connect_timeout: Duration::MAX,
+            bound: None,
             over_new_connection: true,
             waits_for_connection: false,
             step_watcher: None,
         });
         assert!(exchanged.result.is_err());
-        assert!(http.hosts.pool.take(Instant::now()).is_some());
+        assert!(http.hosts.pool.take(None, Instant::now()).is_some());
     }
 
     #[test]

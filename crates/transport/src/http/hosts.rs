@@ -9,13 +9,19 @@
 //!    └───────────────────────────── one ◄─────────────────────────────┴──────┘
 //! ```
 //!
-//! - Only a failed look-up, connection or handshake counts, also one that a proxy reports, and nothing that comes later: a
-//!   request is written to one host.
+//! - Only a failed look-up, connection or handshake counts, also one that a proxy reports, and nothing that comes later.
+//! - Once a byte of a call was written to a host, all its further attempts go to that host: the call is *bound* to it. It is
+//!   no measure of where others go: it neither hands calls over nor back, and is not the one that tries the first again. It
+//!   is left *behind* while others go to another host, or where no connection to its own could be made since the last one
+//!   that was. A request that the plan forms anew (after a pause, of a half, of accounts that were left out) is a new call.
 //! - A call that fails over does so in its own time: the host that is tried first has half of what is left for connecting.
-//!   If neither can be reached, the failure is the first one's, and the next call begins where this one began. The call that
-//!   tries the first again may lose as much time, and goes on at the spare.
+//!   The time to reach a proxy is not shared, as it is on the way to both; and if the time of both was up while the proxy
+//!   opened a tunnel, the next call leaves all of its time to the host that it tries first. If neither host can be reached, the failure is of
+//!   the one that was tried first, and the next call begins where this one began. The call that tries the first again may
+//!   lose as much time, and goes on at the spare.
 //! - When calls go over, the idle connections to the host that they leave are closed, and its addresses forgotten.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use imtag_core::{Identifier, SdkAppId};
@@ -43,6 +49,8 @@ pub(super) struct Hosts {
     routes: Vec<Route>,
     /// `None`: calls go to the first. Else to the spare, and from then on one of them tries the first.
     first_due: Lock<Option<Instant>>,
+    /// Half of the time was too short for a tunnel to either: the proxy may be slow.
+    proxy_is_slow: AtomicBool,
     pub(super) pool: Pool,
     /// How many connections were opened.
     pub(super) opened: Count,
@@ -52,6 +60,8 @@ pub(super) struct Hosts {
 pub(super) struct Route {
     pub(super) head: RequestHead,
     connector: Connector,
+    /// No connection to it could be made since the last one that was, or that carried an answer.
+    is_away: AtomicBool,
 }
 
 impl Hosts {
@@ -66,10 +76,12 @@ impl Hosts {
         let route = |host: &Host| Route {
             head: RequestHead::new(&host.endpoint, sdkappid, identifier),
             connector: Connector::new(host.clone(), tls.clone(), resolver),
+            is_away: AtomicBool::new(false),
         };
         Hosts {
             routes: hosts.iter().map(route).collect(),
             first_due: Lock::default(),
+            proxy_is_slow: AtomicBool::new(false),
             pool: Pool::default(),
             opened: Count::default(),
         }
@@ -80,19 +92,28 @@ impl Hosts {
         &self.routes[connection.host]
     }
 
-    /// A connection of the pool, with how often that was cleared, or a new one.
+    /// A connection of the pool, with how often that was cleared, or a new one. `bound`: to this host alone.
     pub(super) fn connection(
         &self,
+        bound: Option<usize>,
         takes_pooled: bool,
         now: Instant,
         context: &mut Context,
     ) -> Result<(Connection, Option<u64>), Cause> {
         let pooled = |context: &mut Context| {
-            let (connection, clears) = takes_pooled.then(|| self.pool.take(now)).flatten()?;
+            let pooled = takes_pooled.then(|| self.pool.take(bound, now));
+            let (connection, clears) = pooled.flatten()?;
+            context.host = connection.host;
             context.watch(&connection.stream);
             context.phase = Phase::Write;
             Some((connection, Some(clears)))
         };
+        if let Some(host) = bound {
+            return match pooled(context) {
+                Some(pooled) => Ok(pooled),
+                None => Ok((self.connect(host, context)?, None)),
+            };
+        }
         let (host, is_trial) = self.turn(now);
         if !is_trial {
             if let Some(pooled) = pooled(context) {
@@ -102,7 +123,13 @@ impl Hosts {
         if self.routes.len() == 1 {
             return Ok((self.connect(host, context)?, None));
         }
-        let failure = match context.within_half(|context| self.connect(host, context)) {
+        let all_of_the_time = self.proxy_is_slow.load(Ordering::Relaxed);
+        let connected = if all_of_the_time {
+            self.connect(host, context)
+        } else {
+            context.sharing_time(|context| self.connect(host, context))
+        };
+        let failure = match connected {
             Ok(connection) => {
                 if is_trial && self.go_to(FIRST, now) {
                     let to = self.routes[FIRST].connector.name();
@@ -112,7 +139,10 @@ impl Hosts {
             }
             Err(cause) => cause,
         };
-        if context.refused || !is_of_host(&failure) || context.check().is_err() {
+        if all_of_the_time {
+            self.proxy_is_slow.store(false, Ordering::Relaxed);
+        }
+        if !is_of_host(&failure, context) || context.check().is_err() {
             return Err(failure);
         }
         let other = FIRST + SPARE - host;
@@ -139,19 +169,49 @@ impl Hosts {
                 Ok(connection)
             }
             Err(cancelled @ Cause::Cancelled { .. }) => Err(cancelled),
-            Err(_) => Err(failure),
+            Err(other) => {
+                let was_in_tunnel = |it: &Cause| it.when() == Some(Phase::Tunnel.when());
+                if was_in_tunnel(&failure) && was_in_tunnel(&other) {
+                    self.proxy_is_slow.store(true, Ordering::Relaxed);
+                }
+                context.host = host;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether a call that is bound to this host is left behind by the others.
+    pub(super) fn leaves_behind(&self, host: usize) -> bool {
+        self.has_spare()
+            && (self.routes[host].is_away.load(Ordering::Relaxed) || self.current() != host)
+    }
+
+    pub(super) fn has_spare(&self) -> bool {
+        self.routes.len() > 1
+    }
+
+    /// Where calls go.
+    fn current(&self) -> usize {
+        if self.first_due.lock().is_some() {
+            SPARE
+        } else {
+            FIRST
         }
     }
 
     /// Keeps a connection that has just carried an answer, unless calls go to the other host by now.
     pub(super) fn put(&self, connection: Connection) {
-        let current = if self.first_due.lock().is_some() {
-            SPARE
-        } else {
-            FIRST
-        };
-        if connection.host == current {
+        self.is_there(connection.host);
+        if connection.host == self.current() {
             self.pool.put(connection);
+        }
+    }
+
+    /// Only what changes is written, so that threads just read it.
+    fn is_there(&self, host: usize) {
+        let is_away = &self.routes[host].is_away;
+        if is_away.load(Ordering::Relaxed) {
+            is_away.store(false, Ordering::Relaxed);
         }
     }
 
@@ -181,14 +241,21 @@ impl Hosts {
 
     fn connect(&self, host: usize, context: &mut Context) -> Result<Connection, Cause> {
         let began = Instant::now();
-        let connector = &self.routes[host].connector;
+        let Route {
+            connector, is_away, ..
+        } = &self.routes[host];
+        context.host = host;
         let trace = context.trace.iter_mut();
         trace.for_each(|trace| trace.through(connector.proxy()));
         let connected = connector.connect(context);
         let mut connection = connected.inspect_err(|cause| {
             let trace = context.trace.iter_mut();
             trace.for_each(|trace| trace.failed(cause));
+            if is_of_host(cause, context) {
+                is_away.store(true, Ordering::Relaxed);
+            }
         })?;
+        self.is_there(host);
         connection.host = host;
         self.opened.add(1);
         event!(
@@ -202,9 +269,10 @@ impl Hosts {
     }
 }
 
-/// Whether a host may be at fault where there is no connection to it: not the proxy on the way to both.
-fn is_of_host(cause: &Cause) -> bool {
+/// Whether a host may be at fault where there is no connection to it: not the proxy on the way to both, or this machine.
+fn is_of_host(cause: &Cause, context: &Context) -> bool {
     match cause {
+        _ if context.refused => false,
         Cause::Network { .. } | Cause::Tls(_) => true,
         Cause::Timeout { phase } => *phase != Phase::Proxy,
         Cause::Proxy { failure, .. } => *failure == ProxyFailure::NoTunnel,
@@ -274,12 +342,18 @@ mod tests {
 
         /// The host that a call reaches, over an idle connection or a new one, which it then leaves to others.
         fn call(&self, takes_pooled: bool) -> Result<usize, Cause> {
+            self.call_bound(None, takes_pooled)
+        }
+
+        /// The same of a call that is bound to a host.
+        fn call_bound(&self, bound: Option<usize>, takes_pooled: bool) -> Result<usize, Cause> {
             let mut context = Context::endless();
-            let (connection, _) = self
-                .hosts
-                .connection(takes_pooled, self.now, &mut context)?;
+            let (connection, _) =
+                self.hosts
+                    .connection(bound, takes_pooled, self.now, &mut context)?;
             assert!(!context.sent && context.phase == Phase::Write);
             let host = connection.host;
+            assert_eq!(context.host, host);
             self.hosts.put(connection);
             Ok(host)
         }
@@ -335,11 +409,14 @@ mod tests {
         scene.set(FIRST, false);
         scene.set(SPARE, false);
         for _ in 0..2 {
+            let mut context = Context::endless();
+            let hosts = &scene.hosts;
             assert!(matches!(
-                scene.call(true),
+                hosts.connection(None, true, scene.now, &mut context),
                 Err(Cause::Network { phase: Phase::Connect, source })
                     if source.kind() == io::ErrorKind::ConnectionRefused
             ));
+            assert_eq!(context.host, FIRST);
         }
         assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
     }
@@ -348,7 +425,7 @@ mod tests {
     fn the_idle_connections_to_the_host_that_is_left_are_closed() {
         let mut scene = Scene::new();
         let mut context = Context::endless();
-        let first = scene.hosts.connection(false, scene.now, &mut context);
+        let first = scene.hosts.connection(None, false, scene.now, &mut context);
         let (first, _) = first.unwrap_or_else(|cause| panic!("{cause:?}"));
         assert_eq!(scene.call(false).unwrap(), FIRST);
         let listener = scene.listeners[FIRST].take().unwrap();
@@ -356,8 +433,52 @@ mod tests {
         drop(listener);
         assert_eq!(scene.call(false).unwrap(), SPARE);
         scene.hosts.put(first); // was under way meanwhile
-        assert_eq!(scene.hosts.pool.take(scene.now).unwrap().0.host, SPARE);
-        assert!(scene.hosts.pool.take(scene.now).is_none());
+        assert_eq!(
+            scene.hosts.pool.take(None, scene.now).unwrap().0.host,
+            SPARE
+        );
+        assert!(scene.hosts.pool.take(None, scene.now).is_none());
+    }
+
+    #[test]
+    fn a_bound_call_reaches_its_host_alone_and_changes_nothing_for_others() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.reaches(), [FIRST; 2]); // and leaves a connection to it
+        scene.set(FIRST, false);
+        for takes_pooled in [false, true] {
+            let first = scene.call_bound(Some(FIRST), false);
+            assert!(matches!(first, Err(Cause::Network { .. })));
+            // no connection to the first is taken by one that is bound to the spare
+            let spare = scene.call_bound(Some(SPARE), takes_pooled);
+            assert_eq!(spare.unwrap(), SPARE);
+            assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
+        }
+        assert!(scene.hosts.leaves_behind(FIRST));
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        scene.set(FIRST, true);
+        scene.now += SPARE_FOR;
+        assert_eq!(scene.call_bound(Some(FIRST), true).unwrap(), FIRST);
+        // it was not the one that tries the first, nor has it handed back
+        assert_eq!(scene.hosts.turn(scene.now), (FIRST, true));
+        assert_eq!(scene.hosts.turn(scene.now), (SPARE, false));
+    }
+
+    #[test]
+    fn a_bound_call_is_left_behind_while_its_host_is_away_or_others_go_elsewhere() {
+        let mut scene = Scene::new();
+        let behind = |scene: &Scene| [FIRST, SPARE].map(|host| scene.hosts.leaves_behind(host));
+        assert_eq!(behind(&scene), [false, true]);
+        scene.set(FIRST, false);
+        scene.call_bound(Some(FIRST), true).unwrap_err();
+        assert_eq!(behind(&scene), [true, true]); // others have not noticed yet
+        assert_eq!(scene.reaches(), [SPARE; 2]);
+        assert_eq!(behind(&scene), [true, false]);
+        scene.set(FIRST, true);
+        scene.call_bound(Some(FIRST), true).unwrap();
+        assert_eq!(behind(&scene), [true, false]);
+        scene.now += SPARE_FOR;
+        assert_eq!(scene.reaches(), [FIRST; 2]);
+        assert_eq!(behind(&scene), [false, true]);
     }
 
     #[test]
@@ -366,7 +487,7 @@ mod tests {
         scene.set(FIRST, false);
         let over = WaitScope::until(Instant::now());
         let mut context = Context::new(over, deadline_after(Duration::MAX));
-        let failed = scene.hosts.connection(false, scene.now, &mut context);
+        let failed = scene.hosts.connection(None, false, scene.now, &mut context);
         assert!(failed.is_err());
         assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
     }

@@ -37,11 +37,14 @@ struct State {
 
 impl Pool {
     /// The connection that has been idle for longest, of those that look alive `now`, and how often the pool was cleared.
-    pub(super) fn take(&self, now: Instant) -> Option<(Connection, u64)> {
+    /// With a `host`, of those to it: some to another may come here while calls go over.
+    pub(super) fn take(&self, host: Option<usize>, now: Instant) -> Option<(Connection, u64)> {
         loop {
             let (since, connection, clears) = {
                 let mut state = self.state.lock();
-                let (since, connection) = state.idle.pop_front()?;
+                let is_wanted = |(_, it): &(_, Connection)| host.is_none_or(|host| it.host == host);
+                let wanted = state.idle.iter().position(is_wanted)?;
+                let (since, connection) = state.idle.remove(wanted)?;
                 (since, connection, state.clears)
             };
             if now.saturating_duration_since(since) >= IDLE_FOR {
@@ -93,11 +96,11 @@ mod tests {
         for _ in 0..3 {
             pool.put(Connection::to(address));
         }
-        let clears = [(); 2].map(|()| pool.take(Instant::now()).unwrap().1);
+        let clears = [(); 2].map(|()| pool.take(None, Instant::now()).unwrap().1);
         pool.clear(clears[0]);
-        assert!(pool.take(Instant::now()).is_none());
+        assert!(pool.take(None, Instant::now()).is_none());
         pool.put(Connection::to(address));
         pool.clear(clears[1]);
-        assert!(pool.take(Instant::now()).is_some());
+        assert!(pool.take(None, Instant::now()).is_some());
     }
 }

@@ -88,6 +88,7 @@ fn by_connect(
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
+    context.host_begins();
     connection.send(&[], context)?;
     let mut reader = HeadReader::default();
     loop {
@@ -192,6 +193,7 @@ fn by_socks(
             ));
         }
     }
+    context.host_begins();
     let mut request = vec![SOCKS5, CONNECT, 0];
     match service.host().parse() {
         Ok(IpAddr::V4(ip)) => {

@@ -29,7 +29,7 @@ fn may_begin(outage: &Outage) -> bool {
 pub(crate) fn an_answer_counts_whenever_it_comes() {
     let outage = outage();
     let mut first = OutagePlace::new(&outage);
-    let answered = beside(&outage, |outage| OutagePlace::new(outage).answered());
+    let answered = beside(&outage, Outage::answered);
     fails(&mut first);
     answered.join().unwrap();
     assert!(outage.is_told_of_answers());
@@ -50,11 +50,13 @@ pub(crate) fn an_answer_ends_the_wait_of_all() {
     let waits = [(); 2].map(|()| {
         beside(&outage, |outage| {
             let endless = WaitScope::until(deadline_after(Duration::MAX));
-            OutagePlace::new(outage).await_turn(&endless).is_ok()
+            OutagePlace::new(outage)
+                .await_turn(&endless, || false)
+                .is_ok()
         })
     });
     let leaves = beside(&outage, |outage| fails(&mut OutagePlace::new(outage)));
-    OutagePlace::new(&outage).answered();
+    outage.answered();
     assert!(waits.into_iter().all(|wait| wait.join().unwrap()));
     leaves.join().unwrap();
     drop(failed);

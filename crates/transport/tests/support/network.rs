@@ -51,6 +51,8 @@ struct State {
     listener: Option<Arc<Socket>>,
     /// Connections that were accepted.
     connections: usize,
+    /// How many more are accepted, if not all.
+    accepts: Option<usize>,
     dies: Option<(Victims, Death)>,
     /// Words of the client that a connection died of.
     lost: usize,
@@ -111,6 +113,11 @@ impl Network {
         }
     }
 
+    /// After so many more connections, new ones are refused: before a word of the last of them is passed on.
+    pub(crate) fn accepts(&self, connections: usize) {
+        self.state().accepts = Some(connections);
+    }
+
     /// New connections are refused, and those that are open are reset.
     pub(crate) fn refuse(&self) {
         self.stop_listening();
@@ -130,6 +137,15 @@ impl Network {
         thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 let network = network.clone();
+                let accepts = {
+                    let mut state = network.state();
+                    state.accepts = state.accepts.map(|left| left.saturating_sub(1));
+                    state.accepts
+                };
+                if accepts == Some(0) {
+                    network.state().accepts = None;
+                    network.stop_listening();
+                }
                 thread::spawn(move || network.pass_on(stream.into()));
             }
         });
@@ -161,6 +177,11 @@ impl Network {
         let mut state = self.state();
         state.held = 0;
         state.hold_until = connections;
+    }
+
+    /// Words that connections had to pass on since `hold_until`.
+    pub(crate) fn held(&self) -> usize {
+        self.state().held
     }
 
     /// Connections that were accepted so far.

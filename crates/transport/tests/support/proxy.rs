@@ -57,10 +57,26 @@ pub(crate) struct EgressProxy {
 struct State {
     login: Option<(String, String)>,
     hosts: HashMap<String, SocketAddr>,
+    /// Those that it forgets once it was asked for them.
+    once: Vec<String>,
     behaviour: Behaviour,
+    /// How long a connection is heard by nobody.
+    deaf_for: Duration,
     connections: usize,
     /// The hosts and ports that it was asked for.
     asked: Vec<String>,
+}
+
+impl State {
+    /// Where a host is that it is asked for.
+    fn server_of(&mut self, host: &str) -> Option<SocketAddr> {
+        self.asked.push(host.to_owned());
+        let server = self.hosts.get(host).copied();
+        if self.once.iter().any(|it| it == host) {
+            self.hosts.remove(host);
+        }
+        server
+    }
 }
 
 trait Stream: Read + Write + Send {
@@ -93,7 +109,9 @@ impl EgressProxy {
         let shared = Arc::new(Mutex::new(State {
             login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
             hosts: HashMap::new(),
+            once: Vec::new(),
             behaviour: Behaviour::Connects,
+            deaf_for: Duration::ZERO,
             connections: 0,
             asked: Vec::new(),
         }));
@@ -103,7 +121,11 @@ impl EgressProxy {
                 let (stream, state, tls) = (stream.unwrap(), Arc::clone(&state), Arc::clone(&tls));
                 state.lock().unwrap().connections += 1;
                 thread::spawn(move || {
-                    let behaviour = state.lock().unwrap().behaviour.clone();
+                    let (behaviour, deaf_for) = {
+                        let state = state.lock().unwrap();
+                        (state.behaviour.clone(), state.deaf_for)
+                    };
+                    thread::sleep(deaf_for);
                     if let Behaviour::IsSilent = behaviour {
                         return until_closed(stream);
                     }
@@ -137,6 +159,12 @@ impl EgressProxy {
         state.hosts.insert(host.to_owned(), server);
     }
 
+    /// `host:port` is there once, and then nowhere.
+    pub(crate) fn leads_once(&self, host: &str, server: SocketAddr) {
+        self.leads(host, server);
+        self.shared.lock().unwrap().once.push(host.to_owned());
+    }
+
     /// `host:port` is nowhere.
     pub(crate) fn forgets(&self, host: &str) {
         self.shared.lock().unwrap().hosts.remove(host);
@@ -145,6 +173,11 @@ impl EgressProxy {
     /// What it does from the next connection on.
     pub(crate) fn behaves(&self, behaviour: Behaviour) {
         self.shared.lock().unwrap().behaviour = behaviour;
+    }
+
+    /// How long it takes from the next connection on before it hears a word.
+    pub(crate) fn greets_after(&self, time: Duration) {
+        self.shared.lock().unwrap().deaf_for = time;
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -218,8 +251,7 @@ fn by_connect(client: &mut impl Stream, state: &Mutex<State>) -> Option<TcpStrea
     assert!(lines.contains(&format!("host: {host}\r\n")), "{head}");
     let (login, server) = {
         let mut state = state.lock().unwrap();
-        state.asked.push(host.to_owned());
-        (state.login.clone(), state.hosts.get(host).copied())
+        (state.login.clone(), state.server_of(host))
     };
     let given = lines
         .split("\r\n")
@@ -275,8 +307,7 @@ fn by_socks(client: &mut impl Stream, state: &Mutex<State>) -> Option<TcpStream>
     let host = format!("{host}:{}", u16::from_be_bytes(exactly(client)?));
     let server = {
         let mut state = state.lock().unwrap();
-        state.asked.push(host.clone());
-        state.hosts.get(&host).copied()
+        state.server_of(&host)
     };
     let server = server.and_then(|server| TcpStream::connect(server).ok());
     let code = if server.is_some() { 0 } else { 4 };
