@@ -48,6 +48,7 @@ func startDriver(client *C.im_client, run *BulkRun) (*driver, error) {
 		polled:   time.Now(),
 		reported: time.Now(),
 	}
+	run.figures.begin(handle)
 	d.feed = newFeed(handle)
 	d.cancel = sync.OnceFunc(func() { C.im_bulk_cancel(handle) })
 	return d, nil
@@ -189,5 +190,6 @@ func (d *driver) end() {
 		d.run.err = err
 	}
 	d.run.summary = Summary{Progress: progressOf(d.handle), NotTaken: d.feed.notTaken}
+	d.run.figures.end()
 	C.im_bulk_free(d.handle)
 }

@@ -43,7 +43,7 @@ type Outcome struct {
 
 // BulkRun is a run of any number of changes, packed into as few requests as possible and sent at the full quota. It does
 // nothing before Outcomes or Finish is called; then it runs on that goroutine, and has ended when the function returns.
-// It is for one goroutine.
+// It is for one goroutine, except for Stats.
 type BulkRun struct {
 	client  *Client
 	ctx     context.Context
@@ -51,6 +51,7 @@ type BulkRun struct {
 	options BulkOptions
 
 	started bool
+	figures *runFigures
 	summary Summary
 	err     error
 }
@@ -90,7 +91,7 @@ func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool)
 //	}
 //	summary, err := run.Finish()
 func (c *Client) NewBulkRun(ctx context.Context, changes func(yield func(Change) bool), options BulkOptions) *BulkRun {
-	return &BulkRun{client: c, ctx: ctx, changes: changes, options: options}
+	return &BulkRun{client: c, ctx: ctx, changes: changes, options: options, figures: &runFigures{}}
 }
 
 // Outcomes runs it, and yields the outcome of each change in the order in which they arrive: from Go 1.23 in

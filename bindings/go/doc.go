@@ -38,4 +38,9 @@
 //
 // [Client.Bulk] makes any number of changes, packed into as few requests as possible; [BulkRun] yields the outcome of
 // each. With a [Batcher], many goroutines that tag one user each share requests.
+//
+// # What goes on
+//
+// [LogTo] passes what the library decides on to a logger of log/slog. [Client.Stats], [Batcher.Stats] and [BulkRun.Stats]
+// have figures for a monitoring system.
 package imtag

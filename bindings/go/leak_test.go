@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -75,6 +77,23 @@ func TestMemoryDoesNotGrowWithCallsErrorsOptionsAndClients(t *testing.T) {
 			batcher.Flush(cancelled)
 			batcher.Close()
 			return batcher.AddTag(background, "u", "")
+		}},
+		{"figures", 2_000, func() error {
+			if client.Stats().Text() == "" {
+				return nil
+			}
+			return errDone
+		}},
+		{"logs with records", 1_000, func() error {
+			logs, err := imtag.LogTo(slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			if err != nil {
+				return nil
+			}
+			client.AddTag(cancelled, user("u", "a"))
+			if logs.Close() != nil {
+				return nil
+			}
+			return errDone
 		}},
 		{"settings that cannot be used", 20_000, func() error {
 			_, err := imtag.NewClient(imtag.Config{Region: "atlantis", Endpoint: ""})

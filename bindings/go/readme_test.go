@@ -113,6 +113,8 @@ func TestTheREADMEShowsTheCodeOfTheExamples(t *testing.T) {
 		"## Results and errors":               "example_error_test.go",
 		"## Any number of changes: bulk runs": "example_range_test.go",
 		"## A user per event: the batcher":    "example_bulk_test.go",
+		"## Logs and figures":                 "example_log_test.go",
+		"As a page for Prometheus":            "example_log_test.go",
 	} {
 		example, err := os.ReadFile(file)
 		if err != nil {
