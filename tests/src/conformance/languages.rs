@@ -12,7 +12,7 @@ pub(super) const LANGUAGES: [&str; 5] = ["rust", "c", "cpp", "python", "go"];
 /// Those whose runner does not answer figures and records (`observe`) yet: they skip the cases that ask for them.
 pub(super) const PENDING: &[&str] = &[
     "cpp", //
-    "python", "go",
+    "python",
 ];
 
 /// Builds the runner of a language, and says how it is started.

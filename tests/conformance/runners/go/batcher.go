@@ -49,7 +49,7 @@ type end struct {
 }
 
 // play does the steps, and says how each of them ended.
-func (b batcher) play(client *imtag.Client) outcome {
+func (b batcher) play(client *imtag.Client, seen *observed) outcome {
 	made, err := client.NewBatcher(imtag.BatcherOptions{
 		Timeout:        b.Options.Timeout.duration(),
 		AttemptTimeout: b.Options.AttemptTimeout.duration(),
@@ -67,6 +67,7 @@ func (b batcher) play(client *imtag.Client) outcome {
 	}
 	made.Close() // also where a step's close ended by its time
 	player.watching.Wait()
+	seen.take(made.Stats())
 	ended, failures := outcome{Status: "ok"}, map[int]changeFailure{}
 	for _, it := range player.ends {
 		if err := <-it.err; err != nil {

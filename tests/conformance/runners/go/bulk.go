@@ -36,7 +36,7 @@ type summary struct {
 }
 
 // play makes the run, and says what it came to.
-func (b bulk) play(client *imtag.Client) outcome {
+func (b bulk) play(client *imtag.Client, seen *observed) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	options := imtag.BulkOptions{
@@ -75,6 +75,7 @@ func (b bulk) play(client *imtag.Client) outcome {
 		return true
 	})
 	came, err := run.Finish()
+	seen.take(run.Stats())
 	waiting.Wait()
 	ended := outcomeOf(nil, err)
 	if ended.Status == "partial" { // all was sent: the errors are those of the changes

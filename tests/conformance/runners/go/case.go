@@ -17,6 +17,7 @@ type testCase struct {
 	Call     call     `json:"call"`
 	Bulk     *bulk    `json:"bulk"`
 	Batcher  *batcher `json:"batcher"`
+	Observe  bool     `json:"observe"`
 }
 
 type settings struct {

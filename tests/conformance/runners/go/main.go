@@ -39,16 +39,28 @@ func giveUp(why error) {
 }
 
 func play(of testCase) outcome {
+	if !of.Observe {
+		return playWith(of, nil)
+	}
+	seen := observe()
+	came := playWith(of, seen)
+	seen.end()
+	came.observed = seen
+	return came
+}
+
+func playWith(of testCase, seen *observed) outcome {
 	client, err := of.Settings.client()
 	if err != nil {
 		return outcomeOf(nil, err)
 	}
 	defer client.Close()
+	defer func() { seen.take(client.Stats()) }()
 	switch {
 	case of.Bulk != nil:
-		return of.Bulk.play(client)
+		return of.Bulk.play(client, seen)
 	case of.Batcher != nil:
-		return of.Batcher.play(client)
+		return of.Batcher.play(client, seen)
 	}
 	return outcomeOf(playCall(client, of.Call))
 }

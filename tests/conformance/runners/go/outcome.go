@@ -18,6 +18,8 @@ type outcome struct {
 	Done     int             `json:"done,omitempty"`
 	Failures []changeFailure `json:"failures,omitempty"`
 	Summary  *summary        `json:"summary,omitempty"`
+
+	*observed
 }
 
 type result struct {
