@@ -118,9 +118,7 @@ impl Config {
 
     /// Only a warning: containers mount secrets readable, and must still work.
     fn warn_if_others_can_read(&mut self, path: &Path) {
-        let is_open =
-            |file: fs::Metadata| file.is_file() && file.permissions().mode() & OTHERS_READ != 0;
-        if fs::metadata(path).is_ok_and(is_open) {
+        if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0) {
             let path = path.display();
             self.warnings.push(format!(
                 "others can read {path}, which holds a secret: chmod 600 it"

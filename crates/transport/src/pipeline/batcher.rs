@@ -152,17 +152,34 @@ impl Batcher {
     /// }
     /// ```
     pub fn call_async(&self, change: ChangeRequest) -> OutcomeFuture<()> {
+        self.call_async_within(change, self.timeout)
+    }
+
+    /// As [`call_async`](Batcher::call_async), with a time of its own for the change, its wait for capacity included, as in
+    /// [`submit_within`](Batcher::submit_within). When it is up the change's requests end, and no more: to have its outcome
+    /// then, [withdraw](OutcomeFuture::withdraw) it.
+    pub fn call_async_within(&self, change: ChangeRequest, timeout: Duration) -> OutcomeFuture<()> {
         let change = change.check(&self.session.rules);
         let item = change.map(Item::from).map_err(ChangeError::from);
-        OutcomeFuture::new(&self.session, self.when_full, self.timeout, item, drop)
+        OutcomeFuture::new(&self.session, self.when_full, timeout, item, drop)
     }
 
     /// Reads the tags of a user as [`get_tag`](Batcher::get_tag) does, for asynchronous code: see
     /// [`call_async`](Batcher::call_async).
     pub fn get_tag_async(&self, account: &str) -> OutcomeFuture<Option<Vec<String>>> {
+        self.get_tag_async_within(account, self.timeout)
+    }
+
+    /// As [`get_tag_async`](Batcher::get_tag_async), with a time of its own: see
+    /// [`call_async_within`](Batcher::call_async_within).
+    pub fn get_tag_async_within(
+        &self,
+        account: &str,
+        timeout: Duration,
+    ) -> OutcomeFuture<Option<Vec<String>>> {
         let item = self.get_of(account);
         let read = |read: ReadTags| read.map(Arc::unwrap_or_clone);
-        OutcomeFuture::new(&self.session, self.when_full, self.timeout, item, read)
+        OutcomeFuture::new(&self.session, self.when_full, timeout, item, read)
     }
 
     fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
