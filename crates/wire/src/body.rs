@@ -19,6 +19,28 @@ use crate::route::Route;
 /// No page states how long a RegistrationID may be; a longer one is taken for a mistake.
 const ACCOUNT_BYTES_AT_MOST: usize = 65_535;
 
+/// What gzip begins with, and no JSON does.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// True if a `Content-Encoding` says that the body is not plain.
+#[must_use]
+pub fn is_encoding(value: &[u8]) -> bool {
+    !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
+}
+
+/// Checks that a body is plain; `is_encoded` is what its head says.
+///
+/// # Errors
+/// If it is compressed.
+pub fn check_plain(is_encoded: bool, body: &[u8]) -> Result<(), Refusal> {
+    if is_encoded || body.starts_with(GZIP) {
+        let text = "the body is compressed, which the service's pages do not allow: send plain JSON, without \
+                    Content-Encoding";
+        return Err(Refusal::new(60003, text));
+    }
+    Ok(())
+}
+
 /// What a request asks for. Its texts are parts of the body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Job<'a> {

@@ -82,6 +82,12 @@ impl Query {
         })
     }
 
+    /// The app as it was given, where it was given once.
+    #[must_use]
+    pub fn sdkappid(&self) -> Option<&str> {
+        self.one("sdkappid").ok().flatten()
+    }
+
     fn required(&self, name: &str) -> Result<&str, Refusal> {
         let value = self.one(name)?.unwrap_or_default();
         if value.is_empty() {

@@ -6,6 +6,9 @@ use std::fmt;
 
 use imtag_core::{Generation, Operation};
 
+use crate::answer::Refusal;
+use crate::query::{shown_method, shown_path};
+
 /// One of the eight routes: an operation, in one generation of paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Route {
@@ -98,6 +101,32 @@ impl From<(Operation, Generation)> for Route {
     }
 }
 
+/// Why no route takes a request: what was asked for and what there is, with `elsewhere` for a path that comes near none.
+#[must_use]
+pub fn no_route(method: &str, path: &str, elsewhere: &str) -> Refusal {
+    let (asked, method) = (shown_path(path), shown_method(method));
+    let text = if Route::from_path(path).is_some() {
+        format!("{asked} takes POST, and not {method}")
+    } else if let Some(route) = meant(path) {
+        let path = route.path();
+        format!("there is no {asked}: the path is {path}, to the letter")
+    } else {
+        let paths: Vec<_> = Route::all().map(Route::path).collect();
+        let paths = paths.join(", ");
+        format!("there is no {asked} here, only the calls of user tags: {paths}; {elsewhere}")
+    };
+    Refusal::new(60009, text)
+}
+
+/// The route that a path comes near: in another case, with other slashes, with more or less before it.
+fn meant(path: &str) -> Option<Route> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let path: String = parts.map(|part| format!("/{part}")).collect();
+    let path = path.to_ascii_lowercase();
+    let near = |known: &str| known.ends_with(&path) || path.ends_with(known);
+    Route::all().find(|route| !path.is_empty() && near(route.path()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +144,42 @@ mod tests {
         paths.sort_unstable();
         paths.dedup();
         assert_eq!(paths.len(), Route::COUNT);
+    }
+
+    fn text(method: &str, path: &str) -> String {
+        no_route(method, path, "see the help").text
+    }
+
+    #[test]
+    fn what_is_on_no_route_is_told_what_there_is() {
+        let add = "the path is /v4/all_member_push/im_add_tag, to the letter";
+        for near in [
+            "/v4/all_member_push/im_add_tag/",
+            "//v4/all_member_push//im_add_tag",
+            "/V4/All_Member_Push/IM_Add_Tag",
+            "/all_member_push/im_add_tag",
+            "/im_add_tag",
+            "/proxy/v4/all_member_push/im_add_tag",
+        ] {
+            assert_eq!(text("POST", near), format!("there is no {near}: {add}"));
+        }
+        for path in ["/v4/openim/sendmsg", "/", "*", "", "/v4/timpush/push"] {
+            let text = text("POST", path);
+            let expected = format!(
+                "there is no {path} here, only the calls of user tags: /v4/all_member_push/im_add_tag, \
+                 /v4/all_member_push/im_get_tag, "
+            );
+            assert!(text.starts_with(&expected), "{text}");
+            assert!(text.ends_with("; see the help"));
+        }
+        let text = text("GET", "/v4/timpush/add_tag");
+        assert_eq!(text, "/v4/timpush/add_tag takes POST, and not GET");
+    }
+
+    #[test]
+    fn a_text_is_short_and_holds_no_usersig() {
+        assert!(!text("POST", "/v4/x/usersig=hush").contains("hush"));
+        let long = "/x".repeat(10_000);
+        assert!(text(&long, &long).len() < 1000);
     }
 }
