@@ -219,6 +219,7 @@ fn packaged() -> Command {
         "imtag-transport",
         "imtag-wire",
         "imtag-emulator",
+        "imtag-serve",
     ] {
         command.args(["-p", package]);
     }

@@ -10,7 +10,7 @@ use crate::files::{assert_none, read};
 use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 10] = [
+const OURS: [(&str, &[&str]); 11] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-checks",
@@ -18,7 +18,13 @@ const OURS: [(&str, &[&str]); 10] = [
     ),
     (
         "imtag-cli",
-        &["imtag-core", "imtag-emulator", "imtag-transport"],
+        &[
+            "imtag-core",
+            "imtag-emulator",
+            "imtag-local-server",
+            "imtag-serve",
+            "imtag-transport",
+        ],
     ),
     ("imtag-core", &[]),
     (
@@ -27,6 +33,15 @@ const OURS: [(&str, &[&str]); 10] = [
     ),
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
     ("imtag-local-server", &[]),
+    (
+        "imtag-serve",
+        &[
+            "imtag-core",
+            "imtag-local-server",
+            "imtag-transport",
+            "imtag-wire",
+        ],
+    ),
     ("imtag-transport", &["imtag-core"]),
     ("imtag-wire", &["imtag-core"]),
     (

@@ -4,13 +4,14 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 11] = [
+pub(super) const LAYERS: [(&str, &Layers); 12] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
     ("crates/local-server/src", LOCAL_SERVER),
     ("crates/emulator/src", EMULATOR),
     ("crates/wire/src", WIRE),
+    ("crates/serve/src", SERVE),
     ("crates/cli/src", CLI),
     ("crates/bench-clients/src", BENCH_CLIENTS),
     ("crates/xtask/src", XTASK),
@@ -67,7 +68,17 @@ const EMULATOR: &Layers = &[
     "builder",
 ];
 
-const WIRE: &Layers = &["answer json route", "query", "body usersig"];
+const SERVE: &Layers = &[
+    "access failure under_way",
+    "reply",
+    "call",
+    "counts",
+    "shared",
+    "handler",
+    "daemon",
+];
+
+const WIRE: &Layers = &["answer json", "query", "route usersig", "body"];
 
 const BENCH_CLIENTS: &Layers = &["client", "floor ours ureq_client"];
 

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "emulator")]
 mod emulator;
+mod seconds;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +18,9 @@ use imtag_transport::{Config, Kind, SETTINGS, Setting};
 
 #[cfg(feature = "emulator")]
 pub(crate) use emulator::{EmulatorArgs, Window};
+use seconds::seconds;
+#[cfg(feature = "serve")]
+pub(crate) use serve::ServeArgs;
 
 use crate::exit;
 use crate::import::Memory;
@@ -77,6 +83,9 @@ pub(crate) enum Command {
     /// Run an emulator of the service, to try things out
     #[cfg(feature = "emulator")]
     Emulator(EmulatorArgs),
+    /// Take the service's own calls on this host, from programs of any language
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
     /// Find out why tagging does not work, and what to do: it only reads
     Doctor,
     /// Say what an error code of the service means
@@ -204,16 +213,6 @@ pub(crate) fn is_help(error: &clap::Error) -> bool {
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     )
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "a number of seconds, such as 2.5".to_owned())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("more than 0 seconds".to_owned()),
-    }
 }
 
 #[cfg(test)]

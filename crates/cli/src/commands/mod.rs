@@ -8,6 +8,8 @@ mod doctor;
 mod emulator;
 mod explain;
 mod import;
+#[cfg(feature = "serve")]
+mod serve;
 mod usersig;
 
 use imtag_core::{AddTags, GetTags, RemoveTags};
@@ -41,6 +43,8 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Usersig(arguments) => usersig::run(&context, arguments),
         #[cfg(feature = "emulator")]
         Command::Emulator(arguments) => emulator::run(&context, arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(&context, arguments),
         Command::Doctor => doctor::run(&context),
         Command::Explain { code } => explain::run(output, *code),
     }

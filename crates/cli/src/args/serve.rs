@@ -1,0 +1,39 @@
+//! The flags of `imtag serve`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The Unix socket; made anew at each start [default: imtag.sock in XDG_RUNTIME_DIR, or /run/imtag/imtag.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// The group that may connect to the socket, by name or number [default: this user's]
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Take calls over TCP, too, from who has the local key or the token; port 0 is a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<String>,
+    /// HTTPS over TCP, with an authority of its own; needed at other addresses than loopback
+    #[arg(long, requires = "address")]
+    pub(crate) tls: bool,
+    /// A name or IP address by which TCP callers reach it; can be given several times
+    #[arg(long = "name", value_name = "HOST", requires = "address")]
+    pub(crate) names: Vec<String>,
+    /// A file with a token, which lets in who sends Authorization: Bearer TOKEN
+    #[arg(long, value_name = "FILE", requires = "address")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The folder of the local key and the authority; made if it is not there
+    /// [default: STATE_DIRECTORY, or imtag in XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// How long calls under way may take once it is to end
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = super::seconds::seconds)]
+    pub(crate) grace: Duration,
+    /// Send to an emulator of the service in this process: no account and no settings needed
+    #[cfg(feature = "emulator")]
+    #[arg(long)]
+    pub(crate) demo: bool,
+}

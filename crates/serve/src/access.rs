@@ -1,0 +1,141 @@
+//! Who may call. Over the Unix socket each process that may connect to it; over TCP those who have the token, or the local
+//! key, which their UserSigs are made with. A page in a browser never may, as it is led by others.
+//!
+//! The local key is the daemon's own. A client is given it in place of the app's key, which stays with the daemon.
+
+use std::fmt;
+
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
+use imtag_core::{SdkAppId, SecretKey};
+use imtag_local_server::{Names, Peer, host_of};
+use imtag_wire::{Query, Refusal, verify};
+use sha2::{Digest, Sha256};
+
+/// What lets a caller in. It has no Debug, as it holds secrets.
+#[derive(Default)]
+pub struct Access {
+    local_key: Option<SecretKey>,
+    /// A digest, so that a comparison takes as long for every wrong one.
+    token: Option<[u8; 32]>,
+}
+
+/// Who calls, by the name that the figures have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum CallerName {
+    /// The user of a process at the Unix socket.
+    Uid(u32),
+    /// The identifier of a UserSig.
+    Identifier(String),
+    /// One that has the token.
+    Token,
+}
+
+impl fmt::Display for CallerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallerName::Uid(uid) => write!(f, "uid {uid}"),
+            CallerName::Identifier(identifier) => f.write_str(identifier),
+            CallerName::Token => f.write_str("token"),
+        }
+    }
+}
+
+impl Access {
+    /// Lets nobody in over TCP.
+    #[must_use]
+    pub fn new() -> Access {
+        Access::default()
+    }
+
+    /// Lets in who signs with this key.
+    #[must_use]
+    pub fn local_key(mut self, key: SecretKey) -> Access {
+        self.local_key = Some(key);
+        self
+    }
+
+    /// Lets in who has this token: `Authorization: Bearer TOKEN`.
+    #[must_use]
+    pub fn token(mut self, token: &str) -> Access {
+        self.token = Some(Sha256::digest(token).into());
+        self
+    }
+
+    /// Who calls, or what is wrong with its credentials, in the service's codes.
+    pub(crate) fn admit(
+        &self,
+        peer: Peer,
+        headers: &HeaderMap,
+        query: Option<&Query>,
+        app: SdkAppId,
+    ) -> Result<CallerName, Refusal> {
+        let bearer = headers.get(AUTHORIZATION);
+        if let Peer::Unix { uid, .. } = peer {
+            // an SDK's query is there, too, and its UserSig does not matter; but its app does
+            if let Some(given) = query.and_then(Query::sdkappid) {
+                other_app(given, app)?;
+            }
+            return Ok(CallerName::Uid(uid));
+        }
+        if let Some(bearer) = bearer {
+            let token = bearer.as_bytes().strip_prefix(b"Bearer ");
+            let is_right = token.is_some_and(|token| self.is_token(token));
+            if !is_right {
+                return Err(Refusal::new(70003, "the token is not the daemon's"));
+            }
+            if let Some(given) = query.and_then(Query::sdkappid) {
+                other_app(given, app)?;
+            }
+            return Ok(CallerName::Token);
+        }
+        let broken = || Refusal::new(60002, "the URL's query cannot be decoded");
+        let caller = query.ok_or_else(broken)?.credentials(false)?;
+        let Some(key) = &self.local_key else {
+            let text = "this daemon lets in by its token alone: send Authorization: Bearer TOKEN";
+            return Err(Refusal::new(70003, text));
+        };
+        verify(&caller, app, key).map_err(|refusal| match refusal.code {
+            70009 => Refusal::new(
+                70009,
+                "the UserSig was not made with the daemon's local key, which takes the place of the app's key here",
+            ),
+            _ => refusal,
+        })?;
+        Ok(CallerName::Identifier(caller.identifier.to_owned()))
+    }
+
+    fn is_token(&self, token: &[u8]) -> bool {
+        self.token == Some(Sha256::digest(token).into())
+    }
+}
+
+fn other_app(given: &str, app: SdkAppId) -> Result<(), Refusal> {
+    if given == app.get().to_string() {
+        return Ok(());
+    }
+    let text = format!("the daemon serves the app {}, and no other", app.get());
+    Err(Refusal::new(70020, text))
+}
+
+/// Why a request is refused with status 403: a page in a browser sent it, or was led here by a name that is none of ours.
+pub(crate) fn foreign(peer: Peer, headers: &HeaderMap, names: &Names) -> Option<&'static str> {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
+        return Some("a page of another site may not call the daemon (Sec-Fetch-Site)");
+    }
+    let is_own = |authority: &str| names.are_own(host_of(authority));
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
+        if !is_own(authority) {
+            return Some("a page of another site may not call the daemon (Origin)");
+        }
+    }
+    // over the socket a client may say any host
+    if matches!(peer, Peer::Unix { .. }) {
+        return None;
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let is_ours = hosts.all(|host| host.to_str().is_ok_and(is_own));
+    (!is_ours).then_some("the daemon does not have this name: start it with --name (Host)")
+}

@@ -1,0 +1,94 @@
+//! One call, from its body to its answer: each of its users becomes a change or a get of the batcher.
+
+use std::time::Duration;
+
+use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
+use imtag_transport::{Batcher, ChangeError, Client};
+use imtag_wire::{Job, Refusal, Route, User, read};
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::reply::{Fate, Reply, reply};
+use crate::under_way::UnderWay;
+
+/// What sends: a client, and the batcher in which the calls of all callers meet.
+pub(crate) struct Sender {
+    pub(crate) client: Client,
+    pub(crate) batcher: Batcher,
+}
+
+impl Sender {
+    pub(crate) fn generation(&self) -> Generation {
+        self.client.rules().generation
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.client.rules().limits
+    }
+
+    /// Does what the body of a call asks for.
+    pub(crate) async fn call(&self, route: Route, body: &[u8], timeout: Duration) -> Reply {
+        let not_done = not_done(route.operation);
+        let job = match self.job(route, body) {
+            Ok(job) => job,
+            Err(refusal) => return Reply::refused(refusal, not_done),
+        };
+        let fates = self.fates(route, &job, timeout).await;
+        let accounts = job.users.iter().map(|user| user.account.to_string());
+        reply(route, accounts.zip(fates).collect())
+    }
+
+    /// What a body asks for. A mistake of one user is only his on the newer paths; the older ones refuse the call.
+    fn job<'b>(&self, route: Route, body: &'b [u8]) -> Result<Job<'b>, Refusal> {
+        let job = read(route, body, self.limits())?;
+        if route.generation == Generation::AllMemberPush {
+            if let Some(mistake) = job.users.iter().find_map(|user| user.mistake.clone()) {
+                return Err(mistake);
+            }
+        }
+        Ok(job)
+    }
+
+    /// What becomes of each user, in their order.
+    async fn fates(&self, route: Route, job: &Job<'_>, timeout: Duration) -> Vec<Fate> {
+        let deadline = Instant::now() + timeout;
+        let good = || job.users.iter().filter(|user| user.mistake.is_none());
+        let outcomes: Vec<Result<Option<Vec<String>>, ChangeError>> = if route.operation
+            == Operation::Get
+        {
+            let gets = good().map(|user| self.batcher.get_tag_async_within(&user.account, timeout));
+            UnderWay::new(gets).outcomes(deadline).await
+        } else {
+            let changes = good().map(|user| {
+                let change = change(route.operation, job, user);
+                self.batcher.call_async_within(change, timeout)
+            });
+            let outcomes = UnderWay::new(changes).outcomes(deadline).await;
+            outcomes.into_iter().map(|it| it.map(|()| None)).collect()
+        };
+        let in_outage = outcomes.iter().any(Result::is_err) && self.client.stats().in_outage;
+        let mut outcomes = outcomes.into_iter();
+        let fate = |user: &User<'_>| match &user.mistake {
+            Some(mistake) => Err(Failure::mistake(mistake.clone(), not_done(route.operation))),
+            None => {
+                let outcome = outcomes.next().expect("each good user has an outcome");
+                outcome.map_err(|error| Failure::new(&error, in_outage))
+            }
+        };
+        job.users.iter().map(fate).collect()
+    }
+}
+
+fn change(operation: Operation, job: &Job<'_>, user: &User<'_>) -> ChangeRequest {
+    let tags = &job.tags[user.tags.clone()];
+    match operation {
+        Operation::Add if job.replace => ChangeRequest::replace(&user.account, tags),
+        Operation::Add => ChangeRequest::add(&user.account, tags),
+        Operation::Remove => ChangeRequest::remove(&user.account, tags),
+        Operation::Clear | Operation::Get => ChangeRequest::clear(&user.account),
+    }
+}
+
+fn not_done(operation: Operation) -> Effect {
+    Effect::NotApplied.for_operation(operation)
+}

@@ -1,0 +1,126 @@
+//! The daemon: what its connections share, from its start to the end of its drain.
+//!
+//! ```text
+//! Starting ──► Ready ──► Draining: no new connection, calls under way are answered, the batcher sends what it has
+//!                │  ▲
+//!                └──┘ reload: another client sends, and another key or token lets in
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use hyper::Request;
+use hyper::service::service_fn;
+use imtag_local_server::{Authority, Connection, Limits, Listener, Names, RequestBody, Server};
+use imtag_transport::{CallOptions, Client};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::counts::Counts;
+use crate::handler::handle;
+use crate::shared::{CALL_TIMEOUT, Shared, State, sender};
+
+/// The daemon. Its clones are the same one.
+#[derive(Clone)]
+pub struct Daemon {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+/// What the daemon is made of, beside the client.
+pub struct Settings {
+    /// Who may call.
+    pub access: Access,
+    /// The names by which TCP callers reach it.
+    pub names: Names,
+    /// For TLS over TCP.
+    pub tls: Option<Authority>,
+    /// What one caller may take.
+    pub limits: Limits,
+}
+
+impl Daemon {
+    /// A daemon that sends by this client.
+    #[must_use]
+    pub fn new(client: Client, settings: Settings) -> Daemon {
+        let app = client.sdkappid();
+        let since = std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default();
+        let shared = Shared {
+            sender: RwLock::new(Arc::new(sender(client, false))),
+            access: RwLock::new(Arc::new(settings.access)),
+            app,
+            names: settings.names,
+            tls: settings.tls,
+            counts: Counts::default(),
+            state: watch::Sender::new(State::Starting),
+            start: format!("{:x}", since.as_millis()),
+            requests: AtomicU64::new(0),
+        };
+        Daemon {
+            shared: Arc::new(shared),
+            server: Server::new(settings.limits),
+        }
+    }
+
+    /// Takes the calls that come in by a listener, until the drain.
+    pub async fn accept(&self, listener: Listener) {
+        let is_tcp = listener.address().is_some();
+        let serve = |connection| serve(Arc::clone(&self.shared), connection, is_tcp);
+        self.server.accept(listener, serve).await;
+    }
+
+    /// From now on calls are taken.
+    pub fn ready(&self) {
+        self.shared.state.send_replace(State::Ready);
+    }
+
+    /// Sends by another client of the same app, and lets in by other secrets. Calls under way are answered as before: it
+    /// waits for them. An account's change waits for an earlier one that may arrive late.
+    pub fn reload(&self, client: Client, access: Access) {
+        *self.shared.access.write() = Arc::new(access);
+        let new = Arc::new(sender(client, true));
+        let before = std::mem::replace(&mut *self.shared.sender.write(), new);
+        // each call ends within that time
+        let _ = before
+            .batcher
+            .close(&CallOptions::new().timeout(CALL_TIMEOUT));
+    }
+
+    /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.
+    pub async fn drain(&self, grace: Duration) -> usize {
+        let deadline = Instant::now() + grace;
+        self.shared.state.send_replace(State::Draining);
+        let cut = self.server.drain(grace).await;
+        let sender = self.shared.sender();
+        // callers that have hung up leave requests that are under way
+        let left = deadline.saturating_duration_since(Instant::now());
+        let close = move || {
+            sender
+                .batcher
+                .close(&CallOptions::new().timeout(left))
+                .is_ok()
+        };
+        let _ = tokio::task::spawn_blocking(close).await;
+        cut
+    }
+}
+
+async fn serve(shared: Arc<Shared>, connection: Connection, is_tcp: bool) -> io::Result<()> {
+    let socket = connection.socket();
+    let for_requests = Arc::clone(&shared);
+    let service =
+        service_fn(move |request: Request<RequestBody>| handle(Arc::clone(&for_requests), request));
+    match (&shared.tls, socket.here()) {
+        (Some(tls), Some(here)) if is_tcp => {
+            let config = tls.config(here).map_err(io::Error::other)?;
+            let stream = connection.tls(config, socket).await?;
+            connection.http(stream, service).await
+        }
+        _ => connection.http(socket, service).await,
+    }
+}

@@ -1,0 +1,109 @@
+//! What a caller is told of a user that failed: a code of the service, a sentence, the effect, and what to do.
+
+use imtag_core::{Code, Effect, Scope};
+use imtag_transport::{Cause, ChangeError, Phase};
+use imtag_wire::{Advice, Refusal};
+
+/// There was no room in the app's quota: call again.
+pub(crate) const TOO_FREQUENT: i32 = 60007;
+/// The service did not answer.
+pub(crate) const NO_ANSWER: i32 = 60008;
+
+/// Why a user failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The service refused it, or the daemon did by the service's rules.
+    Refused,
+    /// The quota had no room for it until its time was up.
+    Busy,
+    /// The service cannot be reached, or did not answer.
+    Away,
+    /// The daemon is about to end.
+    Closing,
+}
+
+/// A user that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    pub(crate) code: i32,
+    /// Why, in words.
+    pub(crate) reason: String,
+    pub(crate) effect: Effect,
+    pub(crate) remedy: &'static str,
+    /// True if every user of the call fails alike: it is not about one account or tag.
+    pub(crate) is_of_all: bool,
+}
+
+impl Failure {
+    /// A mistake that is found before anything is sent.
+    pub(crate) fn mistake(refusal: Refusal, not_done: Effect) -> Failure {
+        let code = Code(refusal.code);
+        Failure {
+            kind: Kind::Refused,
+            code: refusal.code,
+            reason: refusal.text,
+            effect: not_done,
+            remedy: code.remedy(),
+            is_of_all: false,
+        }
+    }
+
+    /// The daemon is about to end, and takes no more.
+    pub(crate) fn closing(not_done: Effect) -> Failure {
+        Failure {
+            kind: Kind::Closing,
+            code: NO_ANSWER,
+            reason: "the daemon is about to end, and takes no more calls".to_owned(),
+            effect: not_done,
+            remedy: "call again in a moment",
+            is_of_all: false,
+        }
+    }
+
+    /// Why a change or a get failed. `in_outage`: the service is away, as far as is known.
+    pub(crate) fn new(error: &ChangeError, in_outage: bool) -> Failure {
+        let refused = error.code();
+        let kind = match error.cause() {
+            _ if refused.is_some() => Kind::Refused,
+            Cause::Closed => Kind::Closing,
+            _ if in_outage => Kind::Away,
+            // in no request until its time was up
+            Cause::Expired | Cause::Full => Kind::Busy,
+            Cause::Timeout {
+                phase: Phase::Quota,
+            } if error.effect() != Effect::PossiblyApplied => Kind::Busy,
+            _ => Kind::Away,
+        };
+        let code = match (refused, kind) {
+            (Some(code), _) => code.0,
+            (None, Kind::Busy) => TOO_FREQUENT,
+            (None, _) => NO_ANSWER,
+        };
+        let of_all = matches!(error.scope(), Scope::App | Scope::Service | Scope::Request);
+        Failure {
+            kind,
+            code,
+            reason: error.reason(),
+            effect: error.effect(),
+            remedy: if kind == Kind::Busy {
+                Code(TOO_FREQUENT).remedy()
+            } else {
+                error.remedy()
+            },
+            is_of_all: refused.is_some() && of_all,
+        }
+    }
+
+    pub(crate) fn advice(&self) -> Advice {
+        Advice {
+            effect: self.effect.name(),
+            remedy: self.remedy,
+        }
+    }
+
+    /// `reason (effect; remedy)`.
+    pub(crate) fn sentence(&self) -> String {
+        format!("{} ({}; {})", self.reason, self.effect, self.remedy)
+    }
+}

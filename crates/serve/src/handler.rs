@@ -1,0 +1,233 @@
+//! One request, from its head to what goes back.
+//!
+//! ```text
+//! head ──► a page of another site? 403 ──► GET: for operators
+//!                                     └──► draining? 503 ──► who calls? ──► body ──► the call ──► answer
+//! ```
+//!
+//! A caller that hangs up ends the handler where it is: what is in no request yet is taken back then.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use imtag_core::Effect;
+use imtag_local_server::{BodyError, Caller, RequestBody, check_host, read_whole};
+use imtag_wire::{Answer, Query, Refusal, Route, check_plain, is_encoding, no_route};
+
+use crate::access::{CallerName, foreign};
+use crate::reply::Reply;
+use crate::shared::{CALL_TIMEOUT, Shared, State};
+
+/// A caller's own limit, in seconds: `Imtag-Timeout: 2.5`. It shortens the daemon's.
+const TIMEOUT: &str = "imtag-timeout";
+
+/// What helps who calls a path that is no route's.
+const ELSEWHERE: &str = "for operators there are GET /healthz, /readyz, /metrics and /openapi.json";
+
+const JSON: &str = "application/json; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+/// As Prometheus names its text.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+type Body = Full<Bytes>;
+
+pub(crate) async fn handle(
+    daemon: Arc<Shared>,
+    request: Request<RequestBody>,
+) -> Result<Response<Body>, Infallible> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    let caller = caller.expect("the server names the caller of each request");
+    let peer = caller.peer();
+    if let Err(error) = check_host(&request) {
+        return Ok(daemon.refused(StatusCode::BAD_REQUEST, &error.to_string()));
+    }
+    if let Some(why) = foreign(peer, request.headers(), &daemon.names) {
+        return Ok(daemon.refused(StatusCode::FORBIDDEN, why));
+    }
+    if let Some(page) = page(&daemon, &request) {
+        return Ok(page);
+    }
+    Ok(call(&daemon, &caller, request).await)
+}
+
+/// What an operator asks for.
+fn page(daemon: &Shared, request: &Request<RequestBody>) -> Option<Response<Body>> {
+    let path = request.uri().path();
+    let (kind, status, text) = match path {
+        "/healthz" => (TEXT, StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" => {
+            let (status, text) = readiness(daemon);
+            (TEXT, status, text)
+        }
+        "/metrics" => (METRICS, StatusCode::OK, daemon.metrics()),
+        "/openapi.json" => (
+            JSON,
+            StatusCode::OK,
+            include_str!("openapi.json").to_owned(),
+        ),
+        _ => return None,
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let text = format!("{path} takes GET\n");
+        return Some(response(StatusCode::METHOD_NOT_ALLOWED, TEXT, text));
+    }
+    Some(response(status, kind, text))
+}
+
+/// Ready also while the service is away, as calls are waited out then, and other hosts would do no better.
+fn readiness(daemon: &Shared) -> (StatusCode, String) {
+    match daemon.state() {
+        State::Ready if daemon.sender().client.stats().in_outage => {
+            (StatusCode::OK, "ready; the service is away\n".to_owned())
+        }
+        State::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        State::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
+        State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
+    }
+}
+
+async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -> Response<Body> {
+    let in_flight = daemon.counts.begin();
+    let (parts, body) = request.into_parts();
+    let route = Route::from_path(parts.uri.path()).filter(|_| parts.method == Method::POST);
+    let Some(route) = route else {
+        let refusal = no_route(parts.method.as_str(), parts.uri.path(), ELSEWHERE);
+        return daemon.refusal(&refusal);
+    };
+    let query = parts.uri.query().map(Query::decode);
+    let query = match query {
+        Some(None) => {
+            return daemon.refusal(&Refusal::new(60002, "the URL's query cannot be decoded"));
+        }
+        Some(query) => query,
+        None => None,
+    };
+    let access = daemon.access();
+    let name = access.admit(caller.peer(), &parts.headers, query.as_ref(), daemon.app());
+    let name = match name {
+        Ok(name) => name,
+        Err(refusal) => return daemon.refusal(&refusal),
+    };
+    let reply = tokio::select! {
+        reply = answer(daemon, route, &parts.headers, body) => reply,
+        // where requests came in a row: what was not sent is taken back, and nobody reads the answer
+        () = caller.hung_up() => return Response::default(),
+    };
+    in_flight.answered(&name, route.operation, reply.answer.error_code);
+    daemon.log(&name, route, &reply);
+    daemon.answer(reply)
+}
+
+async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: RequestBody) -> Reply {
+    let not_done = Effect::NotApplied.for_operation(route.operation);
+    if daemon.state() != State::Ready {
+        return Reply::closing(not_done);
+    }
+    let sender = daemon.sender();
+    if route.generation != sender.generation() {
+        let text = format!(
+            "the daemon is set to {} and takes {}: change its generation, or the path",
+            sender.generation(),
+            Route::new(route.operation, sender.generation()).path()
+        );
+        return Reply::refused(Refusal::new(60009, text), not_done);
+    }
+    let timeout = match timeout(headers) {
+        Ok(timeout) => timeout,
+        Err(refusal) => {
+            return Reply::refused(refusal, not_done).with_status(StatusCode::BAD_REQUEST);
+        }
+    };
+    let body = match read_whole(body).await {
+        Ok(body) => body,
+        Err(error) => {
+            let status = match error {
+                BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            let refusal = Refusal::new(90001, error.to_string());
+            return Reply::refused(refusal, not_done).with_status(status);
+        }
+    };
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let is_encoded = encodings.any(|it| is_encoding(it.as_bytes()));
+    if let Err(refusal) = check_plain(is_encoded, &body) {
+        return Reply::refused(refusal, not_done);
+    }
+    sender.call(route, &body, timeout).await
+}
+
+/// How long the call may take.
+fn timeout(headers: &HeaderMap) -> Result<Duration, Refusal> {
+    let Some(given) = headers.get(TIMEOUT) else {
+        return Ok(CALL_TIMEOUT);
+    };
+    let seconds = given
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match time {
+        Some(time) if !time.is_zero() => Ok(time.min(CALL_TIMEOUT)),
+        _ => Err(Refusal::new(
+            70402,
+            "Imtag-Timeout is no number of seconds above 0, such as 2.5",
+        )),
+    }
+}
+
+impl Shared {
+    /// A request that is no call.
+    fn refused(&self, status: StatusCode, why: &str) -> Response<Body> {
+        self.counts.refused();
+        response(status, TEXT, format!("{why}\n"))
+    }
+
+    /// A call that is refused before its body is read.
+    fn refusal(&self, refusal: &Refusal) -> Response<Body> {
+        self.counts.refused();
+        self.answer(Reply::refused(refusal.clone(), Effect::NotApplied))
+    }
+
+    fn answer(&self, reply: Reply) -> Response<Body> {
+        let Reply { status, answer } = reply;
+        let mut response = response(status, JSON, answer.json(self.request_id()));
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// A call that was answered. Names of users and tags are in no log.
+    fn log(&self, caller: &CallerName, route: Route, reply: &Reply) {
+        let answer: &Answer = &reply.answer;
+        tracing::debug!(
+            target: "imtag",
+            caller = %caller,
+            operation = route.operation.name(),
+            route = route.path(),
+            status = reply.status.as_u16(),
+            code = answer.error_code,
+            failed = answer.error_list.len(),
+            "call answered"
+        );
+    }
+}
+
+fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod call;
+mod counts;
+mod daemon;
+mod failure;
+mod handler;
+mod reply;
+mod shared;
+mod under_way;
+
+pub use access::Access;
+pub use daemon::{Daemon, Settings};
+pub use imtag_local_server::{Authority, Limits, Listener, Names, UnixAccess};

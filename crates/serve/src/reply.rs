@@ -1,0 +1,154 @@
+//! The answer to a call, of the outcomes of its users, so that no client can misread it.
+//!
+//! | | newer paths (`timpush`) | older paths, whose clients know no `ErrorList` |
+//! |---|---|---|
+//! | all are done | OK | OK |
+//! | some failed | OK, and who failed in `ErrorList` | FAIL with the first one's code, and what became of the others in `ErrorInfo` |
+//! | all failed by one code that is about no account | FAIL with it | FAIL with it |
+//! | all failed, as the service is away | FAIL and 60008, HTTP 504, or 502 if nothing was applied | the same |
+//! | all failed, as the daemon ends | FAIL and 60008, HTTP 503 | the same |
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use imtag_core::{Effect, Generation};
+use imtag_wire::{Answer, Failed, Refusal, Route, UserTags};
+
+use crate::failure::{Failure, Kind};
+
+/// How many failed users `ErrorInfo` names; `ErrorList` has all of them.
+const NAMED_AT_MOST: usize = 5;
+
+/// What became of a user: the tags of a get, if the service named the user; `None` for a change.
+pub(crate) type Fate = Result<Option<Vec<String>>, Failure>;
+
+/// A status, and what goes with it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) answer: Answer,
+}
+
+impl Reply {
+    /// A call that is refused as a whole before anything is sent.
+    pub(crate) fn refused(refusal: Refusal, not_done: Effect) -> Reply {
+        let failure = Failure::mistake(refusal, not_done);
+        Reply::fail(StatusCode::OK, failure.reason.clone(), &failure)
+    }
+
+    /// A call that comes when the daemon is about to end.
+    pub(crate) fn closing(not_done: Effect) -> Reply {
+        let failure = Failure::closing(not_done);
+        Reply::fail(
+            StatusCode::SERVICE_UNAVAILABLE,
+            failure.sentence(),
+            &failure,
+        )
+    }
+
+    /// With another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Reply {
+        Reply { status, ..self }
+    }
+
+    fn fail(status: StatusCode, text: String, failure: &Failure) -> Reply {
+        let mut answer = Answer::fail(Refusal::new(failure.code, text));
+        answer.advice = Some(failure.advice());
+        Reply { status, answer }
+    }
+}
+
+/// The answer for these users, in the order of the call, of which there is at least one.
+pub(crate) fn reply(route: Route, users: Vec<(String, Fate)>) -> Reply {
+    let is_get = route.operation == imtag_core::Operation::Get;
+    let count = users.len();
+    let mut read = Vec::new();
+    let mut failures = Vec::new();
+    for (account, fate) in users {
+        match fate {
+            Ok(Some(tags)) => read.push(UserTags {
+                account,
+                tags: tags.into_iter().map(Arc::from).collect(),
+            }),
+            Ok(None) => {}
+            Err(failure) => failures.push((account, failure)),
+        }
+    }
+    let mut reply = outcome(route, count, &failures);
+    reply.answer.user_tags = is_get.then_some(read);
+    reply.answer.error_list = failures.into_iter().map(failed).collect();
+    reply
+}
+
+fn outcome(route: Route, count: usize, failures: &[(String, Failure)]) -> Reply {
+    let Some((_, first)) = failures.first() else {
+        return Reply {
+            status: StatusCode::OK,
+            answer: Answer::ok(false),
+        };
+    };
+    let all =
+        |is: fn(&Failure) -> bool| failures.len() == count && failures.iter().all(|it| is(&it.1));
+    let effect = failures.iter().map(|it| it.1.effect).max();
+    let status = if all(|it| it.kind == Kind::Closing) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if !all(|it| matches!(it.kind, Kind::Away | Kind::Closing)) {
+        StatusCode::OK
+    } else if effect == Some(Effect::PossiblyApplied) {
+        StatusCode::GATEWAY_TIMEOUT
+    } else {
+        StatusCode::BAD_GATEWAY
+    };
+    let same = failures.iter().all(|it| it.1.code == first.code);
+    let is_of_call = status != StatusCode::OK
+        || (failures.len() == count && same && (first.is_of_all || first.kind == Kind::Busy));
+    if route.generation == Generation::Timpush && !is_of_call {
+        return Reply {
+            status,
+            answer: Answer::ok(false),
+        };
+    }
+    let told = Failure {
+        effect: effect.unwrap_or(first.effect),
+        ..first.clone()
+    };
+    let text = if is_of_call || count == 1 {
+        told.sentence()
+    } else {
+        sentence(count, failures)
+    };
+    Reply::fail(status, text, &told)
+}
+
+/// `2 of 3 users failed, the other is done: "a": …; "b": …`.
+fn sentence(count: usize, failures: &[(String, Failure)]) -> String {
+    let done = match count - failures.len() {
+        0 => "none is done".to_owned(),
+        1 => "the other is done".to_owned(),
+        done => format!("the other {done} are done"),
+    };
+    let named = failures.iter().take(NAMED_AT_MOST);
+    let named: Vec<_> = named
+        .map(|(account, failure)| format!("{account:?}: {}", failure.sentence()))
+        .collect();
+    let rest = match failures.len().saturating_sub(NAMED_AT_MOST) {
+        0 => String::new(),
+        rest => format!("; and {rest} more, see ErrorList"),
+    };
+    let failed = failures.len();
+    format!(
+        "{failed} of {count} users failed, {done}: {}{rest}",
+        named.join("; ")
+    )
+}
+
+fn failed((account, failure): (String, Failure)) -> Failed {
+    let advice = failure.advice();
+    let mut failed = Failed::new(account, Refusal::new(failure.code, failure.reason));
+    failed.advice = Some(advice);
+    failed
+}
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+//! Calls over the daemon's socket, against the emulator.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::time::Duration;
+
+use imtag_emulator::{Fault, Generation, Operation};
+use serde_json::json;
+
+use support::{ADD, GET, NEWER_ADD, REMOVE, Scene};
+
+#[test]
+fn a_user_is_tagged_read_and_cleared_as_at_the_service() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let tagged = scene.post(
+        ADD,
+        json!({"UserTags": [{"To_Account": "a", "Tags": ["vip", "x"]}]}),
+    );
+    assert_eq!(
+        (tagged.status, &tagged.json["ActionStatus"]),
+        (200, &json!("OK"))
+    );
+    let read = scene.post(GET, json!({"To_Account": ["a"]}));
+    assert_eq!(
+        read.json["UserTags"],
+        json!([{"To_Account": "a", "Tags": ["vip", "x"]}])
+    );
+    let removed = scene.post(
+        REMOVE,
+        json!({"UserTags": [{"To_Account": "a", "Tags": ["x"]}]}),
+    );
+    assert_eq!(removed.json["ErrorCode"], 0);
+    assert_eq!(scene.tags("a"), ["vip"]);
+}
+
+#[test]
+fn calls_of_many_callers_share_requests() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    // so that those that come while one is under way meet
+    scene
+        .emulator
+        .fault(Operation::Add, Fault::delay(Duration::from_millis(100)));
+    std::thread::scope(|threads| {
+        for number in 0..40 {
+            let scene = &scene;
+            threads.spawn(move || {
+                let user = json!([{"To_Account": format!("u{number}"), "Tags": ["t"]}]);
+                let answer = scene.post(ADD, json!({"UserTags": user}));
+                assert_eq!(answer.json["ErrorCode"], 0);
+            });
+        }
+    });
+    let requests = scene.arrivals();
+    assert!(requests <= 10, "{requests} requests for 40 callers");
+}
+
+#[test]
+fn a_merged_request_that_is_refused_is_split_until_each_has_its_own_answer() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    std::thread::scope(|threads| {
+        for number in 0..20 {
+            let scene = &scene;
+            threads.spawn(move || {
+                let account = if number == 7 {
+                    "ghost".to_owned()
+                } else {
+                    format!("u{number}")
+                };
+                let answer = scene.post(
+                    ADD,
+                    json!({"UserTags": [{"To_Account": account, "Tags": ["t"]}]}),
+                );
+                let code = &answer.json["ErrorCode"];
+                assert_eq!(*code == json!(0), number != 7, "{account}: {}", answer.json);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_service_that_is_away_is_told_by_the_status_and_by_the_effect() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let user = json!({"UserTags": [{"To_Account": "a", "Tags": ["t"]}]});
+    for _ in 0..20 {
+        scene.emulator.fault(Operation::Add, Fault::cut_before());
+    }
+    let answer = scene.post_within(ADD, &user, "1");
+    assert_eq!(answer.status, 504, "{}", answer.json);
+    assert_eq!(answer.json["Effect"], "possibly applied");
+    assert_eq!(answer.json["ErrorCode"], 60008);
+}
+
+#[test]
+fn without_room_in_the_quota_a_call_is_too_frequent_and_not_applied() {
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    assert_eq!(scene.post(ADD, user("a")).json["ErrorCode"], 0);
+    let answer = scene.post_within(ADD, &user("b"), "0.2");
+    assert_eq!(
+        (answer.status, &answer.json["ErrorCode"]),
+        (200, &json!(60007)),
+        "{}",
+        answer.json
+    );
+    assert_eq!(answer.json["Effect"], "not applied");
+    assert!(scene.tags("b").is_empty());
+}
+
+#[test]
+fn the_newer_paths_replace_the_tags_of_a_user() {
+    let scene = Scene::new(Generation::Timpush);
+    let user = |tags: &[&str]| json!([{"To_Account": "a", "Tags": tags}]);
+    let old = scene.post(ADD, json!({"UserTags": user(&["x"])}));
+    assert_eq!(
+        (old.status, &old.json["ErrorCode"]),
+        (200, &json!(60009)),
+        "{}",
+        old.json
+    );
+    assert_eq!(
+        scene
+            .post(NEWER_ADD, json!({"UserTags": user(&["x"])}))
+            .json["ErrorCode"],
+        0
+    );
+    let replaced = scene.post(
+        NEWER_ADD,
+        json!({"UserTags": user(&["y", "z"]), "Replace": 1}),
+    );
+    assert_eq!(replaced.json["ErrorCode"], 0, "{}", replaced.json);
+    assert_eq!(scene.tags("a"), ["y", "z"]);
+}
+
+#[test]
+fn what_a_caller_left_behind_that_hung_up_is_not_sent() {
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    assert_eq!(scene.post(ADD, user("a")).json["ErrorCode"], 0);
+    // in the request that waits for the quota
+    let waits = scene.begin(ADD, "", &user("b"));
+    std::thread::sleep(Duration::from_millis(100));
+    // lingers for the next one
+    drop(scene.begin(ADD, "", &user("c")));
+    drop(waits);
+    let last = scene.post(ADD, user("d"));
+    assert_eq!(last.json["ErrorCode"], 0, "{}", last.json);
+    assert!(scene.tags("c").is_empty());
+}
+
+#[test]
+fn a_drain_answers_what_is_under_way_and_takes_no_more() {
+    use std::io::Read;
+    let mut scene = Scene::new(Generation::AllMemberPush);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    scene
+        .emulator
+        .fault(Operation::Add, Fault::delay(Duration::from_millis(300)));
+    let mut under_way = scene.begin(ADD, "", &user("a"));
+    while scene.arrivals() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(scene.end(), 0);
+    let mut answer = String::new();
+    under_way.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"ErrorCode\":0"), "{answer}");
+    assert_eq!(scene.tags("a"), ["t"]);
+}
