@@ -34,7 +34,8 @@ pub enum BodyError {
     Broken(#[source] hyper::Error),
 }
 
-/// A request's body. After a failure it is over, and the connection is closed with the answer.
+/// A request's body. After a failure it is over, and the connection is closed with the answer unless all of the body
+/// has come meanwhile.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,

@@ -35,6 +35,10 @@ use crate::socket::{Peer, Socket};
 /// before it has read the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a drain waits for the first request of a connection that was accepted just before: a program that opens one
+/// for each call would see the call fail.
+const FIRST_REQUEST: Duration = Duration::from_millis(100);
+
 /// An accepted connection.
 pub struct Connection {
     pub(crate) caller: Caller,
@@ -86,6 +90,7 @@ impl Connection {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let limits = self.limits();
+        self.progress.enter(Phase::Waiting);
         let stream = TokioIo::new(Guarded {
             stream,
             progress: Arc::clone(&self.progress),
@@ -120,6 +125,9 @@ impl Connection {
         let mut draining = pin!(async move {
             // The server outlives its connections.
             let _ = orders.wait_for(|orders| orders.draining).await;
+            if self.progress.turn().1 == Phase::Waiting {
+                sleep(FIRST_REQUEST).await;
+            }
         });
         let mut until = pin!(sleep(limits.head));
         let mut seen = self.progress.turn();

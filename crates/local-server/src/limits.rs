@@ -12,7 +12,8 @@ pub struct Limits {
     pub connections: usize,
     /// Bytes of a request's head, and of what is read ahead of requests in a row. At least 8 KiB.
     pub head_bytes: usize,
-    /// For a TLS handshake, and for a head: of the first request from when it is accepted, and of another from its first byte on.
+    /// For a TLS handshake, and for a head: of the first request from when HTTP begins, and of another
+    /// from its first byte on.
     pub head: Duration,
     /// Bytes of a request's body.
     pub body_bytes: u64,

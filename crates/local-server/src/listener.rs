@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use rustix::fs::{FlockOperation, flock};
@@ -59,9 +60,7 @@ impl Listener {
             _ => Path::new("."),
         };
         // Of two that start at once, one looks first and listens.
-        let lock = File::open(folder)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| io::Error::from(io::ErrorKind::AddrInUse))?;
+        let _lock = lock(folder)?;
         check_free(path)?;
         let (listener, file) = bind(folder, path, access)?;
         Listener::from_unix(listener, Some(file))
@@ -135,7 +134,8 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // Answers go out at once where it is taken, and a little later elsewhere.
+                let _ = stream.set_nodelay(true);
                 Ok((Socket::tcp(stream), Peer::Tcp(peer)))
             }
             Kind::Unix(listener) => {
@@ -158,6 +158,18 @@ fn check_listening(socket: impl std::os::fd::AsFd) -> io::Result<()> {
     }
     let text = "an inherited socket is not listened on";
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+/// Waits for a moment, as others hold it for no longer; `AddrInUse` if it is held on.
+fn lock(folder: &Path) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    for _ in 0..100 {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(10)),
+            locked => return locked.map(|()| folder).map_err(Into::into),
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 /// Nothing is at a path, or a socket that nobody listens on.
@@ -195,8 +207,11 @@ fn bind(
 ) -> io::Result<(std::os::unix::net::UnixListener, SocketFile)> {
     // Short, as the path of a socket may have about a hundred bytes.
     let private = folder.join(format!(".{}", std::process::id()));
-    DirBuilder::new().mode(0o700).create(&private)?;
     let beside = private.join("s");
+    // Of a process of the same number that was killed right here, as in a container that is started again.
+    let _ = fs::remove_file(&beside);
+    let _ = fs::remove_dir(&private);
+    DirBuilder::new().mode(0o700).create(&private)?;
     let placed = std::os::unix::net::UnixListener::bind(&beside).and_then(|listener| {
         if access.group.is_some() {
             chown(&beside, None, access.group)?;
