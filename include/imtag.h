@@ -236,7 +236,7 @@ typedef int32_t (*im_interrupt)(void *context);
 typedef int32_t (*im_progress)(const im_bulk *bulk, void *context);
 
 /*
- What a change does: one of IM_ADD to IM_CLEAR.
+ What a change does: one of IM_ADD to IM_REPLACE.
  */
 typedef int32_t im_operation;
 
@@ -399,6 +399,11 @@ typedef int32_t im_log_level;
  Removes all tags of a user.
  */
 #define IM_CLEAR 3
+
+/*
+ Replaces the tags of a user: afterwards it has these and no others. On the timpush paths only.
+ */
+#define IM_REPLACE 4
 
 /*
  Changes that were taken.
@@ -1245,10 +1250,23 @@ im_status im_bulk_remove_tag(im_bulk *bulk,
 im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_error **error);
 
 /*
+ Pushes a change that replaces the tags of a user: afterwards it has these and no others. Only the timpush paths can do
+ this; on the others its outcome is IM_INVALID. It goes in one request whole, behind the account's earlier changes and
+ before its later ones. If it is possibly applied, the tags that the user had may be gone. All else as
+ im_bulk_add_tag.
+ */
+im_status im_bulk_replace_tags(im_bulk *bulk,
+                               uint64_t id,
+                               im_str account,
+                               const im_str *tags,
+                               size_t tag_count,
+                               im_error **error);
+
+/*
  Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken.
  Waits for capacity, and has the limits and statuses of im_bulk_add_tag.
 
- operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
+ operations    IM_ADD, IM_REMOVE, IM_CLEAR or IM_REPLACE of each change; one that clears has no tags
  first_id      the id of the first change; the others' follow, one by one
  text          each change's account, then its tags, one after the other, with nothing between
  text_len      bytes of it
@@ -1421,6 +1439,17 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
                                 im_error **error);
 
 /*
+ Replaces the tags of a user, as im_bulk_replace_tags does, and waits until the request that it shares is answered. All
+ else as im_batcher_add_tag.
+ */
+im_status im_batcher_replace_tags(im_batcher *batcher,
+                                  im_str account,
+                                  const im_str *tags,
+                                  size_t tag_count,
+                                  im_call *call,
+                                  im_error **error);
+
+/*
  Submits a change that adds tags to a user, without waiting for its outcome: im_batcher_poll returns it, with this id.
  Waits for capacity if the batcher is full and set to wait.
 
@@ -1459,9 +1488,19 @@ im_status im_batcher_submit_clear_tags(im_batcher *batcher,
                                        im_error **error);
 
 /*
+ Submits a change that replaces the tags of a user, as im_bulk_replace_tags does. All else as im_batcher_submit_add_tag.
+ */
+im_status im_batcher_submit_replace_tags(im_batcher *batcher,
+                                         uint64_t id,
+                                         im_str account,
+                                         const im_str *tags,
+                                         size_t tag_count,
+                                         im_error **error);
+
+/*
  Submits a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
 
- operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
+ operation     IM_ADD, IM_REMOVE, IM_CLEAR or IM_REPLACE; one that clears has no tags
  text          the account, then the tags, one after the other, with nothing between; copied
  text_len      bytes of it
  lengths       the bytes of each, in the same order; they add up to text_len. NULL as in im_add_tag_flat

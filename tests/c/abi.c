@@ -131,6 +131,7 @@ NUMBER(IM_COUNT_ELAPSED_MS, 9);
 NUMBER(IM_ADD, 1);
 NUMBER(IM_REMOVE, 2);
 NUMBER(IM_CLEAR, 3);
+NUMBER(IM_REPLACE, 4);
 
 NUMBER(IM_WAIT, 1);
 NUMBER(IM_FAIL, 2);
@@ -246,6 +247,7 @@ FUNCTION(im_status, im_bulk_set_progress, (im_bulk *, im_progress, void *));
 FUNCTION(im_status, im_bulk_add_tag, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
 FUNCTION(im_status, im_bulk_remove_tag, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
 FUNCTION(im_status, im_bulk_clear_tags, (im_bulk *, uint64_t, im_str, im_error **));
+FUNCTION(im_status, im_bulk_replace_tags, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
 FUNCTION(im_status, im_bulk_push_flat, (im_bulk *, const im_operation *, uint64_t, const char *, size_t, const size_t *,
                                         size_t, const size_t *, size_t, size_t *, im_error **));
 FUNCTION(im_status, im_bulk_end_of_input, (im_bulk *, im_error **));
@@ -266,10 +268,13 @@ FUNCTION(im_status, im_batcher_set_late_window_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_add_tag, (im_batcher *, im_str, const im_str *, size_t, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_remove_tag, (im_batcher *, im_str, const im_str *, size_t, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_clear_tags, (im_batcher *, im_str, im_call *, im_error **));
+FUNCTION(im_status, im_batcher_replace_tags, (im_batcher *, im_str, const im_str *, size_t, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_submit_add_tag, (im_batcher *, uint64_t, im_str, const im_str *, size_t, im_error **));
 FUNCTION(im_status, im_batcher_submit_remove_tag, (im_batcher *, uint64_t, im_str, const im_str *, size_t,
                                                    im_error **));
 FUNCTION(im_status, im_batcher_submit_clear_tags, (im_batcher *, uint64_t, im_str, im_error **));
+FUNCTION(im_status, im_batcher_submit_replace_tags, (im_batcher *, uint64_t, im_str, const im_str *, size_t,
+                                                     im_error **));
 FUNCTION(im_status, im_batcher_submit_flat, (im_batcher *, im_operation, uint64_t, const char *, size_t,
                                              const size_t *, size_t, uint64_t, im_error **));
 FUNCTION(im_status, im_batcher_refuse_flat, (const im_batcher *, im_status, im_operation, const char *, size_t,

@@ -141,11 +141,11 @@ static void many_changes_as_one_buffer(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
     size_t taken = 9;
-    const int32_t odd[] = {IM_ADD, IM_REMOVE, 4, IM_CLEAR, IM_ADD};
+    const int32_t odd[] = {IM_ADD, IM_REMOVE, 5, IM_CLEAR, IM_ADD};
     const size_t tags_to_clear[] = {2, 1, 0, 1, 0};
     const size_t too_many[] = {2, 1, 1, 0, 1};
     EXPECT_MISUSE(push_flat(bulk, odd, TAG_COUNTS, &taken), &error,
-                  "operations[2]: 4 is none: IM_ADD, IM_REMOVE or IM_CLEAR");
+                  "operations[2]: 5 is none: IM_ADD, IM_REMOVE, IM_CLEAR or IM_REPLACE");
     CHECK(taken == 0);
     EXPECT_MISUSE(push_flat(bulk, OPERATIONS, tags_to_clear, NULL), &error,
                   "tag_counts[3]: 1, where a change that clears has none");

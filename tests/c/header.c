@@ -47,7 +47,7 @@ int main(void) {
     im_context_free context_free = free_context;
     im_interrupt interrupt = go_on;
     im_progress progress = go_on_with;
-    const im_operation operations[] = {IM_ADD, IM_REMOVE, IM_CLEAR};
+    const im_operation operations[] = {IM_ADD, IM_REMOVE, IM_CLEAR, IM_REPLACE};
     bool holds = length(IM_STR("")) == 0 && length(IM_STR("vip")) == 3 && local.len == 6 && ends_with_nul(local);
     holds = holds && TAG.len == 3 && TAGS[1].len == 6 && USERS[0].account.len == 10 && USERS[1].account.len == 0;
     holds = holds && length(im_str_from("vip")) == 3 && length(im_str_from(NULL)) == 0;

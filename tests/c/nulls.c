@@ -301,12 +301,15 @@ ROW(bulk_set_progress) {
 OF_TAGS(bulk_add_tag, bulk, WITH_ID, NOTHING)
 OF_TAGS(bulk_remove_tag, bulk, WITH_ID, NOTHING)
 OF_ACCOUNT(bulk_clear_tags, bulk, WITH_ID, NOTHING)
+OF_TAGS(bulk_replace_tags, bulk, WITH_ID, NOTHING)
 OF_TAGS(batcher_add_tag, batcher, NOTHING, WITHOUT_CALL)
 OF_TAGS(batcher_remove_tag, batcher, NOTHING, WITHOUT_CALL)
 OF_ACCOUNT(batcher_clear_tags, batcher, NOTHING, WITHOUT_CALL)
+OF_TAGS(batcher_replace_tags, batcher, NOTHING, WITHOUT_CALL)
 OF_TAGS(batcher_submit_add_tag, batcher, WITH_ID, NOTHING)
 OF_TAGS(batcher_submit_remove_tag, batcher, WITH_ID, NOTHING)
 OF_ACCOUNT(batcher_submit_clear_tags, batcher, WITH_ID, NOTHING)
+OF_TAGS(batcher_submit_replace_tags, batcher, WITH_ID, NOTHING)
 
 ROW(bulk_push_flat) {
     const int32_t operations[] = {IM_ADD, IM_ADD};

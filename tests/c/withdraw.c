@@ -83,9 +83,9 @@ static void a_flat_change_is_as_any_other(void) {
     EXPECT(im_batcher_submit_flat(batcher, IM_ADD, 4, "annavip", 7, lengths, 2, 0, &error), IM_TIMEOUT, &error,
            "add \"anna\": not sent: its time was up (not applied; allow more time, or try again)");
     EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 4, "annavip", 7, lengths, 2, 0, &error), &error,
-                  "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
-    EXPECT_MISUSE(im_batcher_submit_flat(batcher, 4, 4, "anna", 4, lengths, 1, 0, &error), &error,
-                  "operation: 4 with 0 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
+                  "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, IM_REPLACE, or IM_CLEAR without tags");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, 5, 4, "anna", 4, lengths, 1, 0, &error), &error,
+                  "operation: 5 with 0 tags is none: IM_ADD, IM_REMOVE, IM_REPLACE, or IM_CLEAR without tags");
     EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_ADD, 4, "anna", 5, lengths, 1, 0, &error), &error,
                   "lengths: they do not add up to the 5 bytes of text");
     EXPECT_OK(im_batcher_close(batcher, NULL, &error), &error);
@@ -120,7 +120,7 @@ static void a_change_that_is_not_submitted_has_its_reason(void) {
     EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_OK, IM_ADD, "annavip", 7, lengths, 2, &error), &error,
                   "why: 0 is no reason: IM_TIMEOUT, IM_CANCELLED or IM_CLOSED");
     EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "annavip", 7, lengths, 2, &error), &error,
-                  "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
+                  "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, IM_REPLACE, or IM_CLEAR without tags");
 }
 
 static void *poll_once(void *batcher) {

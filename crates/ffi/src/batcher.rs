@@ -212,6 +212,21 @@ pub unsafe extern "C" fn im_batcher_clear_tags(
         .call(args!(Clear, account, null(), 0), options!(call)))
 }
 
+/// Replaces the tags of a user, as im_bulk_replace_tags does, and waits until the request that it shares is answered. All
+/// else as im_batcher_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_replace_tags(
+    batcher: *mut im_batcher,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    call: *mut im_call,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| batcher
+        .call(args!(Replace, account, tags, tag_count), options!(call)))
+}
+
 /// Submits a change that adds tags to a user, without waiting for its outcome: im_batcher_poll returns it, with this id.
 /// Waits for capacity if the batcher is full and set to wait.
 ///
@@ -265,9 +280,24 @@ pub unsafe extern "C" fn im_batcher_submit_clear_tags(
     })
 }
 
+/// Submits a change that replaces the tags of a user, as im_bulk_replace_tags does. All else as im_batcher_submit_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_submit_replace_tags(
+    batcher: *mut im_batcher,
+    id: u64,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| {
+        batcher.submit(id, args!(Replace, account, tags, tag_count), None)
+    })
+}
+
 /// Submits a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
 ///
-/// operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
+/// operation     IM_ADD, IM_REMOVE, IM_CLEAR or IM_REPLACE; one that clears has no tags
 /// text          the account, then the tags, one after the other, with nothing between; copied
 /// text_len      bytes of it
 /// lengths       the bytes of each, in the same order; they add up to text_len. NULL as in im_add_tag_flat

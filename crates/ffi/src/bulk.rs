@@ -232,10 +232,27 @@ pub unsafe extern "C" fn im_bulk_clear_tags(
         .push(id, args!(Clear, account, null(), 0)))
 }
 
+/// Pushes a change that replaces the tags of a user: afterwards it has these and no others. Only the timpush paths can do
+/// this; on the others its outcome is IM_INVALID. It goes in one request whole, behind the account's earlier changes and
+/// before its later ones. If it is possibly applied, the tags that the user had may be gone. All else as
+/// im_bulk_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_bulk_replace_tags(
+    bulk: *mut im_bulk,
+    id: u64,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |bulk| bulk
+        .push(id, args!(Replace, account, tags, tag_count)))
+}
+
 /// Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken.
 /// Waits for capacity, and has the limits and statuses of im_bulk_add_tag.
 ///
-/// operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
+/// operations    IM_ADD, IM_REMOVE, IM_CLEAR or IM_REPLACE of each change; one that clears has no tags
 /// first_id      the id of the first change; the others' follow, one by one
 /// text          each change's account, then its tags, one after the other, with nothing between
 /// text_len      bytes of it
@@ -386,7 +403,7 @@ pub unsafe extern "C" fn im_bulk_free(bulk: *mut im_bulk) {
     free!(bulk);
 }
 
-/// The operations, if each is one of the three, and none that clears has tags.
+/// The operations, if each is one of the four, and none that clears has tags.
 fn operations_of(
     operations: &[im_operation],
     users: &FlatUsers<'_>,
@@ -399,7 +416,9 @@ fn operations_of(
                     format!("tag_counts[{index}]: {tags}, where a change that clears has none")
                 }
                 other => {
-                    format!("operations[{index}]: {other} is none: IM_ADD, IM_REMOVE or IM_CLEAR")
+                    format!(
+                        "operations[{index}]: {other} is none: IM_ADD, IM_REMOVE, IM_CLEAR or IM_REPLACE"
+                    )
                 }
             })
         })

@@ -9,7 +9,7 @@ use crate::handle::Misuse;
 use crate::str::im_str;
 use crate::users::{Flat, Strings};
 
-/// What a change does: one of `IM_ADD` to `IM_CLEAR`.
+/// What a change does: one of `IM_ADD` to `IM_REPLACE`.
 pub type im_operation = i32;
 
 /// Adds tags to a user.
@@ -18,6 +18,8 @@ pub const IM_ADD: im_operation = 1;
 pub const IM_REMOVE: im_operation = 2;
 /// Removes all tags of a user.
 pub const IM_CLEAR: im_operation = 3;
+/// Replaces the tags of a user: afterwards it has these and no others. On the timpush paths only.
+pub const IM_REPLACE: im_operation = 4;
 
 /// The operation of a change with that many tags; none if a change that clears has any.
 pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<ChangeOperation> {
@@ -25,6 +27,7 @@ pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<Chang
         (IM_ADD, _) => Some(ChangeOperation::Add),
         (IM_REMOVE, _) => Some(ChangeOperation::Remove),
         (IM_CLEAR, 0) => Some(ChangeOperation::Clear),
+        (IM_REPLACE, _) => Some(ChangeOperation::Replace),
         _ => None,
     }
 }
@@ -81,7 +84,7 @@ pub(crate) unsafe fn copy_flat_args(
     let tags = length_count - 1;
     let Some(operation) = operation_of(operation, tags) else {
         return Err(Misuse::new(format!(
-            "operation: {operation} with {tags} tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags"
+            "operation: {operation} with {tags} tags is none: IM_ADD, IM_REMOVE, IM_REPLACE, or IM_CLEAR without tags"
         )));
     };
     Ok(ChangeRequest::from_bytes(operation, account, strings))
