@@ -88,6 +88,11 @@ func (b *Batcher) ClearTags(ctx context.Context, account string) error {
 	return b.Do(ctx, Clear(account))
 }
 
+// ReplaceTags replaces the tags of a user, as [Replace], and waits as AddTag.
+func (b *Batcher) ReplaceTags(ctx context.Context, account string, tags ...string) error {
+	return b.Do(ctx, Replace(account, tags...))
+}
+
 // Do makes any change, and waits as AddTag.
 func (b *Batcher) Do(ctx context.Context, change Change) error {
 	if ctx == nil {

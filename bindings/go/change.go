@@ -12,18 +12,20 @@ import (
 type Operation int32
 
 const (
-	OpAdd    Operation = iota // it adds tags to a user
-	OpRemove                  // it removes tags from a user
-	OpClear                   // it removes all tags of a user
+	OpAdd     Operation = iota // it adds tags to a user
+	OpRemove                   // it removes tags from a user
+	OpClear                    // it removes all tags of a user
+	OpReplace                  // it replaces the tags of a user
 )
 
 var operations = [...]struct {
 	name string
 	forC C.im_operation
 }{
-	OpAdd:    {"add", C.IM_ADD},
-	OpRemove: {"remove", C.IM_REMOVE},
-	OpClear:  {"clear", C.IM_CLEAR},
+	OpAdd:     {"add", C.IM_ADD},
+	OpRemove:  {"remove", C.IM_REMOVE},
+	OpClear:   {"clear", C.IM_CLEAR},
+	OpReplace: {"replace", C.IM_REPLACE},
 }
 
 // String is the operation as a word.
@@ -34,7 +36,8 @@ func (o Operation) String() string {
 	return operations[o].name
 }
 
-// Change is a change of one user's tags, for a [BulkRun] or a [Batcher]. [Add], [Remove] and [Clear] make one.
+// Change is a change of one user's tags, for a [BulkRun] or a [Batcher]. [Add], [Remove], [Clear] and [Replace]
+// make one.
 type Change struct {
 	operation Operation
 	account   string
@@ -57,6 +60,12 @@ func Clear(account string) Change {
 	return Change{OpClear, account, nil}
 }
 
+// Replace is a change that replaces the tags of a user: afterwards it has these and no others, 1 to 100. Only the timpush
+// paths can do this. If it is possibly applied, the tags that the user had may be gone.
+func Replace(account string, tags ...string) Change {
+	return Change{OpReplace, account, slices.Clone(tags)}
+}
+
 // Changes makes a sequence of changes, as a bulk run takes it. From Go 1.23, slices.Values makes one from a slice.
 func Changes(changes ...Change) func(yield func(Change) bool) {
 	return func(yield func(Change) bool) {
@@ -74,7 +83,7 @@ func (c Change) Operation() Operation { return c.operation }
 // Account is the user.
 func (c Change) Account() string { return c.account }
 
-// Tags are the tags that are added or removed; none if all are removed. Do not change them.
+// Tags are the tags that are added or removed, or replace all; none if all are removed. Do not change them.
 func (c Change) Tags() []string { return c.tags }
 
 // String is the change as messages name it, with its tags.

@@ -100,6 +100,15 @@ public:
         });
     }
 
+    /// Replaces all tags of a user, as change::replace does, and waits. All else as add_tag.
+    void replace_tags(str account, std::initializer_list<str> tags, detail::optional_call call = {}) const {
+        wait(im_batcher_replace_tags, account, tags.begin(), tags.size(), call);
+    }
+    template <class Tags>
+    void replace_tags(str account, Tags&& tags, detail::optional_call call = {}) const {
+        wait_for_range(im_batcher_replace_tags, account, tags, call);
+    }
+
     /// Submits a change without waiting for its outcome; the future has it, as a value or an exception. Waits for
     /// capacity if the batcher is full and set to wait. Throws if the change is not taken: full_error, closed_error, or
     /// timeout_error if there was no capacity within the batcher's time for a change. A change that breaks the limits

@@ -11,10 +11,10 @@
 namespace imtag {
 
 /// What a change does.
-enum class operation : std::int32_t { add = IM_ADD, remove = IM_REMOVE, clear = IM_CLEAR };
+enum class operation : std::int32_t { add = IM_ADD, remove = IM_REMOVE, clear = IM_CLEAR, replace = IM_REPLACE };
 
-/// Adds, removes or clears tags of one user: `imtag::change::add("xiaojun012", {"a", "b"})`. It copies its texts. The
-/// library checks it; a change that breaks limits has its outcome as any other. It is a value, to be copied, moved and
+/// Adds, removes, clears or replaces tags of one user: `imtag::change::add("xiaojun012", {"a", "b"})`. It copies its texts.
+/// The library checks it; a change that breaks limits has its outcome as any other. It is a value, to be copied, moved and
 /// assigned; its views live until it is assigned to, moved from or destroyed.
 class change {
 public:
@@ -36,6 +36,14 @@ public:
     static change clear(str account) {
         const std::initializer_list<str> none;
         return {operation::clear, account, none};
+    }
+
+    /// Replaces all tags: afterwards the user has these and no others, 1 to 100. Only the timpush paths can do this. If
+    /// it is possibly applied, the tags that the user had may be gone.
+    static change replace(str account, std::initializer_list<str> tags) { return {operation::replace, account, tags}; }
+    template <class Tags>
+    static change replace(str account, Tags&& tags) {
+        return {operation::replace, account, tags};
     }
 
     imtag::operation operation() const noexcept { return operation_; }

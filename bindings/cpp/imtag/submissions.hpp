@@ -143,6 +143,8 @@ private:
                 return im_batcher_submit_add_tag(batcher(), id, account, tags.data(), tags.size(), left);
             case operation::remove:
                 return im_batcher_submit_remove_tag(batcher(), id, account, tags.data(), tags.size(), left);
+            case operation::replace:
+                return im_batcher_submit_replace_tags(batcher(), id, account, tags.data(), tags.size(), left);
             default: return im_batcher_submit_clear_tags(batcher(), id, account, left);
         }
     }

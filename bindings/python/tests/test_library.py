@@ -128,8 +128,8 @@ def test_the_prototypes_are_those_of_the_header() -> None:
         assert f"#define {number} {getattr(_prototypes, number)}\n" in header
     one_by_one = {name[: -len("_flat")] for name in ours if name.endswith("_flat")}
     one_by_one -= {"im_bulk_push", "im_batcher_submit"}
-    one_by_one |= {"im_bulk_add_tag", "im_bulk_remove_tag", "im_bulk_clear_tags"}
-    one_by_one |= {"im_batcher_submit_add_tag", "im_batcher_submit_remove_tag"}
+    one_by_one |= {"im_bulk_add_tag", "im_bulk_remove_tag", "im_bulk_clear_tags", "im_bulk_replace_tags"}
+    one_by_one |= {"im_batcher_submit_add_tag", "im_batcher_submit_remove_tag", "im_batcher_submit_replace_tags"}
     one_by_one |= {"im_completions_count", "im_completions_id", "im_batcher_refuse_flat"}
     assert set(parameters) - set(ours) == one_by_one | {"im_str_from", "im_config_copy"}
     for name, (_, takes) in _prototypes.PROTOTYPES.items():

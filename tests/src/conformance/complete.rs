@@ -85,7 +85,7 @@ fn every_operation_is_done_on_both_generations_of_paths_by_calls_runs_and_batche
             }
         }
         let replaced = wire.any(|request| request["body"]["Replace"] == 1);
-        assert_eq!(replaced, kind == Kind::Call, "{kind:?}: replaces tags");
+        assert!(replaced, "{kind:?}: replaces tags");
     }
 }
 

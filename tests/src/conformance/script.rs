@@ -128,7 +128,7 @@ fn check_steps(steps: &[Value]) -> Result<(), String> {
 fn change(change: &Value) -> Result<(), String> {
     only(change, &["operation", "account", "tags"])?;
     let known = match (change["operation"].as_str(), change.get("tags")) {
-        (Some("add" | "remove"), Some(Value::Array(_))) => true,
+        (Some("add" | "remove" | "replace"), Some(Value::Array(_))) => true,
         (Some("clear"), tags) => tags.is_none(),
         _ => false,
     };

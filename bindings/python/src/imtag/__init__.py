@@ -11,7 +11,7 @@ which the package contains; IMTAG_LIBRARY in the environment names another one.
 from ._batcher import Batcher
 from ._bulk import Bulk
 from ._call import Cancel
-from ._changes import Change, Operation, Outcome, add, clear, remove
+from ._changes import Change, Operation, Outcome, add, clear, remove, replace
 from ._client import Client
 from ._credentials import UserSig
 from ._errors import (
@@ -87,6 +87,7 @@ __all__ = [
     "explain",
     "log_to_logging",
     "remove",
+    "replace",
     "version",
 ]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _errors, _exit
 from ._call import Call, Cancel, milliseconds
-from ._changes import Change, Operation, add, clear, remove
+from ._changes import Change, Operation, add, clear, remove, replace
 from ._credentials import Supplier
 from ._errors import Error
 from ._futures import FutureChange
@@ -32,6 +32,7 @@ _CALLS = {
     Operation.ADD: lib.im_batcher_add_tag,
     Operation.REMOVE: lib.im_batcher_remove_tag,
     Operation.CLEAR: lib.im_batcher_clear_tags,
+    Operation.REPLACE: lib.im_batcher_replace_tags,
 }
 
 
@@ -75,6 +76,12 @@ class Batcher:
     def clear_tags(self, account: Text, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
         """Remove all tags of a user, and wait. All else as ``add_tag``."""
         self._call(clear(account), timeout, cancel)
+
+    def replace_tags(
+        self, account: Text, tags: Iterable[Text], *, timeout: float | None = None, cancel: Cancel | None = None
+    ) -> None:
+        """Replace the tags of a user, as ``imtag.replace`` does, and wait. All else as ``add_tag``."""
+        self._call(replace(account, tags), timeout, cancel)
 
     def submit(self, change: Change) -> Future[None]:
         """Submit a change, ``imtag.add(account, tags)`` or another, without waiting for its outcome.

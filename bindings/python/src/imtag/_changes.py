@@ -1,7 +1,7 @@
 """Changes of users' tags for bulk runs and batchers, and their outcomes.
 
-``add``, ``remove`` and ``clear`` make a change. They check types only, so that a value that is no text is a TypeError
-where it was written; the library checks the texts.
+``add``, ``remove``, ``clear`` and ``replace`` make a change. They check types only, so that a value that is no text is
+a TypeError where it was written; the library checks the texts.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Operation(enum.IntEnum):
     """It removes tags from a user."""
     CLEAR = 3
     """It removes all tags of a user."""
+    REPLACE = 4
+    """It replaces the tags of a user."""
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -41,7 +43,8 @@ class _Fields(NamedTuple):
 class Change(_Fields):
     """A change of a user's tags: ``operation``, ``account`` and ``tags``, none for a change that clears.
 
-    Made by ``imtag.add``, ``imtag.remove`` or ``imtag.clear``. A field of a wrong type is a TypeError.
+    Made by ``imtag.add``, ``imtag.remove``, ``imtag.clear`` or ``imtag.replace``. A field of a wrong type is a
+    TypeError.
     """
 
     __slots__ = ()
@@ -87,6 +90,15 @@ def remove(account: Text, tags: Iterable[Text]) -> Change:
 def clear(account: Text) -> Change:
     """Return a change that removes all tags of a user. All else as ``add``."""
     return Change(Operation.CLEAR, account)
+
+
+def replace(account: Text, tags: Iterable[Text]) -> Change:
+    """Return a change that replaces the tags of a user: afterwards it has these and no others, 1 to 100.
+
+    With ``generation="timpush"`` only. If it is possibly applied, the tags that the user had may be gone. All else as
+    ``add``.
+    """
+    return Change(Operation.REPLACE, account, tags)
 
 
 def _tags(tags: Iterable[Text]) -> tuple[Text, ...]:

@@ -305,7 +305,7 @@ class Client:
     ) -> Bulk:
         """Make any number of changes, packed into as few requests as possible and sent at the full quota.
 
-        changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``. It is pulled
+        changes          an iterable of ``imtag.add(account, tags)`` and the other changes. It is pulled
                          as there is capacity, a collection up to 128 ahead. Those of an account are made in this order
         progress         is called with a Summary about every 100 ms of waiting. If it returns something true or raises,
                          the run is cancelled: nothing more is sent, requests under way complete, and it is not called

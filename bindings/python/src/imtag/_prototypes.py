@@ -139,6 +139,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_batcher_add_tag": (_STATUS, _CHANGE),
     "im_batcher_remove_tag": (_STATUS, _CHANGE),
     "im_batcher_clear_tags": (_STATUS, (_HANDLE, Str, _HANDLE, _OUT)),
+    "im_batcher_replace_tags": (_STATUS, _CHANGE),
     "im_batcher_submit_flat": (
         _STATUS,
         (_HANDLE, c_int32, c_uint64, c_char_p, c_size_t, c_void_p, c_size_t, c_uint64, _OUT),

@@ -74,6 +74,9 @@ static im_status hand_in(im_batcher *batcher, uint64_t id, const cJSON *of, im_e
     case IM_REMOVE:
         status = im_batcher_submit_remove_tag(batcher, id, change.account, change.tags, change.tag_count, error);
         break;
+    case IM_REPLACE:
+        status = im_batcher_submit_replace_tags(batcher, id, change.account, change.tags, change.tag_count, error);
+        break;
     default:
         status = im_batcher_submit_clear_tags(batcher, id, change.account, error);
     }
@@ -104,6 +107,9 @@ static void *call_and_wait(void *given) {
         break;
     case IM_REMOVE:
         status = im_batcher_remove_tag(batcher, change.account, change.tags, change.tag_count, options.call, &error);
+        break;
+    case IM_REPLACE:
+        status = im_batcher_replace_tags(batcher, change.account, change.tags, change.tag_count, options.call, &error);
         break;
     default:
         status = im_batcher_clear_tags(batcher, change.account, options.call, &error);

@@ -42,6 +42,9 @@ static bool push(struct run *it, uint64_t index, const cJSON *item) {
     case IM_REMOVE:
         status = im_bulk_remove_tag(it->bulk, index, change.account, change.tags, change.tag_count, &error);
         break;
+    case IM_REPLACE:
+        status = im_bulk_replace_tags(it->bulk, index, change.account, change.tags, change.tag_count, &error);
+        break;
     default:
         status = im_bulk_clear_tags(it->bulk, index, change.account, &error);
     }

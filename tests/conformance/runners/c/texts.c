@@ -72,6 +72,8 @@ struct change change_of(const cJSON *change) {
         it.operation = IM_ADD;
     else if (operation && strcmp(operation, "remove") == 0)
         it.operation = IM_REMOVE;
+    else if (operation && strcmp(operation, "replace") == 0)
+        it.operation = IM_REPLACE;
     it.tags = texts_of(member_of(change, "tags"), &it.tag_count);
     return it;
 }

@@ -13,10 +13,11 @@ using nlohmann::json;
 
 namespace {
 
-void add_remove_or_clear(const imtag::batcher& batcher, const imtag::change& given, const imtag::call& how) {
+void make_change(const imtag::batcher& batcher, const imtag::change& given, const imtag::call& how) {
     switch (given.operation()) {
         case imtag::operation::add: return batcher.add_tag(given.account(), given.tags(), how);
         case imtag::operation::remove: return batcher.remove_tag(given.account(), given.tags(), how);
+        case imtag::operation::replace: return batcher.replace_tags(given.account(), given.tags(), how);
         case imtag::operation::clear: return batcher.clear_tags(given.account(), how);
     }
 }
@@ -58,7 +59,7 @@ public:
         else if (of.contains("call"))
             open_.emplace_back(step, std::async(std::launch::async, [this, &of] {
                                    const imtag::change given = change(of["call"]);
-                                   within(of, [&](const auto& how) { add_remove_or_clear(batcher_, given, how); });
+                                   within(of, [&](const auto& how) { make_change(batcher_, given, how); });
                                }));
         else if (of.contains("flush"))
             end(step, [&] { within(of, [&](const auto& how) { batcher_.flush(how); }); });

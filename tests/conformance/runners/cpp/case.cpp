@@ -37,6 +37,8 @@ imtag::change change(const json& value) {
         return imtag::change::add(text(value.at("account")), texts(value.at("tags")));
     if (operation == "remove")
         return imtag::change::remove(text(value.at("account")), texts(value.at("tags")));
+    if (operation == "replace")
+        return imtag::change::replace(text(value.at("account")), texts(value.at("tags")));
     if (operation == "clear")
         return imtag::change::clear(text(value.at("account")));
     throw std::runtime_error("an operation that this runner does not know: " + operation);

@@ -21,6 +21,8 @@ func (c change) toChange() imtag.Change {
 		return imtag.Add(string(c.Account), texts(c.Tags)...)
 	case "remove":
 		return imtag.Remove(string(c.Account), texts(c.Tags)...)
+	case "replace":
+		return imtag.Replace(string(c.Account), texts(c.Tags)...)
 	case "clear":
 		return imtag.Clear(string(c.Account))
 	}

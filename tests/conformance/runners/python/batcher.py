@@ -66,7 +66,11 @@ def _called(batcher: imtag.Batcher, step: dict[str, Any]) -> None:
         if change.operation is imtag.Operation.CLEAR:
             batcher.clear_tags(change.account, **options)
         else:
-            call = {imtag.Operation.ADD: batcher.add_tag, imtag.Operation.REMOVE: batcher.remove_tag}
+            call = {
+                imtag.Operation.ADD: batcher.add_tag,
+                imtag.Operation.REMOVE: batcher.remove_tag,
+                imtag.Operation.REPLACE: batcher.replace_tags,
+            }
             call[change.operation](change.account, change.tags, **options)
 
 

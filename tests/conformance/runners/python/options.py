@@ -24,7 +24,7 @@ def change_of(change: dict[str, Any]) -> imtag.Change:
     account = text(change["account"])
     if change["operation"] == "clear":
         return imtag.clear(account)
-    make = {"add": imtag.add, "remove": imtag.remove}[change["operation"]]
+    make = {"add": imtag.add, "remove": imtag.remove, "replace": imtag.replace}[change["operation"]]
     return make(account, [text(tag) for tag in change["tags"]])
 
 
