@@ -203,7 +203,7 @@ impl UserSigs {
         if let Some(held) = held.map_err(NoUserSig::Stopped)?? {
             return Ok(held);
         }
-        let _making = Making(self);
+        let making = Making(self);
         let made = credentials.supply(app, identifier);
         let made = made.inspect_err(|_| {
             // its text is the host's, and may show a secret
@@ -215,6 +215,7 @@ impl UserSigs {
             state.held = Some(Arc::clone(&made));
             state.made += 1;
         }
+        drop(making); // the others have waited long enough
         event!(
             info,
             source = credentials.name(),

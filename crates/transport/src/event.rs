@@ -7,10 +7,13 @@
 
 use std::time::Duration;
 
-/// An event: `event!(debug, operation = "add", "attempt ended")`.
+/// An event: `event!(debug, operation = "add", "attempt ended")`. What listens may panic: then this event is lost and nothing
+/// else, as a call, a worker and a look-up have more to do after it.
 macro_rules! event {
     ($level:ident, $($what:tt)+) => {
-        tracing::$level!(target: "imtag", $($what)+)
+        drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            tracing::$level!(target: "imtag", $($what)+);
+        })))
     };
 }
 
