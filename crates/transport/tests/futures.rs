@@ -161,31 +161,57 @@ fn a_withdrawn_change_is_not_sent_unless_it_is_in_a_request() {
 }
 
 #[test]
-fn a_task_that_waits_for_capacity_and_is_dropped_leaves_it_to_the_next() {
+fn a_future_that_waits_for_capacity_and_is_dropped_leaves_it_to_the_next() {
     let emulator = emulator();
-    let (batcher, [_sent, waits]) = full(&emulator, WhenFull::Wait);
-    let woken = [(); 3].map(|()| Arc::new(Counts::default()));
+    let (batcher, [sent, waits]) = full(&emulator, WhenFull::Wait);
     let mut futures = [0, 1, 2].map(|number| Some(batcher.call_async(user(number))));
-    let wakes = || [0, 1, 2].map(|it| woken[it].0.load(Ordering::SeqCst));
-    let poll = |future: &mut Option<OutcomeFuture<()>>, at: usize| {
-        let waker = Waker::from(Arc::clone(&woken[at]));
-        let polled = Pin::new(future.as_mut().unwrap()).poll(&mut Context::from_waker(&waker));
-        assert!(polled.is_pending());
-    };
-    for at in [1, 0, 2, 1] {
-        poll(&mut futures[at], at);
-    }
-    assert_eq!(wakes(), [0, 0, 0]);
+    assert!(poll(futures[1].as_mut().unwrap()).is_pending());
+    futures[0] = None; // takes nothing: the next one does
     waits.withdraw(WaitEnd::Cancelled).unwrap_err();
-    until(|| wakes()[1] == 1); // it was the first, and was polled again since
-    futures[1] = None; // it takes nothing: the next may
-    until(|| wakes()[0] == 1);
-    poll(&mut futures[0], 0); // it is taken, and uses the capacity up
-    poll(&mut futures[2], 2);
     assert_eq!(batcher.unsettled(), 2);
-    let before = wakes();
-    assert_eq!(batcher.abandon(), 2);
-    assert!(wakes()[0] > before[0] && wakes()[2] > before[2]); // these have their outcomes
+    // 1 has the capacity, and leaves it
+    let [_, first, second] = futures;
+    let error = first.unwrap().withdraw(WaitEnd::Cancelled).unwrap_err();
+    assert_eq!(error.effect(), Effect::NotApplied);
+    assert_eq!(batcher.unsettled(), 2);
+    sent.withdraw(WaitEnd::Cancelled).unwrap_err();
+    batcher.flush(&CallOptions::new()).unwrap();
+    block_on(second.unwrap()).unwrap();
+    assert_eq!(emulator.users().into_keys().collect::<Vec<_>>(), ["u2"]);
+}
+
+#[test]
+fn changes_that_wait_for_capacity_keep_the_order_of_their_calls_however_they_are_polled() {
+    let emulator = emulator();
+    let (batcher, [sent, waits]) = full(&emulator, WhenFull::Wait);
+    let add = |tag| batcher.call_async(ChangeRequest::add("u", [tag]));
+    let [first, mut second] = [add("first"), add("second")];
+    let removes = batcher.call_async(ChangeRequest::remove("u", ["second"]));
+    // the later one is polled and the earlier one is not; a thread comes last
+    assert!(poll(&mut second).is_pending());
+    thread::scope(|scope| {
+        let last = scope.spawn(|| {
+            let change = ChangeRequest::add("u", ["last"]);
+            batcher.call(change, &CallOptions::new())
+        });
+        waits.withdraw(WaitEnd::Cancelled).unwrap_err();
+        sent.withdraw(WaitEnd::Cancelled).unwrap_err();
+        until(|| {
+            // sends what it has, and so makes capacity
+            let _ = batcher.flush(&within(Duration::ZERO));
+            last.is_finished()
+        });
+        last.join().unwrap().unwrap();
+    });
+    block_on(second).unwrap();
+    block_on(removes).unwrap();
+    block_on(first).unwrap();
+    let mut tags = tags(&emulator, "u");
+    tags.sort();
+    assert_eq!(tags, ["first", "last"]);
+    let arrived: Vec<String> = emulator.requests().into_iter().map(|it| it.body).collect();
+    let at = |tag: &str| arrived.iter().position(|body| body.contains(tag)).unwrap();
+    assert!(at("first") < at("second"), "{arrived:?}");
 }
 
 #[test]
@@ -279,8 +305,11 @@ fn a_waker_may_use_the_batcher_when_it_is_woken_and_when_it_is_dropped() {
         }
         assert_eq!(uses.load(Ordering::SeqCst), 2); // two were replaced
         match first {
-            Some(waits) => drop(waits.withdraw(WaitEnd::Cancelled)), // leaves capacity
-            None => batcher.flush(&CallOptions::new()).unwrap(),     // its outcome is there
+            Some(waits) => {
+                drop(waits.withdraw(WaitEnd::Cancelled)); // leaves capacity
+                let _ = batcher.flush(&within(Duration::ZERO));
+            }
+            None => batcher.flush(&CallOptions::new()).unwrap(), // its outcome is there
         }
         until(|| uses.load(Ordering::SeqCst) == 4); // the third was woken, and is dropped
         drop(future);

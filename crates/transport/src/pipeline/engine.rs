@@ -1,7 +1,7 @@
 //! What the lock holds, and the two ways to it: a step, and a wait.
 //!
 //! A step runs with the lock held, and what follows from it is decided in one place, `follow_up`: for each session that the
-//! step touched, outcomes are delivered, it is staffed, and its callers are woken if there is what one of them may wait for.
+//! step touched, outcomes are delivered, what waits for capacity is taken in, it is staffed, and its callers are woken if there is what one of them may wait for.
 //! Threads are unparked and started when the lock is free.
 
 use std::collections::BTreeMap;
@@ -16,11 +16,12 @@ use imtag_core::retry::RunHealth;
 use imtag_core::{Effect, InvalidChange, Operation, Rules};
 
 use super::outcome::{Completion, Delivery, Progress};
+use super::queue::Queue;
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{Cause, ChangeError, Error, RunError};
 use crate::wait::thread::{self, Thread};
-use crate::wait::{Lock, Polled, Sleeper, Tasks, WaitEnd, WaitScope, Waiters, now};
+use crate::wait::{Lock, Polled, Sleeper, WaitEnd, WaitScope, Waiters, now};
 
 /// The changes of all sessions of a client in one process.
 pub(crate) struct Pipeline {
@@ -49,8 +50,8 @@ pub(crate) struct SessionState {
     pub(crate) workers: Workers,
     /// Threads that wait for capacity, for outcomes, or for the end.
     callers: Waiters,
-    /// Tasks that wait for capacity: for changes, and for gets.
-    pub(crate) tasks: [Tasks; 2],
+    /// What tasks have given that waits for capacity: changes, and gets.
+    pub(super) queues: [Queue; 2],
     seen: Watched,
     pub(crate) submissions: Submissions,
     /// Takes no more changes.
@@ -237,7 +238,7 @@ impl State {
         let session = SessionState {
             workers: Workers::new(start, most_workers),
             callers: Waiters::default(),
-            tasks: Default::default(),
+            queues: Default::default(),
             seen: Watched::default(),
             submissions: Submissions::default(),
             refuses: false,
@@ -335,6 +336,7 @@ impl State {
         while let Some(producer) = self.plan.next_ready_producer() {
             if self.is_open(producer) {
                 self.deliver(producer);
+                self.admit(producer, now);
                 self.staff(producer, now);
                 self.wake_callers(producer);
             }
@@ -372,14 +374,15 @@ impl State {
             session.record(result.as_ref().err());
             match delivery {
                 Delivery::Poll(id) => session.submissions.complete(id, item, result),
-                Delivery::Caller(caller) => match caller.complete(result) {
-                    Some(Sleeper::Thread(thread)) => self.events.unpark.push(thread),
-                    Some(Sleeper::Task(waker)) => self.events.wake.push(waker),
-                    None => {}
-                },
+                Delivery::Caller(caller) => self.events.wake(caller.complete(result)),
                 Delivery::Discard => {}
             }
         }
+    }
+
+    /// Wakes a thread or a task when the lock is free.
+    pub(super) fn wake_later(&mut self, sleeper: Option<Sleeper>) {
+        self.events.wake(sleeper);
     }
 
     /// Wakes the callers if there is what one of them may wait for.
@@ -395,15 +398,6 @@ impl State {
         };
         if seen != before {
             self.events.unpark.extend(session.callers.take_all());
-        }
-        let takes_more = !seen.flags[0] && !seen.flags[1];
-        for (tasks, has_capacity) in session.tasks.iter_mut().zip(seen.has_capacity) {
-            if !takes_more {
-                self.events.wake.extend(tasks.take_all());
-            } else if has_capacity {
-                // it takes a part, or leaves: either touches the session, and so wakes the next
-                self.events.wake.extend(tasks.take_first());
-            }
         }
     }
 
@@ -437,6 +431,16 @@ impl State {
             Staffing::Enough => {}
             Staffing::Wake(thread) => self.events.unpark.push(thread),
             Staffing::Start(start) => self.events.start.push((producer, start)),
+        }
+    }
+}
+
+impl Events {
+    fn wake(&mut self, sleeper: Option<Sleeper>) {
+        match sleeper {
+            Some(Sleeper::Thread(thread)) => self.unpark.push(thread),
+            Some(Sleeper::Task(waker)) => self.wake.push(waker),
+            None => {}
         }
     }
 }

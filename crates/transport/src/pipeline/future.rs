@@ -9,27 +9,28 @@
 //!                                                           └─ dropped: goes on; a get is withdrawn
 //! ```
 //!
-//! No thread and no timer is of the future: the step that settles a change wakes its task, and the one that brings capacity
-//! wakes the task that waits first, which wakes the next when it has taken its part. A future that is dropped once its
-//! change is taken leaves it there: the change goes on.
+//! No thread and no timer is of the future: the step that brings capacity takes in what waits for it (`queue.rs`), and the one
+//! that settles a change wakes its task. A future that is dropped once its change is taken leaves it there: the change goes
+//! on.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use imtag_core::plan::{ChangeId, Item, ProducerId};
-use imtag_core::{Effect, Operation};
+use imtag_core::Effect;
+use imtag_core::plan::{ChangeId, Item};
 
 use super::engine::State;
 use super::offer::WhenFull;
 use super::outcome::{Delivery, ReadTags, Waiter};
+use super::queue::{Place, Waiting};
 use super::session::Session;
 use super::withdraw::{abandoned, taken_back};
 use crate::error::{Cause, ChangeError};
-use crate::wait::{Polled, Tasks, WaitEnd, deadline_after};
+use crate::wait::{Polled, WaitEnd, deadline_after};
 
 /// The outcome of a change or a get of a batcher, for an asynchronous task: made by
 /// [`Batcher::call_async`](crate::Batcher::call_async) and [`Batcher::get_tag_async`](crate::Batcher::get_tag_async).
@@ -44,31 +45,31 @@ use crate::wait::{Polled, Tasks, WaitEnd, deadline_after};
 pub struct OutcomeFuture<T> {
     session: Arc<Session>,
     stage: Stage,
-    when_full: WhenFull,
     read: fn(ReadTags) -> T,
 }
 
 enum Stage {
-    /// The batcher has no capacity for it. Its turn among the tasks that wait for that, once it was polled.
-    Waits {
+    /// It waits for capacity, or the batcher has it.
+    Given {
         item: Item,
-        deadline: Duration,
-        turn: Option<u64>,
-    },
-    /// The batcher has it.
-    Taken {
-        item: Item,
-        number: ChangeId,
+        given: Given,
         waiter: Arc<Waiter>,
     },
     /// None once it was returned.
     Over(Option<Result<ReadTags, ChangeError>>),
 }
 
+enum Given {
+    /// The batcher had no capacity; by now it may have it.
+    Waits { place: Place, deadline: Duration },
+    /// Its number in the plan.
+    Taken(ChangeId),
+}
+
 const ONCE: &str = "a future is not polled after it was ready";
 
 impl<T> OutcomeFuture<T> {
-    /// Hands a change or a get in, if it is valid and there is capacity.
+    /// Hands a change or a get in, if it is valid; where there is no capacity it waits for that.
     pub(super) fn new(
         session: &Arc<Session>,
         when_full: WhenFull,
@@ -77,68 +78,12 @@ impl<T> OutcomeFuture<T> {
         read: fn(ReadTags) -> T,
     ) -> OutcomeFuture<T> {
         let deadline = session.pipeline().at(deadline_after(timeout));
-        let waits = |item| Stage::Waits {
-            item,
-            deadline,
-            turn: None,
-        };
-        let mut future = OutcomeFuture {
+        let given = item.and_then(|item| give(session, when_full, deadline, item));
+        OutcomeFuture {
             session: Arc::clone(session),
-            stage: item.map_or_else(|error| Stage::Over(Some(Err(error))), waits),
-            when_full,
+            stage: given.unwrap_or_else(|error| Stage::Over(Some(Err(error)))),
             read,
-        };
-        future.offer(None);
-        future
-    }
-
-    /// Hands it in, if it waits for capacity and there is some; else `waker` is woken once there is.
-    fn offer(&mut self, mut waker: Option<Waker>) {
-        let Stage::Waits {
-            item,
-            deadline,
-            turn,
-        } = &mut self.stage
-        else {
-            return;
-        };
-        let producer = self.session.producer;
-        let operation = item.operation();
-        let waiter = Waiter::of_task();
-        let delivery = Delivery::Caller(Arc::clone(&waiter));
-        let step = |state: &mut State, now| {
-            let offered = if now < *deadline {
-                state.offer(producer, self.when_full, (item, &delivery), *deadline, now)
-            } else {
-                Polled::Ready(Err(Cause::Expired))
-            };
-            match offered {
-                Polled::Ready(offered) => (Some(offered), leave(state, producer, operation, *turn)),
-                Polled::WaitUntil(_) | Polled::Pending => {
-                    if waker.is_some() {
-                        let tasks = tasks(state, producer, operation);
-                        *turn = Some(tasks.wait(*turn, &mut waker));
-                    }
-                    (None, None)
-                }
-            }
-        };
-        // the wakers that it leaves are dropped when the lock is free
-        let stepped = self.session.with(step);
-        let (offered, _left) = stepped.unwrap_or((Some(Err(Cause::Forked)), None));
-        let item = item.clone();
-        self.stage = match offered {
-            None => return,
-            Some(Ok(number)) => Stage::Taken {
-                item,
-                number,
-                waiter,
-            },
-            Some(Err(cause)) => {
-                let error = ChangeError::of_item(&item, cause, Effect::NotApplied);
-                Stage::Over(Some(Err(error)))
-            }
-        };
+        }
     }
 
     /// Waits no longer, and returns the outcome if it is there. Else a change that is in no request yet is taken back: it is
@@ -161,66 +106,97 @@ impl<T> OutcomeFuture<T> {
     /// # Errors
     /// Unless it is done.
     pub fn withdraw(mut self, why: WaitEnd) -> Result<T, ChangeError> {
-        self.leave();
         let outcome = match &mut self.stage {
-            Stage::Waits { item, .. } => Err(taken_back(item, why)),
-            Stage::Taken {
+            Stage::Given {
                 item,
-                number,
+                given,
                 waiter,
             } => {
-                match take_back(&self.session, *number) {
+                match take_back(&self.session, item, given) {
                     Some(true) => Err(taken_back(item, why)),
                     // unless it has its outcome
                     Some(false) => waiter.take().unwrap_or_else(|| Err(abandoned(item, why))),
-                    None => Err(of_parent(item)),
+                    None => Err(of_parent(item, given)),
                 }
             }
             Stage::Over(outcome) => outcome.take().expect(ONCE),
         };
         outcome.map(self.read)
     }
+}
 
-    /// Leaves those that wait for capacity.
-    fn leave(&mut self) {
-        if let Stage::Waits { item, turn, .. } = &mut self.stage {
-            let (operation, turn) = (item.operation(), turn.take());
-            let producer = self.session.producer;
-            let left = |state: &mut State, _| leave(state, producer, operation, turn);
-            drop(self.session.with(left)); // when the lock is free
+/// Hands a change or a get in.
+fn give(
+    session: &Session,
+    when_full: WhenFull,
+    deadline: Duration,
+    item: Item,
+) -> Result<Stage, ChangeError> {
+    let producer = session.producer;
+    let waiter = Waiter::of_task();
+    let delivery = Delivery::Caller(Arc::clone(&waiter));
+    let step = |state: &mut State, now| {
+        if now >= deadline {
+            return Err(Cause::Expired);
         }
+        let offered = state.offer(producer, when_full, (&item, &delivery), deadline, now);
+        match offered {
+            Polled::Ready(offered) => offered.map(Given::Taken),
+            Polled::WaitUntil(_) | Polled::Pending => {
+                let waiting = Waiting {
+                    item: item.clone(),
+                    waiter: Arc::clone(&waiter),
+                    deadline,
+                    place: Place::default(),
+                };
+                let place = state.enqueue(producer, waiting);
+                Ok(Given::Waits { place, deadline })
+            }
+        }
+    };
+    match session.with(step).unwrap_or(Err(Cause::Forked)) {
+        Ok(given) => Ok(Stage::Given {
+            item,
+            given,
+            waiter,
+        }),
+        Err(cause) => Err(ChangeError::of_item(&item, cause, Effect::NotApplied)),
     }
 }
 
 /// Takes a change or a get back, or disowns it, where it is in a request or has its outcome. Returns whether it is not sent.
-fn take_back(session: &Session, number: ChangeId) -> Option<bool> {
-    session.with(|state, now| {
-        let is_taken_back = state.take_back(session.producer, number, now);
+fn take_back(session: &Session, item: &Item, given: &Given) -> Option<bool> {
+    let producer = session.producer;
+    let step = |state: &mut State, now| {
+        let number = match given {
+            Given::Taken(number) => *number,
+            Given::Waits { place, .. } => {
+                let waiting = state.dequeue(producer, item.operation(), place);
+                match place.taken() {
+                    Some(number) => number,
+                    None => return (waiting.is_some(), waiting),
+                }
+            }
+        };
+        let is_taken_back = state.take_back(producer, number, now);
         if !is_taken_back {
             state.disown(number);
         }
-        is_taken_back
-    })
-}
-
-/// Takes a task from those that wait for capacity. If it was woken already, the session is touched, which wakes the next.
-fn leave(
-    state: &mut State,
-    producer: ProducerId,
-    operation: Operation,
-    turn: Option<u64>,
-) -> Option<Waker> {
-    let turn = turn.filter(|_| state.is_open(producer))?;
-    tasks(state, producer, operation).leave(turn)
-}
-
-fn tasks(state: &mut State, producer: ProducerId, operation: Operation) -> &mut Tasks {
-    &mut state.session(producer).tasks[usize::from(operation == Operation::Get)]
+        (is_taken_back, None)
+    };
+    // what waited is dropped when the lock is free
+    session
+        .with(step)
+        .map(|(is_taken_back, _waiting)| is_taken_back)
 }
 
 /// In a forked child: its parent goes on with what it was given.
-fn of_parent(item: &Item) -> ChangeError {
-    ChangeError::of_item(item, Cause::Forked, Effect::PossiblyApplied)
+fn of_parent(item: &Item, given: &Given) -> ChangeError {
+    let effect = match given {
+        Given::Waits { place, .. } if place.taken().is_none() => Effect::NotApplied,
+        _ => Effect::PossiblyApplied,
+    };
+    ChangeError::of_item(item, Cause::Forked, effect)
 }
 
 impl<T> Future for OutcomeFuture<T> {
@@ -228,14 +204,22 @@ impl<T> Future for OutcomeFuture<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if matches!(this.stage, Stage::Waits { .. }) {
-            this.offer(Some(context.waker().clone()));
-        }
         let outcome = match &mut this.stage {
-            Stage::Waits { .. } => return Poll::Pending,
             // a lock may be held for ever in a child
-            Stage::Taken { item, .. } if !this.session.is_owned() => Err(of_parent(item)),
-            Stage::Taken { waiter, .. } => ready!(waiter.poll(context.waker())),
+            Stage::Given { item, given, .. } if !this.session.is_owned() => {
+                Err(of_parent(item, given))
+            }
+            Stage::Given {
+                item,
+                given,
+                waiter,
+            } => match waiter.poll(context.waker()) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending if has_expired(&this.session, item, given) => {
+                    Err(taken_back(item, WaitEnd::TimedOut))
+                }
+                Poll::Pending => return Poll::Pending,
+            },
             Stage::Over(outcome) => outcome.take().expect(ONCE),
         };
         this.stage = Stage::Over(None);
@@ -243,22 +227,40 @@ impl<T> Future for OutcomeFuture<T> {
     }
 }
 
+/// Takes what waits for capacity out, if its time is up.
+fn has_expired(session: &Session, item: &Item, given: &Given) -> bool {
+    match given {
+        Given::Waits { place, deadline } => {
+            let is_late = place.taken().is_none() && session.pipeline().now() >= *deadline;
+            let dequeue =
+                |state: &mut State, _| state.dequeue(session.producer, item.operation(), place);
+            is_late && session.with(dequeue).flatten().is_some()
+        }
+        Given::Taken(_) => false,
+    }
+}
+
 impl<T> Drop for OutcomeFuture<T> {
-    /// A change that is taken goes on. A get has no use any more.
+    /// A change that is taken goes on. A get has no use any more, and what waits for capacity is not taken.
     fn drop(&mut self) {
-        self.leave();
-        if let Stage::Taken {
+        let Stage::Given {
             item,
-            number,
+            given,
             waiter,
         } = &self.stage
-        {
-            if matches!(item, Item::Get(_)) {
-                take_back(&self.session, *number);
-            }
-            if self.session.is_owned() {
-                waiter.forget();
-            }
+        else {
+            return;
+        };
+        if matches!(item, Item::Get(_)) {
+            take_back(&self.session, item, given);
+        } else if let Given::Waits { place, .. } = given {
+            let dequeue = |state: &mut State, _| {
+                state.dequeue(self.session.producer, item.operation(), place)
+            };
+            drop(self.session.with(dequeue)); // when the lock is free
+        }
+        if self.session.is_owned() {
+            waiter.forget();
         }
     }
 }

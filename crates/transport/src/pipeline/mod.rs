@@ -116,6 +116,7 @@ pub(crate) mod future;
 pub(crate) mod offer;
 pub(crate) mod options;
 pub(crate) mod outcome;
+mod queue;
 mod request;
 mod session;
 pub(crate) mod stats;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use imtag_core::plan::{ChangeId, Item, ProducerId};
+use imtag_core::{Effect, Operation};
 
 use super::engine::State;
 use super::outcome::Delivery;
-use crate::error::Cause;
+use super::queue::{Place, Queue, Waiting};
+use crate::error::{Cause, ChangeError};
 use crate::wait::Polled;
 
 /// What a batcher does with a change or a get when it holds as many as it may.
@@ -62,5 +64,59 @@ impl State {
             }
         }
         Polled::Ready(Err(Cause::Full))
+    }
+
+    /// Has one wait behind all others.
+    pub(super) fn enqueue(&mut self, producer: ProducerId, waiting: Waiting) -> Place {
+        let operation = waiting.item.operation();
+        self.queue(producer, operation).push(waiting)
+    }
+
+    /// Takes one out, if it still waits. Drop it without the lock.
+    pub(super) fn dequeue(
+        &mut self,
+        producer: ProducerId,
+        operation: Operation,
+        place: &Place,
+    ) -> Option<Waiting> {
+        let is_open = self.is_open(producer);
+        is_open.then(|| self.queue(producer, operation).remove(place))?
+    }
+
+    /// Takes in those for which there is capacity by now. What is closed, or comes too late, has its outcome.
+    pub(super) fn admit(&mut self, producer: ProducerId, now: Duration) {
+        for operation in [Operation::Add, Operation::Get] {
+            while !self.queue(producer, operation).is_empty() {
+                let takes_more = self.takes_more(producer);
+                if takes_more && !self.plan.has_capacity(producer, operation) {
+                    break;
+                }
+                let Some(waiting) = self.queue(producer, operation).pop() else {
+                    break;
+                };
+                let cause = if !takes_more {
+                    Cause::Closed
+                } else if now >= waiting.deadline {
+                    Cause::Expired
+                } else {
+                    let Waiting {
+                        item,
+                        waiter,
+                        deadline,
+                        place,
+                    } = waiting;
+                    let delivery = Delivery::Caller(waiter);
+                    let number = self.push(producer, item, delivery, deadline, now);
+                    place.take(number);
+                    continue;
+                };
+                let error = ChangeError::of_item(&waiting.item, cause, Effect::NotApplied);
+                self.wake_later(waiting.waiter.complete(Err(error)));
+            }
+        }
+    }
+
+    fn queue(&mut self, producer: ProducerId, operation: Operation) -> &mut Queue {
+        &mut self.untouched(producer).queues[usize::from(operation == Operation::Get)]
     }
 }

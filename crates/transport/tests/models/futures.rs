@@ -86,7 +86,7 @@ pub(crate) fn tasks_of_a_full_batcher() {
     assert_eq!(batcher.poll(Duration::ZERO).len(), 1);
 }
 
-/// A task leaves those that wait for capacity at any moment, also just after it was woken: the next one has it.
+/// A task leaves those that wait for capacity at any moment, also just after it was taken in: the next one is taken in time.
 pub(crate) fn a_dropped_future_leaves_its_turn_to_the_next() {
     let (batcher, service) = batcher(sending(Duration::MAX, 1, 1, false), WhenFull::Wait);
     service.hold(Held::Answers);
@@ -101,12 +101,14 @@ pub(crate) fn a_dropped_future_leaves_its_turn_to_the_next() {
     drop(first);
     makes_capacity.join().unwrap();
     while batcher.unsettled() < 2 {
-        thread::yield_now(); // until the next is taken; nothing else wakes it
+        thread::yield_now(); // until one is taken; nothing else does it
     }
     service.hold(Held::Nothing);
     next.join().unwrap().unwrap();
     batcher.close(&CallOptions::new()).unwrap();
-    assert_eq!(service.arrivals(), 2); // of 0 and 3
+    // of 0 and 3, and of 2 if it was taken before it was dropped
+    let arrivals = service.arrivals();
+    assert!([2, 3].contains(&arrivals), "{arrivals}");
 }
 
 /// A close refuses the tasks that wait for capacity at once, and not when there is some.

@@ -12,6 +12,8 @@ pub(crate) mod future;
 pub(crate) mod offer;
 #[path = "../../src/pipeline/outcome.rs"]
 pub(crate) mod outcome;
+#[path = "../../src/pipeline/queue.rs"]
+mod queue;
 #[path = "../../src/pipeline/session.rs"]
 pub(crate) mod session;
 #[path = "../../src/pipeline/stats.rs"]

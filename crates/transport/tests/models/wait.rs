@@ -6,10 +6,10 @@ mod cancel;
 mod deadline;
 #[path = "../../src/wait/host_poll.rs"]
 mod host_poll;
+#[path = "../../src/wait/sleeper.rs"]
+mod sleeper;
 #[path = "sync.rs"]
 pub(crate) mod sync;
-#[path = "../../src/wait/tasks.rs"]
-mod tasks;
 #[path = "../../src/wait/waiters.rs"]
 mod waiters;
 
@@ -19,6 +19,6 @@ pub use deadline::WaitEnd;
 pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after, deadline_from};
 pub(crate) use host_poll::{HostPoll, Interrupt};
+pub(crate) use sleeper::Sleeper;
 pub(crate) use sync::{AtomicBool, AtomicU64, Lock, now, process_id, thread};
-pub(crate) use tasks::{Sleeper, Tasks};
 pub(crate) use waiters::{WaitPlace, Waiters};
