@@ -105,7 +105,7 @@ const CHECKS: &Layers = &[
 
 const TIDY: &Layers = &[
     "files source layers",
-    "crates ffi imports installers pages text",
+    "crates ffi imports installers observing pages text",
 ];
 
 const CLI: &Layers = &[

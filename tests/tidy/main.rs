@@ -9,6 +9,7 @@ mod files;
 mod imports;
 mod installers;
 mod layers;
+mod observing;
 mod pages;
 mod source;
 mod text;

@@ -141,17 +141,18 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
             "request split"
         );
     }
-    warn(name, pauses.as_ref(), "session paused");
-    warn(name, end.as_ref(), "session ended early");
+    if let Some((cause, code)) = pauses.as_ref().and_then(reason) {
+        event!(warn, session = name, cause, code, "session paused");
+    }
+    if let Some((cause, code)) = end.as_ref().and_then(reason) {
+        event!(warn, session = name, cause, code, "session ended early");
+    }
 }
 
-/// Says why a session pauses or ends, where a failure is the reason.
-fn warn(session: &str, why: Option<&RunError>, what: &'static str) {
-    if let Some(error) = why.and_then(RunError::error) {
-        let code = error.code().map(|code| code.0);
-        let cause = error.cause().name();
-        event!(warn, session, cause, code, "{what}");
-    }
+/// The cause and the code of the failure for which a session pauses or ends, if it is a failure.
+fn reason(why: &RunError) -> Option<(&'static str, Option<i32>)> {
+    let error = why.error()?;
+    Some((error.cause().name(), error.code().map(|code| code.0)))
 }
 
 /// Records the result of a request. Returns why the session ends or pauses, if it does.
