@@ -231,7 +231,8 @@ typedef int32_t (*im_interrupt)(void *context);
 /*
  Called about every 100 ms on a thread that is in a push, a poll or im_bulk_finish of the run, on one thread at a
  time. 0: go on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, requests under way
- complete; the second such number ends these too. It may call im_bulk_count; it should return quickly.
+ complete; the second such number ends these too. It may call im_bulk_count and im_bulk_stats;
+ it should return quickly.
  */
 typedef int32_t (*im_progress)(const im_bulk *bulk, void *context);
 

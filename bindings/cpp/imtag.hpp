@@ -12,14 +12,14 @@
 //   failed, and result() says what was done. In a bulk run a change that fails is an outcome, and the run throws only
 //   if it ends early. Other exceptions are std::bad_alloc, imtag::version_mismatch, and those of a program's own range
 //   or function.
-// - Handles (client, config, call, result, batcher) are moved, not copied, and free themselves. After a move they throw
+// - Handles (client, config, call, result, batcher, log) are moved, not copied, and free themselves. After a move they throw
 //   imtag::misuse or do nothing; none crashes.
 // - Any number of threads may use a client, a batcher, a result or an error at once. A config is for one thread at a
 //   time, a call for one operation at a time, except cancel(), which any thread may call.
-// - After fork() a child may use its parent's clients: it has connections of its own. A batcher is its parent's:
-//   misuse. Nothing here may be called from a signal handler.
+// - After fork() a child may use its parent's clients: it has connections of its own. A batcher or a log is its
+//   parent's: misuse. Nothing here may be called from a signal handler.
 // - Times are std::chrono::milliseconds, to which seconds and minutes convert. Secrets (the key, the UserSig) are in no
-//   message.
+//   message and no log.
 
 #ifndef IMTAG_HPP
 #define IMTAG_HPP
@@ -38,11 +38,14 @@
 #include "imtag/client.hpp"
 #include "imtag/config.hpp"
 #include "imtag/error.hpp"
+#include "imtag/log.hpp"
 #include "imtag/request.hpp"
 #include "imtag/result.hpp"
+#include "imtag/stats.hpp"
 #include "imtag/summary.hpp"
 #include "imtag/text.hpp"
 #include "imtag/version.hpp"
+#include "imtag/watch.hpp"
 #endif
 
 #endif

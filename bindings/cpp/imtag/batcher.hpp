@@ -135,6 +135,9 @@ public:
     /// How many changes have no outcome yet.
     std::size_t unsettled() const noexcept { return im_batcher_unsettled(handle()); }
 
+    /// Its figures, imtag_batcher_..., also when it is closed; imtag.h lists them at im_bulk_stats.
+    [[nodiscard]] imtag::stats stats() const { return detail::stats_of(im_batcher_stats, checked().batcher()); }
+
     /// Ends it without waiting for outcomes, as the destructor does: requests under way are cancelled, and nothing more
     /// is sent. Returns how many changes had no outcome, 0 after close(). Their futures throw cancelled, with account
     /// and tags: possibly applied if the change is in a request, else not applied. While futures are pending it may

@@ -12,6 +12,7 @@
 #include "cancel.hpp"
 #include "change.hpp"
 #include "error.hpp"
+#include "watch.hpp"
 
 #include <exception>
 #include <functional>
@@ -63,6 +64,9 @@ public:
     /// The token with which any thread may cancel the run, also the range that the run iterates.
     bulk_options& cancel(const cancel_token& token) { return cancel_ = token, *this; }
 
+    /// What any thread reads the run's figures with.
+    bulk_options& watch(const bulk_watch& watch) { return watch_ = watch, *this; }
+
     /// A callable that the thread of the run calls with an imtag::progress, about every 100 ms, but not while it is in
     /// the range or in the outcome function. true cancels the run: nothing more is sent, and requests under way
     /// complete, within attempt_timeout; the second true ends these too. An exception cancels the run once, and is
@@ -84,6 +88,7 @@ private:
     std::optional<std::chrono::milliseconds> timeout_, attempt_timeout_, late_window_, linger_;
     std::optional<std::size_t> capacity_;
     std::optional<cancel_token> cancel_;
+    std::optional<bulk_watch> watch_;
     std::function<bool(const imtag::progress&)> progress_;
 };
 
@@ -102,6 +107,8 @@ public:
         set(options);
         if (options.cancel_)
             cancellation_.emplace(*options.cancel_, run_.get());
+        if (options.watch_)
+            watching_.emplace(*options.watch_, run_.get());
     }
     bulk_run(const bulk_run&) = delete;  // the library has its address
     bulk_run& operator=(const bulk_run&) = delete;
@@ -250,6 +257,7 @@ private:
     bool outcome_threw_ = false;  // it is not called again
     std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // is freed before what its progress function uses
     std::optional<cancellation> cancellation_;              // is destroyed before the run
+    std::optional<watching> watching_;                      // so is this
 };
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include "bulk.hpp"
 #include "config.hpp"
 #include "request.hpp"
+#include "stats.hpp"
 #include "version.hpp"
 
 namespace imtag {
@@ -101,6 +102,10 @@ public:
     [[nodiscard]] summary bulk(Changes&& changes, OnOutcome&& on_outcome, const bulk_options& options = {}) const {
         return detail::bulk_run<std::remove_reference_t<OnOutcome>>(checked(), on_outcome, options).over(changes);
     }
+
+    /// The figures of this client in this process, imtag_calls_total and others, also of the requests of its bulk runs and
+    /// batchers; imtag.h lists them at im_client_stats. It holds up no call. A forked child begins with zeros.
+    [[nodiscard]] imtag::stats stats() const { return detail::stats_of(im_client_stats, checked()); }
 
     /// Closes the connections and forgets the credentials, as the destructor does; calls throw misuse afterwards.
     void close() noexcept { client_.reset(); }

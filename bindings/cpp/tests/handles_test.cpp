@@ -34,6 +34,9 @@ TEST(handles, are_moved_and_not_copied) {
     EXPECT_TRUE(is_moved_only<imtag::config>);
     EXPECT_TRUE(is_moved_only<imtag::call>);
     EXPECT_TRUE(is_moved_only<imtag::result>);
+    EXPECT_TRUE(is_moved_only<imtag::log>);
+    EXPECT_TRUE(is_moved_only<imtag::log_queue>);
+    EXPECT_TRUE(is_moved_only<imtag::log_record>);
 }
 
 TEST(handles, a_client_that_was_moved_or_closed_says_so) {

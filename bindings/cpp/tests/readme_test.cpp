@@ -1,5 +1,5 @@
-// The program of the README, with the settings that the emulator prints, and its examples of bulk runs and batchers do
-// what the README says.
+// The program of the README, with the settings that the emulator prints, and its examples of bulk runs, batchers, logs
+// and figures do what the README says.
 
 #include "emulator.hpp"
 
@@ -46,6 +46,29 @@ TEST(readme, its_batcher_works_as_printed) {
     }
     EXPECT_NE(service.user("xiaojun012").find(R"(["a"])"), std::string::npos);
     EXPECT_NE(service.user("xiaojun013").find(R"([])"), std::string::npos);
+}
+
+TEST(readme, its_log_works_as_printed) {
+    auto& service = fresh();
+    testing::internal::CaptureStderr();
+    {
+#include "printed/log.inc"
+        service.client().add_tag({{"alice", {"a"}}});
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "new UserSig {\"source\":\"secret key\",\"valid_for_s\":604800}\n");
+}
+
+TEST(readme, its_figures_work_as_printed) {
+    const imtag::client client = fresh().client();
+    client.add_tag({{"alice", {"a"}}});
+    static_cast<void>(client.get_tag({"alice"}));
+    testing::internal::CaptureStdout();
+    {
+#include "printed/stats.inc"
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStdout(),
+              "1 of 2 calls added tags\n1: UserSigs that were made or supplied.\n");
 }
 
 }  // namespace

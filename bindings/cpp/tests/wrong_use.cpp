@@ -117,6 +117,8 @@ struct made {
     imtag::bulk_options{}.progress([] {});
 #elif WRONG == 19
     imtag::batcher{client}.add_tag("alice", made<std::string>{});
+#elif WRONG == 20
+    imtag::log(imtag::log_level::info, [](int) {});
 #endif
 }
 #endif

@@ -38,7 +38,8 @@ pub struct im_bulk {
 
 /// Called about every 100 ms on a thread that is in a push, a poll or `im_bulk_finish` of the run, on one thread at a
 /// time. 0: go on. Another number cancels the run as `im_bulk_cancel` does: nothing more is sent, requests under way
-/// complete; the second such number ends these too. It may call `im_bulk_count`; it should return quickly.
+/// complete; the second such number ends these too. It may call `im_bulk_count` and `im_bulk_stats`;
+/// it should return quickly.
 pub type im_progress =
     Option<unsafe extern "C" fn(bulk: *const im_bulk, context: *mut c_void) -> i32>;
 
