@@ -10,10 +10,7 @@ use crate::{build, c, go, program, python, tools};
 pub(super) const LANGUAGES: [&str; 5] = ["rust", "c", "cpp", "python", "go"];
 
 /// Those whose runner does not answer figures and records (`observe`) yet: they skip the cases that ask for them.
-pub(super) const PENDING: &[&str] = &[
-    "cpp", //
-    "python",
-];
+pub(super) const PENDING: &[&str] = &[];
 
 /// Builds the runner of a language, and says how it is started.
 pub(super) fn runner(language: &str) -> Result<Command, Error> {

@@ -118,7 +118,7 @@ private:
 
 }  // namespace
 
-json play_batcher(const imtag::client& client, const json& batcher) {
+json play_batcher(const imtag::client& client, const json& batcher, const show_stats& show) {
     auto options = session_options<imtag::batcher_options>(batcher.at("options"));
     if (batcher["options"].contains("when_full"))
         options.when_full(batcher["options"]["when_full"] == "fail" ? imtag::when_full::fail : imtag::when_full::wait);
@@ -127,5 +127,7 @@ json play_batcher(const imtag::client& client, const json& batcher) {
     std::size_t step = 0;
     for (const json& of : batcher.at("steps"))
         steps.take_step(step++, of);
-    return steps.outcome();
+    json outcome = steps.outcome();
+    show(made.stats());
+    return outcome;
 }

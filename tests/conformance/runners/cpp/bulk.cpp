@@ -61,9 +61,10 @@ json counts(const imtag::summary& summary, std::uint64_t settled) {
 
 }  // namespace
 
-json play_bulk(const imtag::client& client, const json& bulk) {
+json play_bulk(const imtag::client& client, const json& bulk, const show_stats& show) {
     const imtag::cancel_token token;
-    auto options = session_options<imtag::bulk_options>(bulk.at("options")).cancel(token);
+    const imtag::bulk_watch watch;
+    auto options = session_options<imtag::bulk_options>(bulk.at("options")).cancel(token).watch(watch);
     if (bulk.contains("cancel_at_progress"))
         options.progress([left = bulk["cancel_at_progress"].get<int>()](const imtag::progress&) mutable {
             return --left == 0;
@@ -95,6 +96,7 @@ json play_bulk(const imtag::client& client, const json& bulk) {
     } else {
         outcome = run();
     }
+    show(watch.stats());
     outcome["settled"] = settled;
     outcome["failures"] = with_position("index", failures);
     return outcome;

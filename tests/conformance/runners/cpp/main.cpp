@@ -1,6 +1,7 @@
 // The conformance runner for C++: a case a line on standard input, its outcome a line on standard output. It makes the
 // client and what a case describes, through imtag.hpp alone, and compares nothing.
 
+#include "observe.hpp"
 #include "runner.hpp"
 #include "within.hpp"
 
@@ -23,18 +24,38 @@ imtag::result play_call(const imtag::client& client, const json& call, const imt
     throw std::runtime_error("an operation that this runner does not know: " + operation);
 }
 
-json play(const json& scenario) {
+json play_with(const imtag::client& client, const json& scenario, const show_stats& show) {
+    if (scenario.contains("bulk"))
+        return play_bulk(client, scenario["bulk"], show);
+    if (scenario.contains("batcher"))
+        return play_batcher(client, scenario["batcher"], show);
+    const json& call = scenario.at("call");
     try {
-        const imtag::client client{config(scenario.at("settings"))};
-        if (scenario.contains("bulk"))
-            return play_bulk(client, scenario["bulk"]);
-        if (scenario.contains("batcher"))
-            return play_batcher(client, scenario["batcher"]);
-        const json& call = scenario.at("call");
         return within(call, [&](const imtag::call& how) { return outcome_of(play_call(client, call, how)); });
     } catch (const imtag::error&) {
         return outcome_of_exception();
     }
+}
+
+/// The outcome; the figures of all that it has made go to `show`.
+json outcome_of_case(const json& scenario, const show_stats& show) {
+    try {
+        const imtag::client client{config(scenario.at("settings"))};
+        json outcome = play_with(client, scenario, show);
+        show(client.stats());
+        return outcome;
+    } catch (const imtag::error&) {
+        return outcome_of_exception();
+    }
+}
+
+json play(const json& scenario) {
+    if (!scenario.value("observe", false))
+        return outcome_of_case(scenario, [](const imtag::stats&) {});
+    observed all;
+    json outcome = outcome_of_case(scenario, [&all](const imtag::stats& stats) { all.add(stats); });
+    all.end(outcome);
+    return outcome;
 }
 
 }  // namespace

@@ -7,13 +7,16 @@
 #include <imtag.hpp>
 #include <nlohmann/json.hpp>
 
+#include <functional>
 #include <iostream>
 #include <map>
 #include <mutex>
 
 /// What a case says, done through the binding: each is the outcome, or throws why nothing could be made.
-nlohmann::json play_bulk(const imtag::client& client, const nlohmann::json& bulk);
-nlohmann::json play_batcher(const imtag::client& client, const nlohmann::json& batcher);
+/// The figures at its end go to `show`.
+using show_stats = std::function<void(const imtag::stats&)>;
+nlohmann::json play_bulk(const imtag::client& client, const nlohmann::json& bulk, const show_stats& show);
+nlohmann::json play_batcher(const imtag::client& client, const nlohmann::json& batcher, const show_stats& show);
 
 /// Of a call that was done.
 nlohmann::json outcome_of(const imtag::result& done);

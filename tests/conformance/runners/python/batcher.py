@@ -14,7 +14,7 @@ from outcome import failure_of
 import imtag
 
 
-def play_batcher(client: imtag.Client, case: dict[str, Any]) -> dict[str, Any]:
+def play_batcher(client: imtag.Client, case: dict[str, Any], show: Callable[[imtag.Stats], None]) -> dict[str, Any]:
     """Make a batcher, do the steps one after the other, and close it."""
     batcher = client.batcher(**milliseconds_gone(case["options"]))
     steps = case["steps"]
@@ -26,6 +26,7 @@ def play_batcher(client: imtag.Client, case: dict[str, Any]) -> dict[str, Any]:
                 ends[number] = end
         batcher.close()  # also where a step did so, as its time may have been up
         wait(ends.values())
+    show(batcher.stats())
     failures = []
     for number, end in ends.items():
         error = end.exception()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from options import await_arrivals, change_of, milliseconds_gone, thread
 from outcome import failure_of, outcome_of
@@ -23,7 +23,7 @@ _COUNTS = (
 )
 
 
-def play_bulk(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
+def play_bulk(client: imtag.Client, bulk: dict[str, Any], show: Callable[[imtag.Stats], None]) -> dict[str, Any]:
     """Make a run, and go through its outcomes."""
 
     def changes() -> Iterator[imtag.Change]:
@@ -62,5 +62,6 @@ def play_bulk(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
     failures = [failure_of(outcome.error, index=outcome.index) for outcome in outcomes if outcome.error is not None]
     if failures and end["status"] == "ok":
         end["status"] = "partial"
+    show(run.stats())
     summary = {name: getattr(run.summary, name) for name in _COUNTS}
     return {**end, "settled": len(outcomes), "failures": failures, "summary": summary}

@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 from batcher import play_batcher
 from bulk import play_bulk
+from observe import Observed
 from options import call_options, milliseconds_gone, text
 from outcome import outcome_of, result_of
 
@@ -26,13 +27,25 @@ def main() -> None:
 
 def play(case: dict[str, Any]) -> dict[str, Any]:
     """Run one case."""
+    if not case.get("observe"):
+        return outcome_of_case(case, lambda _: None)
+    observed = Observed()
+    outcome = outcome_of_case(case, observed.add)
+    return {**outcome, **observed.end()}
+
+
+def outcome_of_case(case: dict[str, Any], show: Callable[[imtag.Stats], None]) -> dict[str, Any]:
+    """Run one case, show all figures at its end, and return its outcome."""
     try:
         with client_of(settings_of(case["settings"])) as client:
-            if "bulk" in case:
-                return play_bulk(client, case["bulk"])
-            if "batcher" in case:
-                return play_batcher(client, case["batcher"])
-            return {"status": "ok", "result": result_of(play_call(client, case["call"]))}
+            try:
+                if "bulk" in case:
+                    return play_bulk(client, case["bulk"], show)
+                if "batcher" in case:
+                    return play_batcher(client, case["batcher"], show)
+                return {"status": "ok", "result": result_of(play_call(client, case["call"]))}
+            finally:
+                show(client.stats())
     except imtag.PartialFailure as error:
         return {**outcome_of(error), "result": result_of(error.result)}
     except imtag.Error as error:
