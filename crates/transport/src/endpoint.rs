@@ -33,7 +33,22 @@ pub enum InvalidEndpoint {
          use https://, or http:// with 127.0.0.1, [::1] or localhost"
     )]
     PlainHttp(String),
+    /// Its host has more letters than a name may have.
+    #[error("the endpoint's host has {0} letters, at most {HOST_LETTERS}: check its name")]
+    LongHost(usize),
+    /// So has a part of its host.
+    #[error(
+        "a part of the endpoint's host has {0} letters, at most {LABEL_LETTERS} between dots: check its name"
+    )]
+    LongLabel(usize),
 }
+
+/// The longest name of a host, and the longest part of one (RFC 1035).
+const HOST_LETTERS: usize = 253;
+const LABEL_LETTERS: usize = 63;
+
+/// No more letters of what is no URL are shown: it may be a key in the wrong place.
+const SHOWN: usize = 40;
 
 impl Endpoint {
     /// Reads `https://host[:port]` or `http://loopback[:port]`; a slash at the end is allowed, a path is not. White
@@ -43,7 +58,7 @@ impl Endpoint {
     /// Fails for another form, or for plain HTTP to another machine.
     pub fn parse(text: &str) -> Result<Endpoint, InvalidEndpoint> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-        let malformed = || InvalidEndpoint::Malformed(text.to_owned());
+        let malformed = || InvalidEndpoint::Malformed(without_secret(text));
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
@@ -52,8 +67,16 @@ impl Endpoint {
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let endpoint = Endpoint::from_authority(tls, authority, Some(default_port(tls)));
         let endpoint = endpoint.ok_or_else(malformed)?;
+        let name = endpoint.host.strip_suffix('.').unwrap_or(&endpoint.host);
+        if name.len() > HOST_LETTERS {
+            return Err(InvalidEndpoint::LongHost(name.len()));
+        }
+        let longest = name.split('.').map(str::len).max().unwrap_or(0);
+        if longest > LABEL_LETTERS {
+            return Err(InvalidEndpoint::LongLabel(longest));
+        }
         if !tls && !endpoint.is_loopback() {
-            return Err(InvalidEndpoint::PlainHttp(text.to_owned()));
+            return Err(InvalidEndpoint::PlainHttp(without_secret(text)));
         }
         Ok(endpoint)
     }
@@ -153,6 +176,17 @@ impl From<Region> for Endpoint {
     }
 }
 
+/// What a message shows of an endpoint that cannot be used: before an `@` there is a password, and what is no URL may be a
+/// key.
+fn without_secret(text: &str) -> String {
+    let is_url = text.contains("://");
+    if text.contains('@') || !is_url && text.chars().count() > SHOWN {
+        "***".to_owned()
+    } else {
+        text.chars().take(HOST_LETTERS + SHOWN).collect()
+    }
+}
+
 fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
@@ -223,7 +257,6 @@ mod tests {
             "https://example.com:0",
             "https://example.com:99999",
             "https://example.com:x",
-            "https://user@example.com",
             "https://example.com/path",
             "https://exa mple.com",
             "https://[::1",
@@ -235,6 +268,47 @@ mod tests {
             let refused = Endpoint::parse(text).unwrap_err();
             assert_eq!(refused, InvalidEndpoint::Malformed(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_password_or_a_key_in_its_place_is_not_shown() {
+        let key = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+        for text in [
+            "https://corp:hush@example.com",
+            "http://corp:hush@127.0.0.1",
+            "corp:hush@example.com",
+            key,
+        ] {
+            let refused = Endpoint::parse(text).unwrap_err();
+            for shown in [refused.to_string(), format!("{refused:?}")] {
+                assert!(
+                    !shown.contains("hush") && !shown.contains(&key[..8]),
+                    "{shown}"
+                );
+                assert!(shown.contains("***"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_has_253_letters_and_63_between_dots_at_most() {
+        let host = |last: usize| format!("{}{}", "a234567.".repeat(30), "x".repeat(last));
+        assert!(Endpoint::parse(&format!("https://{}", host(13))).is_ok());
+        assert!(Endpoint::parse(&format!("https://{}.:8443", host(13))).is_ok());
+        assert_eq!(
+            Endpoint::parse(&format!("https://{}", host(14)))
+                .unwrap_err()
+                .to_string(),
+            "the endpoint's host has 254 letters, at most 253: check its name"
+        );
+        let label = "y".repeat(63);
+        assert!(Endpoint::parse(&format!("https://{label}.com")).is_ok());
+        assert_eq!(
+            Endpoint::parse(&format!("https://{label}y.com"))
+                .unwrap_err()
+                .to_string(),
+            "a part of the endpoint's host has 64 letters, at most 63 between dots: check its name"
+        );
     }
 
     #[test]
