@@ -18,6 +18,9 @@ type Client struct {
 // NewClient makes a client; nothing is sent yet. The error is an *Error with StatusSettings that names all settings that
 // are needed and not set, or the first that cannot be used; or it says that the library that was loaded does not fit the
 // version that this package was built with. Close the client when it is no longer needed.
+//
+// Unless a proxy is set or the endpoint is on this machine, it reads HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment,
+// also in lower case; with the platform's roots SSL_CERT_FILE and SSL_CERT_DIR. No goroutine may call os.Setenv meanwhile.
 func NewClient(config Config) (*Client, error) {
 	if err := checkVersion(); err != nil {
 		return nil, err

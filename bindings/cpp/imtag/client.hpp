@@ -27,6 +27,8 @@ class client {
 public:
     /// Makes a client; nothing is sent yet. Throws settings_error with all settings that are needed and not set, or the
     /// first that cannot be used, and version_mismatch if the library that was loaded does not fit the header.
+    /// It reads the environment as getenv does, for a proxy and the platform's roots: see im_client_new. No other thread
+    /// may change it meanwhile.
     explicit client(const config& settings) {
         detail::check_version();
         if (!settings.handle())

@@ -381,6 +381,10 @@ pub struct im_client(pub(crate) Client);
 
 /// Makes a client. Nothing is sent yet.
 ///
+/// It reads the environment as getenv does: no other thread may change it meanwhile, by setenv, say. Unless a proxy is set
+/// or the endpoint is on this machine, it reads HTTPS_PROXY, https_proxy, ALL_PROXY, all_proxy, NO_PROXY and no_proxy; with
+/// the platform's roots SSL_CERT_FILE and SSL_CERT_DIR. The system's look-up of names, which calls use, may read it too.
+///
 /// config  not NULL; may be changed or freed afterwards
 /// client  not NULL. NULL on entry; set on IM_OK. Free: im_client_free
 /// error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
