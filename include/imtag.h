@@ -693,6 +693,10 @@ void im_config_free(im_config *config);
 /*
  Makes a client. Nothing is sent yet.
 
+ It reads the environment as getenv does: no other thread may change it meanwhile, by setenv, say. Unless a proxy is set
+ or the endpoint is on this machine, it reads HTTPS_PROXY, https_proxy, ALL_PROXY, all_proxy, NO_PROXY and no_proxy; with
+ the platform's roots SSL_CERT_FILE and SSL_CERT_DIR. The system's look-up of names, which calls use, may read it too.
+
  config  not NULL; may be changed or freed afterwards
  client  not NULL. NULL on entry; set on IM_OK. Free: im_client_free
  error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
@@ -743,7 +747,10 @@ im_status im_client_stats(const im_client *client,
  variables  IMTAG_SDKAPPID, IMTAG_IDENTIFIER; one of IMTAG_SECRET_KEY, IMTAG_SECRET_KEY_FILE and IMTAG_USERSIG; one of
             IMTAG_REGION and IMTAG_ENDPOINT; IMTAG_GENERATION, IMTAG_CALLS_PER_SECOND or IMTAG_BELOW_ALARM (true: 80),
             IMTAG_FRESH_START (true or false), IMTAG_CA_FILE or IMTAG_ROOTS (built-in or platform), IMTAG_PROXY,
-            IMTAG_SPARE_ENDPOINT. One that is empty counts as not set.
+            IMTAG_SPARE_ENDPOINT. One that is empty counts as not set. A false of IMTAG_BELOW_ALARM only takes away a
+            true of the file. A spare endpoint belongs to the region or endpoint that it is found beside: one in the file
+            is not used for an endpoint in a variable, nor one that is found for an endpoint that a setter sets. The text
+            none is for any.
  file       that which IMTAG_CONFIG names, or ~/.config/imtag/config.toml if it is there. TOML, with these names
             without IMTAG_ and in lower case: sdkappid = 1400000000. A variable wins over it. Paths in it are relative
             to it.

@@ -42,6 +42,8 @@ pub struct ClientBuilder {
     ca_file: Option<PathBuf>,
     roots: Roots,
     spare_endpoint: Option<String>,
+    /// The spare endpoint was found outside the program, beside the region or endpoint.
+    spare_is_found: bool,
     proxy: ProxySetting,
     resolver: Resolver,
     /// What is wrong with settings from outside the program.
@@ -71,6 +73,7 @@ impl Default for ClientBuilder {
             ca_file: None,
             roots: Roots::default(),
             spare_endpoint: None,
+            spare_is_found: false,
             proxy: ProxySetting::default(),
             resolver: Resolver::default(),
             found: None,
@@ -134,6 +137,7 @@ impl ClientBuilder {
     pub fn region(mut self, region: Region) -> Self {
         self.place = Some(Target::Region(region));
         self.settle(&TARGET);
+        self.leave_found_spare();
         self
     }
 
@@ -141,19 +145,32 @@ impl ClientBuilder {
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.place = Some(Target::Endpoint(endpoint.into()));
         self.settle(&TARGET);
+        self.leave_found_spare();
         self
     }
 
     /// The host that is called while the first cannot be reached, like an [endpoint](ClientBuilder::endpoint); `none`: no
-    /// host. Default: of a region the one that the service names for it, of an endpoint none.
+    /// host. Default: of a region the one that the service names for it, of an endpoint none. One that was found in the
+    /// environment or a settings file is not used for a region or an endpoint that the program sets.
     ///
     /// Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the
     /// spare succeeds; then one call tries the first again. Once any of a call was written to a host, all its attempts go
     /// to that host. A change that a bulk run or a batcher sends again in another request is in another call.
     pub fn spare_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.spare_endpoint = Some(endpoint.into());
+        self.spare_is_found = false;
         self.settle(&["spare_endpoint"]);
         self
+    }
+
+    /// What was found is a spare host of the region or endpoint that was found; `none` is for any.
+    fn leave_found_spare(&mut self) {
+        if self.found.is_none() {
+            return;
+        }
+        self.settle(&["spare_endpoint"]);
+        let is_left = |text: &String| !self.spare_is_found || text.trim() == "none";
+        self.spare_endpoint = self.spare_endpoint.take().filter(is_left);
     }
 
     /// The proxy through which the service is called: `http://`, `https://` or `socks5://`, then
@@ -256,6 +273,7 @@ impl ClientBuilder {
     /// What is wrong with settings from outside the program. What is set from here on settles its part.
     pub(crate) fn found(mut self, problems: Problems) -> Self {
         self.found = Some(problems);
+        self.spare_is_found = true;
         self
     }
 
@@ -267,6 +285,10 @@ impl ClientBuilder {
 
     /// Makes the client. It sends nothing yet. Its TLS uses the default [`CryptoProvider`](rustls::crypto::CryptoProvider)
     /// of rustls if this process has installed one by now, else ring's.
+    ///
+    /// Without a [proxy](ClientBuilder::proxy) it reads `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment, also in
+    /// lower case, unless the endpoint is on this machine; with the roots of the [platform](Roots::Platform)
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`. No other thread may change the environment meanwhile.
     ///
     /// # Errors
     /// Names all required settings that are missing, or else the first that cannot be used.

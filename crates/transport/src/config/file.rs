@@ -49,13 +49,15 @@ impl Config {
             (Err(error), Some(profile)) if !is_named && is_missing(&error) => {
                 let path = path.display();
                 Err(SettingsError::NoSuchProfile {
-                    profile,
+                    profile: self.shown("profile", profile),
                     why: format!(
                         "there is no settings file: write {path}, or name one with IMTAG_CONFIG"
                     ),
                 })
             }
             (Err(source), profile) if is_named || profile.is_some() => {
+                let path = self.shown("config", path.display().to_string());
+                let path = path.into();
                 Err(SettingsError::Unreadable { path, source })
             }
             (Err(error), _) => {
@@ -90,7 +92,8 @@ impl Config {
         if let Some(wanted) = profile {
             let named = profiles.iter().find(|it| it.0 == wanted);
             let Some((_, table)) = named else {
-                return Err(no_such_profile(wanted, path, &profiles));
+                let wanted = file.config.shown("profile", wanted.to_owned());
+                return Err(no_such_profile(&wanted, path, &profiles));
             };
             file.table(table, Some(wanted), true);
         }
@@ -107,6 +110,14 @@ impl Config {
             self.warn_if_others_can_read(path);
         }
         Ok(())
+    }
+
+    /// A setting's value for a message: a key may stand in its place.
+    fn shown(&self, key: &str, value: String) -> String {
+        match self.get(key) {
+            Some(given) => given.without_secret(value),
+            None => value,
+        }
     }
 
     pub(super) fn warn_of_readable_key(&mut self) {
@@ -279,6 +290,19 @@ mod tests {
         config
             .read(text, Path::new("config.toml"), profile)
             .map(|()| config)
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_a_profile_or_a_file_is_not_shown() {
+        const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+        for key in ["profile", "config"] {
+            let flag = |it: &str| (it == key).then(|| KEY.into());
+            let refused = Config::with_flags(flag).with_file().unwrap_err();
+            for shown in [refused.to_string(), format!("{refused:?}")] {
+                assert!(!shown.contains("5bd2850f"), "{shown}");
+                assert!(shown.contains("***"), "{shown}");
+            }
+        }
     }
 
     fn problems(config: &Config) -> String {

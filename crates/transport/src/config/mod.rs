@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Of settings that exclude each other (three credentials, two ways to say where the service is) the first place that has
-//! any decides; two in one place are an error, as either may be meant. A text is understood only when it is asked for.
+//! any decides; two in one place are an error, as either may be meant. `below_alarm = false` is none of them: it only takes
+//! away a `true` of a weaker place. A text is understood only when it is asked for.
 
 mod client;
 mod file;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use crate::settings_error::SettingsError;
 use problems::{Places, in_file};
-use setting::{CREDENTIALS, RATE, SETTINGS, Setting, TARGET, TRUST, meant_by};
+use setting::{CREDENTIALS, Kind, RATE, SETTINGS, Setting, TARGET, TRUST, meant_by};
 
 /// Settings that were found in the environment and in a settings file.
 ///
@@ -164,9 +165,28 @@ impl Config {
     pub fn in_place_of(&self, key: &str) -> Option<&Given> {
         let mut groups = [&CREDENTIALS[..], &TARGET, &TRUST, &RATE].into_iter();
         let group = groups.find(|keys| keys.contains(&key))?;
-        let given = group.iter().filter_map(|key| self.get(key));
-        let counts = given.max_by_key(|it| &it.place)?;
+        let counts = *self.that_count(group).last()?;
         (counts.setting.key != key).then_some(counts)
+    }
+
+    /// Those of these settings that stand in the strongest place that has any: more than one is an error.
+    fn that_count(&self, keys: &[&str]) -> Vec<&Given> {
+        let given = keys.iter().filter_map(|key| self.get(key));
+        let mut given: Vec<_> = given.filter(|it| !it.says_nothing()).collect();
+        let strongest = given.iter().map(|it| it.place.clone()).max();
+        given.retain(|it| Some(&it.place) == strongest.as_ref());
+        given
+    }
+
+    /// What is found beside a region or an endpoint is a spare host for that one: a stronger place that sets another leaves
+    /// it out. `none` is for any.
+    fn has_spare_of_its_target(&self) -> bool {
+        let Some(spare) = self.get("spare_endpoint") else {
+            return false;
+        };
+        let targets = self.that_count(&TARGET);
+        let is_none = spare.text().is_ok_and(|text| text.trim() == "none");
+        is_none || targets.iter().all(|target| target.place <= spare.place)
     }
 
     /// Adds a setting of a place, unless a stronger one has it.
@@ -216,6 +236,46 @@ impl Given {
 }
 
 impl Given {
+    /// It only says that another setting's number counts, and that needs no saying.
+    fn says_nothing(&self) -> bool {
+        self.setting.key == "below_alarm" && self.text() == Ok("false")
+    }
+
+    /// True if the value may be a key or a password that stands in the wrong place: it has another form than the setting's.
+    fn may_be_secret(&self) -> bool {
+        let Ok(text) = self.text() else {
+            return false;
+        };
+        let is_over = |letters| text.trim().chars().count() > letters;
+        match (self.setting.kind, self.setting.key) {
+            (Kind::Secret, _) => true,
+            // a key has no slash, and is longer than the names of most files
+            (Kind::Path, _) => {
+                text.contains('@') && text.contains("://") || !text.contains('/') && is_over(40)
+            }
+            (Kind::Number | Kind::Switch, _) => is_over(24),
+            (Kind::Text(_), "endpoint" | "spare_endpoint") => {
+                text.contains('@') || !text.contains("://") && is_over(40)
+            }
+            (Kind::Text(_), "profile") => is_over(40),
+            (Kind::Text(_), _) => text.contains('@') || is_over(24),
+        }
+    }
+
+    /// A sentence about the value, in which `***` stands for one that may be a secret.
+    fn without_secret(&self, sentence: String) -> String {
+        let Some(text) = self.text().ok().filter(|_| self.may_be_secret()) else {
+            return sentence;
+        };
+        let bare = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        if bare.is_empty() {
+            return sentence;
+        }
+        let escaped = format!("{bare:?}");
+        let escaped = escaped.trim_matches('"');
+        sentence.replace(escaped, "***").replace(bare, "***")
+    }
+
     /// The line of the settings file that it begins in, if it stands there.
     #[must_use]
     pub fn line(&self) -> Option<usize> {

@@ -65,15 +65,19 @@ impl<'c> Parser<'c> {
         let (key, understand) = alternatives.iter().find(|it| it.0 == given.setting.key)?;
         let understood = understand(given);
         understood
-            .map_err(|why| self.problems.wrong(vec![*key], format!("{given}: {why}")))
+            .map_err(|why| {
+                let why = given.without_secret(why);
+                self.problems.wrong(vec![*key], format!("{given}: {why}"));
+            })
             .ok()
     }
 
     /// That of these settings which counts.
     fn decisive(&mut self, keys: &[&'static str]) -> Option<&'c Given> {
-        let mut given: Vec<_> = keys.iter().filter_map(|key| self.config.get(key)).collect();
-        let first_place = given.iter().map(|it| &it.place).max()?;
-        given.retain(|it| it.place == *first_place);
+        let given = self.config.that_count(keys);
+        if given.is_empty() {
+            return None;
+        }
         if let [given] = given[..] {
             return Some(given);
         }
@@ -112,11 +116,8 @@ pub(super) fn on_or_off(given: &Given) -> Result<bool, String> {
 }
 
 fn below_alarm(given: &Given) -> Result<CallRate, String> {
-    Ok(if on_or_off(given)? {
-        CallRate::below_alarm()
-    } else {
-        CallRate::default()
-    })
+    // one that is false has been left out: see `Given::says_nothing`
+    on_or_off(given).map(|_| CallRate::below_alarm())
 }
 
 pub(super) fn secret_key(given: &Given) -> Result<SecretKey, String> {

@@ -1,5 +1,8 @@
 //! The settings that can be found outside a program: each is a variable `IMTAG_…`, a key of the settings file and, in a
 //! command line, a flag, all of one name.
+//!
+//! A spare endpoint belongs to the region or endpoint that it is found beside, or in a stronger place than: where one of a
+//! stronger place, or the program, sets another region or endpoint, it is not used. `none` is for any.
 
 /// A setting that there is.
 #[derive(Debug)]
