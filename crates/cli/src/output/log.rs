@@ -20,16 +20,17 @@ pub(crate) fn start(verbose: u8, format: Format) {
         _ => Level::TRACE,
     };
     stderr::set_format(format);
-    let log = Dispatch::new(Log { level, format });
+    let write = move |record: Record| stderr::say(&record.line(format));
+    let log = Dispatch::new(Log { level, write });
     dispatcher::set_global_default(log).expect("a process has one log");
 }
 
-struct Log {
+struct Log<W> {
     level: Level,
-    format: Format,
+    write: W,
 }
 
-impl Subscriber for Log {
+impl<W: Fn(Record) + 'static> Subscriber for Log<W> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == TARGET && *metadata.level() <= self.level
     }
@@ -39,7 +40,7 @@ impl Subscriber for Log {
     }
 
     fn event(&self, event: &Event<'_>) {
-        stderr::say(&Record::from_event(event).line(self.format));
+        (self.write)(Record::from_event(event));
     }
 
     // the client has no spans
@@ -50,4 +51,31 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_field_that_has_the_form_of_a_secret_is_hidden_and_events_of_others_are_not_taken() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let taken = Arc::clone(&lines);
+        let write = move |record: Record| taken.lock().unwrap().push(record.line(Format::Json));
+        let level = Level::DEBUG;
+        dispatcher::with_default(&Dispatch::new(Log { level, write }), || {
+            let key = "0123456789abcdef".repeat(4);
+            tracing::debug!(target: "imtag", detail = key, other = ?key, "taken");
+            tracing::trace!(target: "imtag", "too fine");
+            tracing::error!(target: "another", "not ours");
+        });
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let hidden = "(not shown, as it may be a secret)";
+        let fields =
+            format!("\"fields\":{{\"detail\":\"{hidden}\",\"other\":\"\\\"{hidden}\\\"\"}}}}");
+        assert!(lines[0].ends_with(&fields), "{}", lines[0]);
+    }
 }
