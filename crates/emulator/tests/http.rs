@@ -83,12 +83,12 @@ fn what_is_on_no_route_gets_60009_and_is_told_what_there_is() {
     let emulator = Emulator::builder().start().unwrap();
     let mut caller = Caller::new(&emulator);
     for (method, target, says) in [
-        ("POST", "/", "the emulator has no /, only"),
-        ("OPTIONS", "*", "the emulator has no *, only"),
+        ("POST", "/", "there is no / here, only"),
+        ("OPTIONS", "*", "there is no * here, only"),
         (
             "POST",
             "/v4/openim/sendmsg?random=1",
-            "the emulator has no /v4/openim/sendmsg, only",
+            "there is no /v4/openim/sendmsg here, only",
         ),
         (
             "POST",

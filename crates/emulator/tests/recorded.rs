@@ -84,7 +84,7 @@ fn check(step: &str, request: &str) {
         "elsewhere" => {
             assert_eq!(answer.code(), 60009);
             let text = json["ErrorInfo"].as_str().unwrap();
-            assert!(text.starts_with("the emulator has no /v4/"), "{text}");
+            assert!(text.starts_with("there is no /v4/"), "{text}");
         }
         _ => panic!("no such step: {step}"),
     }
