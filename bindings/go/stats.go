@@ -20,7 +20,7 @@ type Figure struct {
 }
 
 // Stats has the figures of a client, a batcher or a bulk run, as they were when they were asked for. Names and labels stay,
-// and new figures may come with any version: the README lists those of today.
+// and new figures may come with any version: docs/observing.md lists those of today.
 type Stats struct {
 	figures []Figure
 	text    string
