@@ -1,4 +1,4 @@
-//! `imtag doctor` beside settings, clocks and answers that are wrong: each is named by the one check that it fails, with
+//! `imtag doctor` beside settings, credentials and clocks that are wrong: each is named by the one check that it fails, with
 //! what to do, and nothing is changed.
 
 #![cfg(feature = "emulator")]
@@ -8,14 +8,14 @@
 mod diagnosis;
 mod stage;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diagnosis::{Diagnosis, unchanged};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
-use imtag_emulator::{Fault, Generation, Operation};
+use imtag_emulator::Fault;
 use stage::{GET, KEY, Ran, Stage, signal, wait_until};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -198,152 +198,6 @@ fn a_usersig_that_the_service_accepts_is_no_failure_and_one_that_ends_soon_a_war
 }
 
 #[test]
-fn what_the_service_refuses_the_app_for() {
-    for (code, check, exit, remedy) in [
-        (90045, "plan", 3, "enable the Push service"),
-        (
-            60020,
-            "plan",
-            3,
-            "in the console (sdkappid: IMTAG_SDKAPPID)",
-        ),
-        (80005, "plan", 3, "renew the plan"),
-        (
-            60021,
-            "address",
-            3,
-            "ask the service's support to allow this machine's public address",
-        ),
-        (
-            60010,
-            "rights",
-            3,
-            "use an administrator as identifier (identifier: IMTAG_IDENTIFIER)",
-        ),
-        (90009, "rights", 3, "use an administrator"),
-        (60006, "app", 3, "use the SDKAppID that the console shows"),
-        (70003, "app", 3, "check SDKAppID, identifier and region"),
-        (70398, "plan", 3, "raise the app's limit"),
-        (12345, "service", 4, "the code is in no list"),
-        (60003, "service", 4, "ask the service's support"),
-        (90018, "service", 4, "ask the service's support"),
-    ] {
-        let stage = Stage::new();
-        stage
-            .emulator
-            .fault(GET, Fault::code(code).text("so \u{1b}[2J it is"));
-        let found = Diagnosis::new(&stage, unchanged);
-        found.names(check, exit, &code.to_string(), remedy);
-        assert_eq!(stage.emulator.stats().arrivals(), 1);
-    }
-}
-
-#[test]
-fn what_a_call_is_made_again_for_is_a_failure_only_if_it_stays() {
-    for (fault, check, exit) in [
-        (Fault::code(91000), "service", 4),
-        (Fault::code(60004), "app", 3),
-        (Fault::status(502), "service", 4),
-        (Fault::cut_before(), "service", 4),
-        (Fault::garbage(), "service", 4),
-    ] {
-        let stage = Stage::new();
-        stage.emulator.fault(GET, fault.clone());
-        let found = Diagnosis::new(&stage, unchanged);
-        found.warns(check, "1 of 4 reads failed", "");
-        assert_eq!(found.check("plan")["status"], "ok");
-        assert_eq!(found.check("quota")["status"], "ok");
-
-        stage.emulator.faults(GET, vec![fault; 4]);
-        let found = Diagnosis::new(&stage, unchanged);
-        found.names(check, exit, "4 of 4 reads failed", "");
-        let says = format!("not known, as {check} failed");
-        assert_eq!(found.check("plan")["detail"], says);
-    }
-}
-
-#[test]
-fn an_identifier_that_is_no_user_of_its_own_is_no_failure() {
-    let stage = Stage::new();
-    for code in [70107, 90003, 90012, 90048] {
-        for fault in [Fault::code(code), Fault::leave_out(["administrator"], code)] {
-            stage.emulator.faults(GET, vec![fault; 4]);
-            let found = Diagnosis::new(&stage, unchanged);
-            assert_eq!(found.ran.exit, Some(0), "{}", found.report);
-            let detail = found.check("app")["detail"].as_str().unwrap();
-            assert!(
-                detail.contains("is no user that tags can be read of")
-                    && detail.contains(&code.to_string()),
-                "{detail}"
-            );
-        }
-    }
-}
-
-#[test]
-fn the_other_generation_is_tried_where_the_product_is_another() {
-    let stage = Stage::new();
-    let timpush = (Operation::Get, Generation::Timpush);
-    for (set, target, other) in [
-        ("all_member_push", GET, "timpush"),
-        ("timpush", timpush, "all_member_push"),
-    ] {
-        stage.emulator.fault(target, Fault::code(60027));
-        let found = Diagnosis::new(&stage, |command| {
-            command.args(["--generation", set]);
-        });
-        let answers = format!("the paths of {other} answer well");
-        found.names(
-            "product",
-            3,
-            &answers,
-            &format!("set the generation {other} (generation: --generation)"),
-        );
-    }
-    stage.emulator.fault(GET, Fault::code(60027));
-    stage.emulator.fault(timpush, Fault::code(90045));
-    let found = Diagnosis::new(&stage, unchanged);
-    found.names(
-        "product",
-        3,
-        "the paths of timpush: the service refused the request: 90045",
-        "set the generation to timpush",
-    );
-    stage.emulator.fault(timpush, Fault::code(60027));
-    stage.emulator.fault(GET, Fault::code(60027));
-    let found = Diagnosis::new(&stage, |command| {
-        command.env("IMTAG_GENERATION", "timpush");
-    });
-    found.names(
-        "product",
-        3,
-        "the paths of all_member_push: the service refused the request: 60027",
-        "use an app of the Push product, or ask the service's support which paths this app has (sdkappid: \
-         IMTAG_SDKAPPID; generation: IMTAG_GENERATION)",
-    );
-}
-
-#[test]
-fn a_quota_that_others_use() {
-    let stage = Stage::new();
-    stage.emulator.fault(GET, Fault::code(60007));
-    let found = Diagnosis::new(&stage, unchanged);
-    found.warns(
-        "quota",
-        "1 of 4 reads refused, so others use the quota",
-        "limit of tag calls cannot be raised (calls_per_second: IMTAG_CALLS_PER_SECOND, --calls-per-second, or the \
-         settings file)",
-    );
-    assert_eq!(found.check("plan")["status"], "ok");
-
-    stage.emulator.faults(GET, vec![Fault::code(60011); 4]);
-    let found = Diagnosis::new(&stage, unchanged);
-    found.names("quota", 4, "4 of 4 reads refused", "slow down");
-    assert_eq!(found.check("plan")["detail"], "not known, as quota failed");
-    assert_eq!(stage.emulator.stats().arrivals(), 8);
-}
-
-#[test]
 fn settings_that_are_missing_misspelt_or_wrong() {
     let stage = Stage::new();
     let found = Diagnosis::new(&stage, |command| {
@@ -374,44 +228,40 @@ fn settings_that_are_missing_misspelt_or_wrong() {
     );
     stage.file(".config/imtag/config.toml", "generation = timpush");
     let found = Diagnosis::new(&stage, unchanged);
-    found.names("settings", 3, "is not TOML", "set or correct");
-    assert_eq!(stage.emulator.stats().connections, 0);
-}
+    let remedy = "name a settings file that can be read, or correct this one (config: IMTAG_CONFIG, --config";
+    found.names("settings", 3, "is not TOML", remedy);
 
-#[test]
-fn an_answer_that_is_none_of_the_services() {
-    let stage = Stage::new();
-    let json = |body: &str| Fault::answer(body.to_owned());
-    for (fault, exit, detail) in [
-        (Fault::status(404), 3, "HTTP status 404"),
-        (
-            Fault::redirect("http://login.example"),
-            3,
-            "HTTP status 302",
-        ),
-        (json("{\"error\": \"login first\"}"), 4, "not an answer"),
-        (json("[1]"), 4, "not an answer"),
-    ] {
-        // a gateway may answer in the service's place once, but not again and again
-        stage.emulator.faults(GET, vec![fault; 4]);
-        let remedy = "what answers in the service's place: a captive portal, a gateway (endpoint: IMTAG_ENDPOINT)";
-        Diagnosis::new(&stage, unchanged).names("service", exit, detail, remedy);
-        stage.emulator.remove_faults();
-    }
-    // never an answer at all
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let profiles = "[profile.live]\nsdkappid = 1\n[profile.test]\nregion = \"tokyo\"\n";
+    stage.file(".config/imtag/config.toml", profiles);
     let found = Diagnosis::new(&stage, |command| {
-        command
-            .env("IMTAG_ENDPOINT", &endpoint)
-            .args(["--timeout", "0.5"]);
+        command.env_remove("IMTAG_SDKAPPID");
     });
     found.names(
-        "service",
-        4,
-        "time is up while waiting for the answer",
-        "allow more time by --timeout",
+        "settings",
+        3,
+        "config.toml has profiles, and none was asked for: live, test",
+        "ask for a profile, such as --profile live or IMTAG_PROFILE=live",
     );
+    let found = Diagnosis::new(&stage, |command| {
+        command.args(["--profile", "prod"]);
+    });
+    let remedy = "ask for a profile that there is, or write this one into the settings file (profile: --profile)";
+    found.names("settings", 3, "has live, test", remedy);
+    // a URL that cannot be used may hold a password
+    for (setting, url) in [
+        ("spare_endpoint", "https://me:hush-hush@h.example"),
+        ("region", "me:hush-hush@h.example:1"),
+        ("endpoint", "ftp://me:hush-hush@h.example"),
+    ] {
+        let variable = format!("IMTAG_{}", setting.to_uppercase());
+        let found = Diagnosis::new(&stage, |command| {
+            command.env(&variable, url);
+        });
+        let rows = found.report["settings"].as_array().unwrap();
+        let row = rows.iter().find(|it| it["setting"] == setting).unwrap();
+        assert!(row["value"].is_null(), "{row}");
+    }
+    assert_eq!(stage.emulator.stats().connections, 0);
 }
 
 #[test]
@@ -471,4 +321,23 @@ fn ctrl_c_ends_it_whatever_it_waits_for() {
     let ran = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{ran:?}");
     assert_eq!(ran.err, "imtag: interrupted; nothing was changed\n");
+}
+#[test]
+fn each_line_is_written_as_soon_as_it_is_known() {
+    let stage = Stage::new();
+    let never = Fault::delay(Duration::from_secs(300));
+    stage.emulator.fault(GET, never);
+    let mut child = stage
+        .imtag(&["doctor", "--timeout", "300"])
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = lines.map(Result::unwrap);
+    let checks = lines.filter(|line| !line.starts_with(' '));
+    let checks = checks.map(|line| line.split_whitespace().nth(1).unwrap().to_owned());
+    let known = ["settings", "credentials", "dns", "proxy", "tcp", "tls"];
+    // there is no answer yet
+    assert_eq!(checks.take(6).collect::<Vec<_>>(), known);
+    signal(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

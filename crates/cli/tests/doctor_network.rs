@@ -224,7 +224,7 @@ fn the_spare_host_in_place_of_the_first_is_no_fault_and_is_said() {
         "proxy",
         4,
         "did not reach the service",
-        "check that the proxy of HTTPS_PROXY reaches",
+        "check that a proxy of that scheme runs where HTTPS_PROXY says, and that it reaches",
     );
     let detail = both_away.check("proxy")["detail"].as_str().unwrap();
     let spare = format!("the spare host fails too, {SPARE}: the proxy did not reach the service");

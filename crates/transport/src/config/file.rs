@@ -129,7 +129,9 @@ impl Config {
 
     /// Only a warning: containers mount secrets readable, and must still work.
     fn warn_if_others_can_read(&mut self, path: &Path) {
-        if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0) {
+        let is_open =
+            |file: fs::Metadata| file.is_file() && file.permissions().mode() & OTHERS_READ != 0;
+        if fs::metadata(path).is_ok_and(is_open) {
             let path = path.display();
             self.warnings.push(format!(
                 "others can read {path}, which holds a secret: chmod 600 it"

@@ -140,7 +140,7 @@ impl<'p> Way<'p> {
         let check = check_of(error);
         let mut detail = error.reason();
         if let Some((_, step, _)) = self.failed_first() {
-            if !detail.contains(without_port(&step.host)) {
+            if check != Check::Proxy && !detail.contains(without_port(&step.host)) {
                 detail = format!("{}: {detail}", step.host);
             }
         }

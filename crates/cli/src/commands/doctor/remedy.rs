@@ -119,6 +119,13 @@ impl Remedies {
                 _ if error.reason().contains("plain HTTP is for this machine") => {
                     self.with_places("call another machine by https://", &["endpoint"])
                 }
+                _ if has_no_route(error) => self.with_places(
+                    &format!(
+                        "give this machine a route to {host} (to an IPv6 address one of IPv6), or name the proxy of this \
+                         network"
+                    ),
+                    &["region", "endpoint", "proxy"],
+                ),
                 Phase::Handshake => self.with_places(
                     &format!("check that TLS is spoken at {host}, and that no firewall cuts it"),
                     &HOST,
@@ -151,7 +158,9 @@ impl Remedies {
                 "write the user and the password that the proxy takes as user:password@ before the host in {place}"
             ),
             ProxyFailure::NoTunnel => self.with_places(
-                &format!("check that the proxy of {place} reaches {host}"),
+                &format!(
+                    "check that a proxy of that scheme runs where {place} says, and that it reaches {host}"
+                ),
                 &HOST,
             ),
             _ => format!(
@@ -206,9 +215,13 @@ impl Remedies {
             _ => String::new(),
         };
         match (error.cause(), error.code()) {
+            (_, Some(Code(60002))) => self.with_places(error.remedy(), &HOST),
             (_, Some(code)) if code.entry().is_some() && code.scope() != Scope::Service => {
                 "ask the service's support with the number of the request: a read of one account does not cause this"
                     .to_owned()
+            }
+            (_, Some(code)) if code.entry().is_some() => {
+                "call again later; if it stays, ask the service's support with the number of the request".to_owned()
             }
             (_, Some(_)) | (Cause::Encoded { .. }, _) => error.remedy().to_owned(),
             (Cause::Timeout { .. }, _) => self.with_places(
@@ -236,6 +249,10 @@ impl Remedies {
     pub(super) fn of_code(&self, check: Check, code: Code, sentence: &str) -> String {
         match (check, code.0) {
             (Check::App, 60006 | 60012 | 70020) => self.with_places(sentence, &["sdkappid"]),
+            (Check::App, 70001) => self.with_places(sentence, &CREDENTIALS),
+            (Check::App, 70016) => {
+                self.with_places(sentence, &[&HOST[..], &["sdkappid"]].concat())
+            }
             (Check::App, _) => self.of_credentials(sentence),
             (Check::Region, _) => self.with_places(sentence, &HOST),
             (Check::Rights, _) => self.with_places(sentence, &["identifier"]),
@@ -255,7 +272,10 @@ impl Remedies {
                 };
                 format!("{sentence} to allow {what}, or call from an address that is allowed")
             }
-            (Check::Quota, _) => self.with_places(sentence, &RATE),
+            (Check::Quota, _) => self.with_places(
+                "slow the app's other processes down, or set this process's share of the quota",
+                &RATE,
+            ),
             _ => sentence.to_owned(),
         }
     }
@@ -285,6 +305,17 @@ impl Remedies {
     /// `set the region tokyo (region: --region)`.
     pub(super) fn with_places(&self, sentence: &str, keys: &[&str]) -> String {
         with_places(&self.config, sentence, keys)
+    }
+}
+
+/// This machine, or a router on the way, knows no way to the host's network.
+fn has_no_route(error: &Error) -> bool {
+    use std::io::ErrorKind::{HostUnreachable, NetworkUnreachable};
+    match error.cause() {
+        Cause::Network { source, .. } => {
+            matches!(source.kind(), HostUnreachable | NetworkUnreachable)
+        }
+        _ => false,
     }
 }
 

@@ -41,11 +41,22 @@ pub(super) fn complete(config: &Config) -> Finding {
 pub(super) fn incomplete(config: &Config, error: &SettingsError) -> Finding {
     let warnings = config.warnings().iter();
     let warnings: String = warnings.map(|it| format!("\nwarning: {it}")).collect();
-    let mut fault = Fault::new(
-        Check::Settings,
-        error.to_string() + &warnings,
-        "set or correct what is named here; the settings that there are stand below",
-    );
+    let remedy = match error {
+        SettingsError::NoSuchProfile { .. } => with_places(
+            config,
+            "ask for a profile that there is, or write this one into the settings file",
+            &["profile"],
+        ),
+        SettingsError::Unreadable { .. } | SettingsError::NotToml { .. } => with_places(
+            config,
+            "name a settings file that can be read, or correct this one",
+            &["config"],
+        ),
+        _ => {
+            "set or correct what is named here; the settings that there are stand below".to_owned()
+        }
+    };
+    let mut fault = Fault::new(Check::Settings, error.to_string() + &warnings, remedy);
     let profiles = config.profiles();
     if let (Some(file), [first, ..], None) = (config.file(), profiles, config.get("profile")) {
         let names = profiles.join(", ");
