@@ -260,6 +260,10 @@ fn settings_that_are_missing_misspelt_or_wrong() {
         let rows = found.report["settings"].as_array().unwrap();
         let row = rows.iter().find(|it| it["setting"] == setting).unwrap();
         assert!(row["value"].is_null(), "{row}");
+        if url.contains("://") {
+            let shown = found.ran.out + &found.ran.err;
+            assert!(!shown.contains("hush-hush"), "{shown}");
+        }
     }
     assert_eq!(stage.emulator.stats().connections, 0);
 }
@@ -296,8 +300,13 @@ fn each_setting_says_where_it_comes_from() {
         row("generation"),
         set("timpush", &format!("{path}, line 2"))
     );
+    let not_asked = Diagnosis::new(&stage, unchanged);
+    let rows = not_asked.report["settings"].as_array().unwrap();
+    let profile = rows.iter().find(|it| it["setting"] == "profile").unwrap();
+    assert_eq!(profile["value"], "none; the file has live");
     let in_profile = format!("[profile.live] of {path}, line 4");
     assert_eq!(row("calls_per_second"), set("50", &in_profile));
+    assert_eq!(row("profile"), set("live", "IMTAG_PROFILE"));
     let unused = format!("{path}, line 1; not used, as IMTAG_ENDPOINT is set");
     assert_eq!(row("region"), set("tokyo", &unused));
     assert_eq!(row("roots"), set("built-in", "default"));

@@ -50,8 +50,9 @@ const CUT_LENGTH: usize = 32;
 /// A message without what has the form of a secret: a key in place of the path of its file, in another setting or with
 /// something beside it; a UserSig in place of an account. Logs keep messages.
 pub(crate) fn without_secrets(message: &str) -> String {
+    let message = &without_logins(message);
     let mut shown = String::with_capacity(message.len());
-    let mut rest = message;
+    let mut rest = message.as_str();
     while !rest.is_empty() {
         let start = rest.find(is_of_secret).unwrap_or(rest.len());
         let (before, from_run) = rest.split_at(start);
@@ -65,6 +66,20 @@ pub(crate) fn without_secrets(message: &str) -> String {
         let (run, after) = from_run.split_at(end.unwrap_or(from_run.len()));
         hide_in(run, after.starts_with('…'), &mut shown);
         rest = after;
+    }
+    shown
+}
+
+/// A message without what stands before the host of a URL: a user, and perhaps a password.
+fn without_logins(message: &str) -> String {
+    let mut parts = message.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || c == '"');
+        let login = part[..end.unwrap_or(part.len())].rfind('@');
+        shown.push_str("://");
+        shown.push_str(if login.is_some() { "***" } else { "" });
+        shown.push_str(&part[login.unwrap_or(0)..]);
     }
     shown
 }
@@ -197,6 +212,22 @@ mod tests {
             let cut = format!("its first line is \"{}…\"", &secret[..60]);
             let said = format!("its first line is \"{hidden}…\"");
             assert_eq!(without_secrets(&cut), said);
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_host_of_a_url_is_hidden() {
+        for (message, shown) in [
+            (
+                "IMTAG_REGION: unknown region \"http://me:hush@p:1\": use one",
+                "IMTAG_REGION: unknown region \"http://***@p:1\": use one",
+            ),
+            ("a://u@b c://d:e/f@g@h", "a://***@b c://***@h"),
+            ("at bob@corp.example", "at bob@corp.example"),
+            ("https://a.b:1 and bob@corp", "https://a.b:1 and bob@corp"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_secrets(message), shown);
         }
     }
 

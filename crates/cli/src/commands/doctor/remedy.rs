@@ -93,6 +93,14 @@ impl Remedies {
 
     /// For a call that did not come to the service.
     pub(super) fn on_the_way(&self, error: &Error) -> String {
+        let remedy = self.of_way(error);
+        match error.cause() {
+            Cause::Timeout { .. } => remedy + "; or allow more time by --timeout",
+            _ => remedy,
+        }
+    }
+
+    fn of_way(&self, error: &Error) -> String {
         let host = self.client.endpoint().host_and_port();
         let is_region = self
             .one_of(&HOST)

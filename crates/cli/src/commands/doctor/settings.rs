@@ -76,6 +76,14 @@ pub(super) fn rows(config: &Config, client: Option<&Client>) -> Vec<Row> {
     let row = |setting: &'static Setting| {
         let (key, other) = (setting.key, config.in_place_of(setting.key));
         let Some(given) = config.get(key) else {
+            if key == "profile" && !config.profiles().is_empty() {
+                let there = config.profiles().join(", ");
+                return Some(Row {
+                    setting: key,
+                    value: Some(format!("none; the file has {there}")),
+                    from: "default".to_owned(),
+                });
+            }
             let default = setting.default.filter(|_| other.is_none())?;
             let (value, from) = unset(config, client, key, default);
             return Some(Row {
