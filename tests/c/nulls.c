@@ -427,6 +427,12 @@ ROW(stats_get) {
     im_stats_free(stats);
 }
 
+/* Takes no pointer. */
+ROW(log_leave_out_thread) {
+    im_log_leave_out_thread(true);
+    im_log_leave_out_thread(false);
+}
+
 ROW(log_new) {
     im_log *log = (im_log *)&log;
     EXPECT_MISUSE(im_log_new(IM_LOG_WARN, 1, NULL, &error), &error, "log is NULL");
