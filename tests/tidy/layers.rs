@@ -52,7 +52,7 @@ const FFI: &Layers = &[
 
 const LOCAL_SERVER: &Layers = &[
     "certificate head limits names process progress socket",
-    "body caller guarded listener shared tls",
+    "body caller guarded kept_files listener shared tls",
     "connection",
     "server",
 ];

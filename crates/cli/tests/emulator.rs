@@ -190,7 +190,7 @@ fn a_folder_of_data_keeps_what_imtag_did_not_make() {
         assert_eq!(fs::read(path(name)).unwrap(), before);
     }
     stage.file("data/ca.pem", "mine");
-    run(emulator(&[])).refuses(2, "data/ca.pem is not the certificate of an emulator");
+    run(emulator(&[])).refuses(2, "data/ca.pem is not the certificate of an imtag emulator");
     assert_eq!(fs::read_to_string(path("ca.pem")).unwrap(), "mine");
     fs::write(path("ca.pem"), ca).unwrap();
     stage.file("key", KEY);

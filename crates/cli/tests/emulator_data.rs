@@ -193,7 +193,7 @@ fn data_that_cannot_be_used_are_refused_with_a_reason() {
     emulator(&["data", "--sdkappid", "7"])
         .refuses(4, "the data in data are of SDKAppID 1400000000");
     stage.file("mine/notes.txt", "mine");
-    emulator(&["mine"]).refuses(2, "mine holds other files than an emulator's");
+    emulator(&["mine"]).refuses(2, "mine holds other files than an imtag emulator's");
     for data in ["mine/notes.txt", "mine/notes.txt/data"] {
         let says =
             format!("{data} is no folder: give the path of a folder, or one where nothing is");

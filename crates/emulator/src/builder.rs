@@ -220,7 +220,7 @@ impl Builder {
         // Before anything is written: it may be refused.
         let kept_ca = folder.filter(|_| self.tls);
         let kept_ca = kept_ca
-            .map(|folder| folder.certificate(identity::CA))
+            .map(|folder| folder.files.certificate(identity::CA))
             .transpose()?
             .flatten();
         let (app, secret_key_file) =

@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::error::DataError;
-use crate::folder::{Folder, USERS_LAST, lock_for};
+use crate::folder::{Folder, USERS_LAST};
 
 pub(crate) const RESET: &str = "reset";
 /// What it says is as long each time, so that one can be written over another at once.
@@ -33,7 +33,7 @@ impl Counter {
     /// the next one goes on.
     pub(crate) fn open(folder: &Folder) -> Result<(Counter, Option<String>), DataError> {
         let mut counter = Counter {
-            path: folder.file(USERS_LAST),
+            path: folder.files.file(USERS_LAST),
             file: None,
         };
         counter.take(folder)?;
@@ -52,16 +52,16 @@ impl Counter {
     /// Makes one, on the disk too, where there is none.
     pub(crate) fn make(&mut self, folder: &Folder, says: impl Display) -> Result<(), DataError> {
         if self.file.is_none() {
-            folder.write_new(USERS_LAST, text(says).as_bytes())?;
+            folder.files.write_new(USERS_LAST, text(says).as_bytes())?;
             self.take(folder)?;
         }
         Ok(())
     }
 
     fn take(&mut self, folder: &Folder) -> Result<(), DataError> {
-        self.file = folder.own_file(USERS_LAST)?;
-        let lock = |file| lock_for(&folder.path, file);
-        self.file.as_ref().map_or(Ok(()), lock)
+        self.file = folder.files.own_file(USERS_LAST)?;
+        let lock = |file| folder.files.lock_by(file);
+        Ok(self.file.as_ref().map_or(Ok(()), lock)?)
     }
 
     pub(crate) fn write(&self, says: impl Display) -> Result<(), DataError> {

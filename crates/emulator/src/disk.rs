@@ -28,6 +28,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
+use imtag_local_server::KeptFilesError;
 use imtag_wire::{Json, Value};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -93,7 +94,10 @@ impl Disk {
         let (counter, says) = Counter::open(&folder)?;
         let is_being_reset = says.as_deref() == Some(RESET);
         refuse_strangers(&folder, is_being_reset)?;
-        let (path, has_log) = (folder.file(USERS), folder.file(USERS_LOG).exists());
+        let (path, has_log) = (
+            folder.files.file(USERS),
+            folder.files.file(USERS_LOG).exists(),
+        );
         let packer = || {
             let mut packer = Compressor::new(LEVEL)?;
             packer.set_parameter(CParameter::ChecksumFlag(true))?;
@@ -118,7 +122,7 @@ impl Disk {
             };
             let db = db.map_err(|error| refusal(&path, error));
             // Else another emulator has made it meanwhile.
-            if !has_log && !matches!(db, Err(DataError::InUse { .. })) {
+            if !has_log && !matches!(db, Err(DataError::Files(KeptFilesError::InUse { .. }))) {
                 disk.log = Log::New;
             }
             disk.db = Some(db?);
@@ -126,7 +130,7 @@ impl Disk {
             disk.rows()
         };
         let store = read().map_err(|error| refusal(&path, error))?;
-        let counter = disk.folder.file(USERS_LAST);
+        let counter = disk.folder.files.file(USERS_LAST);
         let counted: i64 = match says.as_deref() {
             None | Some(RESET) => 0,
             Some(number) => number.parse().map_err(|_| DataError::NoNumber {
@@ -296,7 +300,7 @@ impl Disk {
     /// Puts an empty database in place of what is there. That is removed first, so a full disk takes it.
     fn put_empty(&self) -> Result<Connection, Failure> {
         for name in [USERS_LOG, USERS] {
-            let path = self.folder.file(name);
+            let path = self.folder.files.file(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(DataError::cannot("remove", &path, error).into());
@@ -304,8 +308,8 @@ impl Disk {
                 _ => {}
             }
         }
-        self.folder.write_new(USERS, &image()?)?;
-        let db = connect(&self.folder.file(USERS))?;
+        self.folder.files.write_new(USERS, &image()?)?;
+        let db = connect(&self.folder.files.file(USERS))?;
         self.counter.write(0)?;
         // Where it fails, a power cut may bring the mark back. To give up here would leave neither mark nor database.
         let _ = self.counter.sync();
@@ -317,7 +321,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         match (&self.log, &self.db) {
             (Log::New, _) => {
-                let _ = fs::remove_file(self.folder.file(USERS_LOG));
+                let _ = fs::remove_file(self.folder.files.file(USERS_LOG));
             }
             (Log::Used, Some(db)) => {
                 let on_close = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
@@ -330,19 +334,19 @@ impl Drop for Disk {
 
 /// Refuses what is no emulator's before SQLite opens it, which would change it.
 fn refuse_strangers(folder: &Folder, is_being_reset: bool) -> Result<(), DataError> {
-    folder.refuse_link(USERS_LOG)?;
-    let path = folder.file(USERS);
+    folder.files.refuse_link(USERS_LOG)?;
+    let path = folder.files.file(USERS);
     let not_ours = |why: &str| {
         if folder.owner.is_some() {
             Err(refusal(&path, why.into()))
         } else {
-            Err(folder.foreign())
+            Err(folder.files.foreign().into())
         }
     };
-    if folder.file(ROLLBACK).exists() {
+    if folder.files.file(ROLLBACK).exists() {
         return not_ours("beside it is a journal of another program's");
     }
-    let Some(users) = folder.own_file(USERS)? else {
+    let Some(users) = folder.files.own_file(USERS)? else {
         if is_being_reset {
             return Ok(());
         }
@@ -399,13 +403,19 @@ fn refusal(path: &Path, error: Failure) -> DataError {
         Ok(error) => return *error,
         Err(error) => error,
     };
+    let error = match error.downcast::<KeptFilesError>() {
+        Ok(error) => return (*error).into(),
+        Err(error) => error,
+    };
     let of_sqlite = error
         .downcast_ref()
         .and_then(rusqlite::Error::sqlite_error_code);
     match of_sqlite {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DataError::InUse {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => KeptFilesError::InUse {
+            server: "emulator",
             path: path.parent().unwrap_or(path).to_owned(),
-        },
+        }
+        .into(),
         Some(
             ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied

@@ -92,7 +92,10 @@ fn where_folders_have_no_locks_a_second_emulator_is_refused_and_leaves_the_first
             fs::rename(home.path().join(name), folder.join(name)).unwrap();
         }
         let error = refused_unchanged(&folder);
-        assert!(matches!(error, DataError::InUse { .. }), "{error}");
+        assert!(
+            matches!(error, DataError::Files(KeptFilesError::InUse { .. })),
+            "{error}"
+        );
         store.add_texts("later", &["x"]);
         disk.save(&mut store).unwrap();
         assert_eq!(plain(&open(killed(&folder).path()).1), plain(&store));
@@ -129,7 +132,7 @@ fn a_database_of_another_program_is_left_as_it_is() {
         let error = refused_unchanged(killed.path());
         let of_emulator = matches!(error, DataError::Damaged { .. });
         assert_eq!(of_emulator, with_owner, "{error}");
-        let of_another = matches!(error, DataError::Foreign { .. });
+        let of_another = matches!(error, DataError::Files(KeptFilesError::Foreign { .. }));
         assert_eq!(of_another, !with_owner, "{error}");
     }
 }
@@ -255,7 +258,10 @@ fn no_link_is_followed_out_of_the_folder() {
     fs::rename(data.join(USERS), &mine).unwrap();
     for name in [USERS, USERS_LOG] {
         symlink(&mine, data.join(name)).unwrap();
-        assert!(matches!(refused(&data), DataError::NoFile { .. }));
+        assert!(matches!(
+            refused(&data),
+            DataError::Files(KeptFilesError::NoFile { .. })
+        ));
         fs::remove_file(data.join(name)).unwrap();
     }
 }

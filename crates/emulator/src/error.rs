@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use imtag_core::InvalidIdentifier;
-use imtag_local_server::InvalidName;
+use imtag_local_server::{InvalidName, KeptFilesError};
 
 /// Why an emulator does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,41 +61,9 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Another emulator uses it, in this process or another one.
-    #[error("another emulator uses the data in {path}: stop it, or use another folder")]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// There is a file in its place, or in that of a folder above it.
-    #[error("{path} is no folder: give the path of a folder, or one where nothing is")]
-    NoFolder {
-        /// What was given.
-        path: PathBuf,
-    },
-    /// It holds other files.
-    #[error("{path} holds other files than an emulator's: use a new or an empty folder")]
-    Foreign {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// In place of one of its files is a link, or a file with a second name: what is written would go elsewhere.
-    #[error(
-        "{path} is no file of the emulator's own but a link or something else: put the file itself there, or use \
-         another folder"
-    )]
-    NoFile {
-        /// What should be a file.
-        path: PathBuf,
-    },
-    /// Another file is in place of the authority's certificate.
-    #[error(
-        "{path} is not the certificate of an emulator, and stays as it is: move it away, or use another folder"
-    )]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
+    /// Its files cannot be kept there.
+    #[error(transparent)]
+    Files(#[from] KeptFilesError),
     /// A later version wrote it.
     #[error(
         "the data in {path} are of format {format}, which this version does not know: use a later one"
@@ -159,25 +127,17 @@ pub enum DataError {
         /// That file.
         path: PathBuf,
     },
-    /// The system refuses it.
-    #[error("cannot {action} {path}")]
-    Cannot {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+}
+
+impl From<KeptFilesError> for StartError {
+    fn from(error: KeptFilesError) -> StartError {
+        StartError::Data(error.into())
+    }
 }
 
 impl DataError {
     pub(crate) fn cannot(action: &'static str, path: &Path, source: io::Error) -> DataError {
-        DataError::Cannot {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        KeptFilesError::cannot(action, path, source).into()
     }
 
     pub(crate) fn damaged(path: &Path, source: impl Error + Send + Sync + 'static) -> DataError {

@@ -7,9 +7,8 @@
 use std::path::PathBuf;
 
 use imtag_core::{Identifier, SdkAppId, SecretKey};
-use imtag_local_server::{Authority, Names};
+use imtag_local_server::{Authority, Names, random, random_key};
 use imtag_wire::{Credentials, Refusal, verify};
-use tokio_rustls::rustls::crypto::ring;
 
 use crate::error::{DataError, StartError};
 use crate::folder::{Folder, Owner, SERVER};
@@ -56,14 +55,14 @@ pub(crate) fn app(
     let (secret_key, file) = match (secret_key, folder) {
         (Some(key), _) => (key, None),
         (None, None) => {
-            let key = SecretKey::new(random_key()?);
+            let key = SecretKey::new(new_key()?);
             (key.map_err(|_| StartError::Random)?, None)
         }
         (None, Some(folder)) => {
-            let kept = folder.secret(SECRET_KEY, random_key)?;
-            let damaged = |error| DataError::damaged(&folder.file(SECRET_KEY), error);
+            let kept = folder.files.secret(SECRET_KEY, new_key)?;
+            let damaged = |error| DataError::damaged(&folder.files.file(SECRET_KEY), error);
             let key = SecretKey::new(kept).map_err(damaged)?;
-            (key, Some(folder.file(SECRET_KEY)))
+            (key, Some(folder.files.file(SECRET_KEY)))
         }
     };
     let app = App {
@@ -86,7 +85,7 @@ fn owner(
             || identifier.is_some_and(|given| given != kept.identifier);
         if other {
             return Err(DataError::OtherApp {
-                path: folder.path.clone(),
+                path: folder.files.path().to_owned(),
                 sdkappid: kept.sdkappid.get(),
                 identifier: kept.identifier.as_str().to_owned(),
             });
@@ -113,7 +112,7 @@ pub(crate) fn tls(
 ) -> Result<(Authority, Option<PathBuf>), StartError> {
     let make = || Authority::key().map_err(StartError::Certificate);
     let ca_key = match folder {
-        Some(folder) => folder.secret(CA_KEY, make)?,
+        Some(folder) => folder.files.secret(CA_KEY, make)?,
         None => make()?,
     };
     let tls = Authority::new(SERVER, &ca_key, kept.clone(), names);
@@ -122,28 +121,19 @@ pub(crate) fn tls(
         return Ok((tls, None));
     };
     if kept.as_deref() != Some(tls.ca_pem()) {
-        folder.keep_certificate(CA, tls.ca_pem())?;
+        folder.files.keep_certificate(CA, tls.ca_pem())?;
     }
-    Ok((tls, Some(folder.file(CA))))
+    Ok((tls, Some(folder.files.file(CA))))
 }
 
 /// Of 32 bits, which is easy to copy, and exact in every language's JSON.
 pub(crate) fn random_seed() -> Result<u64, StartError> {
-    Ok(u32::from_ne_bytes(random()?).into())
+    let bytes = random().map_err(|_| StartError::Random)?;
+    Ok(u32::from_ne_bytes(bytes).into())
 }
 
-fn random_key() -> Result<String, StartError> {
-    let bytes: [u8; 32] = random()?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn random<const N: usize>() -> Result<[u8; N], StartError> {
-    let mut bytes = [0; N];
-    ring::default_provider()
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|_| StartError::Random)?;
-    Ok(bytes)
+fn new_key() -> Result<String, StartError> {
+    random_key().map_err(|_| StartError::Random)
 }
 
 #[cfg(test)]

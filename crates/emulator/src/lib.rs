@@ -34,7 +34,7 @@ pub use fault_json::BadOrder;
 pub use fault_queue::{BadProbability, ProbabilisticFault, StandingFault};
 pub use folder::is_ca_pem;
 pub use imtag_core::{Generation, Operation};
-pub use imtag_local_server::InvalidName;
+pub use imtag_local_server::{InvalidName, KeptFilesError};
 pub use imtag_wire::Route;
 pub use log::Arrived;
 pub use quota::{RouteStats, Stats, Window};

@@ -10,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use caller::{ADD, Caller, GET, TIMPUSH_ADD, accounts, tags};
 use imtag_core::{SdkAppId, SecretKey};
-use imtag_emulator::{Builder, DataError, Emulator, Fault, Generation, Operation, StartError};
+use imtag_emulator::{
+    Builder, DataError, Emulator, Fault, Generation, KeptFilesError, Operation, StartError,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -108,7 +110,10 @@ fn a_second_emulator_on_the_same_data_is_refused_until_the_first_has_stopped() {
     let first = start(&folder);
     first.tag("a", ["t"]);
     let error = refused(builder(&folder));
-    assert!(matches!(error, DataError::InUse { .. }), "{error}");
+    assert!(
+        matches!(error, DataError::Files(KeptFilesError::InUse { .. })),
+        "{error}"
+    );
     first.stop();
     let second = start(&folder);
     assert_eq!(second.users(), first.users());

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use caller::{ADD, Answer, Caller, GET, accounts, socket, tag_a};
 use imtag_core::Region;
-use imtag_emulator::{DataError, Emulator, Fault, StartError};
+use imtag_emulator::{DataError, Emulator, Fault, KeptFilesError, StartError};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -157,7 +157,7 @@ fn one_that_is_lost_is_made_anew_with_the_same_key_and_another_file_is_left_as_i
     let error = start().unwrap_err();
     assert!(matches!(
         error,
-        StartError::Data(DataError::NoCertificate { .. })
+        StartError::Data(DataError::Files(KeptFilesError::NoCertificate { .. }))
     ));
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 }

@@ -171,12 +171,9 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 /// The command line has to be changed where the folder is somebody else's or none, or where the address is none.
 fn not_started(error: StartError) -> CommandError {
     match error {
-        StartError::Data(
-            error @ (DataError::Foreign { .. }
-            | DataError::NoFolder { .. }
-            | DataError::NoFile { .. }
-            | DataError::NoCertificate { .. }),
-        ) => CommandError::usage(error),
+        StartError::Data(DataError::Files(error)) if !error.is_denied() => {
+            CommandError::usage(error)
+        }
         error @ (StartError::Address { .. }
         | StartError::Name(_)
         | StartError::NotLoopback { .. }) => CommandError::usage(error),

@@ -1,0 +1,472 @@
+//! The files that outlast a server, in a folder of its own: secrets, a certificate, and what else it keeps.
+//!
+//! The folder is locked while a server has it, and free when its process ends, however it ends.
+//!
+//! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all. What
+//! is there is read, or refused: only an authority's certificate is ever replaced, and no link is followed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use tempfile::{NamedTempFile, PersistError};
+use tokio_rustls::rustls::crypto::ring;
+
+use crate::certificate::is_ca_pem;
+
+/// How the name of a file starts while it is written. A server that is killed meanwhile leaves it.
+const NEW: &str = ".new-";
+
+/// A folder of one server's files; locked.
+#[derive(Debug)]
+pub struct KeptFiles {
+    path: PathBuf,
+    server: &'static str,
+    /// Its lock, which ends with this handle.
+    _lock: File,
+}
+
+/// Why a server cannot keep its files in a folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptFilesError {
+    /// Another server uses it, in this process or another one.
+    #[error("another {server} uses the data in {path}: stop it, or use another folder")]
+    InUse {
+        /// What kind of server.
+        server: &'static str,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is a file in its place, or in that of a folder above it.
+    #[error("{path} is no folder: give the path of a folder, or one where nothing is")]
+    NoFolder {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// It holds other files.
+    #[error("{path} holds other files than an imtag {server}'s: use a new or an empty folder")]
+    Foreign {
+        /// What kind of server.
+        server: &'static str,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// In place of one of its files is a link, or a file with a second name: what is written would go elsewhere.
+    #[error(
+        "{path} is no file of the {server}'s own but a link or something else: put the file itself there, or use \
+         another folder"
+    )]
+    NoFile {
+        /// What kind of server.
+        server: &'static str,
+        /// What should be a file.
+        path: PathBuf,
+    },
+    /// Another file is in place of the authority's certificate.
+    #[error(
+        "{path} is not the certificate of an imtag {server}, and stays as it is: move it away, or use another folder"
+    )]
+    NoCertificate {
+        /// What kind of server.
+        server: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system refuses it.
+    #[error("cannot {action} {path}")]
+    Cannot {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl KeptFilesError {
+    /// The system refuses what was tried.
+    #[must_use]
+    pub fn cannot(action: &'static str, path: &Path, source: io::Error) -> KeptFilesError {
+        KeptFilesError::Cannot {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// True where this machine denies it, or another server is in the way; false where the wrong folder was given.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self,
+            KeptFilesError::InUse { .. } | KeptFilesError::Cannot { .. }
+        )
+    }
+}
+
+impl KeptFiles {
+    /// Makes the folder where there is none, and locks it. `server` is a kind of imtag's: `emulator`.
+    ///
+    /// # Errors
+    /// Where it is no folder, another server has it, or the system denies it.
+    pub fn open(path: &Path, server: &'static str) -> Result<KeptFiles, KeptFilesError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                KeptFilesError::NoFolder {
+                    path: path.to_owned(),
+                }
+            }
+            _ => KeptFilesError::cannot("make the folder", path, error),
+        })?;
+        let lock = File::open(path).map_err(|error| KeptFilesError::cannot("open", path, error))?;
+        let folder = KeptFiles {
+            path: path.to_owned(),
+            server,
+            _lock: lock,
+        };
+        folder.lock_by(&folder._lock)?;
+        Ok(folder)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a file of it is, or would be.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder is not this server's.
+    #[must_use]
+    pub fn foreign(&self) -> KeptFilesError {
+        KeptFilesError::Foreign {
+            server: self.server,
+            path: self.path.clone(),
+        }
+    }
+
+    /// Another server uses the folder.
+    #[must_use]
+    pub fn in_use(&self) -> KeptFilesError {
+        KeptFilesError::InUse {
+            server: self.server,
+            path: self.path.clone(),
+        }
+    }
+
+    /// Refuses a folder in which there are other files than these. What is left of one that was being written when a
+    /// server was killed is none of them.
+    ///
+    /// # Errors
+    /// Where it holds others, or the system denies to say.
+    pub fn refuse_others(&self, own: &[&str]) -> Result<(), KeptFilesError> {
+        let cannot = |error| KeptFilesError::cannot("read the folder", &self.path, error);
+        for entry in fs::read_dir(&self.path).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with(NEW) && !own.contains(&&*name) {
+                return Err(self.foreign());
+            }
+        }
+        Ok(())
+    }
+
+    /// Locks a file of the folder, too: network file systems may have locks of files alone.
+    ///
+    /// # Errors
+    /// Where another server has it.
+    pub fn lock_by(&self, file: &File) -> Result<(), KeptFilesError> {
+        if flock(file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(self.in_use());
+        }
+        Ok(())
+    }
+
+    /// The text of a file; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where it is a link or no file, or cannot be read.
+    pub fn text(&self, name: &str) -> Result<Option<String>, KeptFilesError> {
+        Ok(self.read(name)?.map(|(_, text)| text))
+    }
+
+    /// A file to be read and written; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where it is a link or no file, or cannot be opened.
+    pub fn own_file(&self, name: &str) -> Result<Option<File>, KeptFilesError> {
+        self.open_file(name, OpenOptions::new().read(true).write(true), "open")
+    }
+
+    /// Refuses what would lead out of the folder, in place of a file that others open.
+    ///
+    /// # Errors
+    /// Where a link or no file is there.
+    pub fn refuse_link(&self, name: &str) -> Result<(), KeptFilesError> {
+        if fs::symlink_metadata(self.file(name)).is_ok_and(|there| !is_own_file(&there)) {
+            return Err(self.no_file(name));
+        }
+        Ok(())
+    }
+
+    /// The secret of this name; made and kept where there is none yet. Its file is for its owner alone, also where
+    /// somebody has opened it since.
+    ///
+    /// # Errors
+    /// Where it cannot be made, read or written.
+    pub fn secret<E>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<String, E>,
+    ) -> Result<String, E>
+    where
+        E: From<KeptFilesError>,
+    {
+        if let Some((file, text)) = self.read(name)? {
+            let closed = close_to_others(&file);
+            closed.map_err(|error| {
+                KeptFilesError::cannot("close to others", &self.file(name), error)
+            })?;
+            return Ok(text.trim_end().to_owned());
+        }
+        let secret = make()?;
+        self.write_new(name, format!("{secret}\n").as_bytes())?;
+        Ok(secret)
+    }
+
+    /// The certificate of this server's authority that is in this file, if there is one. Nothing else is ever written
+    /// over.
+    ///
+    /// # Errors
+    /// Where another file is there, or it cannot be read.
+    pub fn certificate(&self, name: &str) -> Result<Option<String>, KeptFilesError> {
+        let of_authority =
+            |text: &str| is_ca_pem(&format!("imtag {}", self.server), text.as_bytes());
+        match self.text(name)? {
+            Some(text) if of_authority(&text) => Ok(Some(text)),
+            Some(text) if !text.is_empty() => Err(KeptFilesError::NoCertificate {
+                server: self.server,
+                path: self.file(name),
+            }),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps a certificate, for all to read, in place of the one that may be there.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_certificate(&self, name: &str, pem: &str) -> Result<(), KeptFilesError> {
+        let text = format!("{}\n", pem.trim_end());
+        let put = |file: NamedTempFile, path: &Path| file.persist(path);
+        self.write(name, text.as_bytes(), 0o644, put)
+    }
+
+    /// Writes a file that is not there yet, for its owner alone.
+    ///
+    /// # Errors
+    /// Where it is there, or cannot be written.
+    pub fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), KeptFilesError> {
+        let put = |file: NamedTempFile, path: &Path| file.persist_noclobber(path);
+        self.write(name, bytes, 0o600, put)
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        mode: u32,
+        put: impl Fn(NamedTempFile, &Path) -> Result<File, PersistError>,
+    ) -> Result<(), KeptFilesError> {
+        let path = self.file(name);
+        let write = || {
+            let mut file = tempfile::Builder::new()
+                .prefix(NEW)
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(&self.path)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            put(file, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| KeptFilesError::cannot("write", &path, error))
+    }
+
+    /// Opens a file, and never what it links to, or anything that could be waited for; `None` where there is none.
+    fn open_file(
+        &self,
+        name: &str,
+        options: &mut OpenOptions,
+        action: &'static str,
+    ) -> Result<Option<File>, KeptFilesError> {
+        let path = self.file(name);
+        match fs::symlink_metadata(&path) {
+            Ok(it) if !is_own_file(&it) => return Err(self.no_file(name)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            _ => {}
+        }
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).expect("they are low bits");
+        let opened = options.custom_flags(flags).open(&path);
+        let opened = opened.and_then(|file| Ok((is_own_file(&file.metadata()?), file)));
+        match opened.map_err(|error| KeptFilesError::cannot(action, &path, error))? {
+            (true, file) => Ok(Some(file)),
+            (false, _) => Err(self.no_file(name)),
+        }
+    }
+
+    /// A file and its text; `None` where there is none.
+    fn read(&self, name: &str) -> Result<Option<(File, String)>, KeptFilesError> {
+        let Some(mut file) = self.open_file(name, OpenOptions::new().read(true), "read")? else {
+            return Ok(None);
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text)
+            .map_err(|error| KeptFilesError::cannot("read", &self.file(name), error))?;
+        Ok(Some((file, text)))
+    }
+
+    fn no_file(&self, name: &str) -> KeptFilesError {
+        KeptFilesError::NoFile {
+            server: self.server,
+            path: self.file(name),
+        }
+    }
+}
+
+/// Random bytes of the system.
+///
+/// # Errors
+/// Where it gives none.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let provider = ring::default_provider();
+    provider.secure_random.fill(&mut bytes).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the system gives no random numbers",
+        )
+    })?;
+    Ok(bytes)
+}
+
+/// A new key: 64 random hexadecimal digits, which are as many bytes as SHA-256 uses.
+///
+/// # Errors
+/// Where the system gives no random numbers.
+pub fn random_key() -> io::Result<String> {
+    let bytes: [u8; 32] = random()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Neither a link nor a file with a second name, nor anything that could be waited for.
+fn is_own_file(it: &fs::Metadata) -> bool {
+    it.is_file() && it.nlink() == 1
+}
+
+/// For its owner alone, also where somebody has opened it to others since.
+fn close_to_others(file: &File) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn secret(folder: &KeptFiles, value: &str) -> Result<String, KeptFilesError> {
+        folder.secret("key", || Ok(value.to_owned()))
+    }
+
+    #[test]
+    fn a_secret_is_made_once_and_is_for_its_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("deep/data");
+        let folder = KeptFiles::open(&path, "daemon").unwrap();
+        assert_eq!(secret(&folder, "first").unwrap(), "first");
+        assert_eq!(secret(&folder, "second").unwrap(), "first");
+        let file = folder.file("key");
+        assert_eq!((mode(&path), mode(&file)), (0o700, 0o600));
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(secret(&folder, "third").unwrap(), "first");
+        assert_eq!(mode(&file), 0o600);
+        assert!(folder.write_new("key", b"fourth").is_err());
+    }
+
+    #[test]
+    fn a_folder_with_other_files_is_refused_and_left_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = KeptFiles::open(home.path(), "daemon").unwrap();
+        fs::write(home.path().join(".new-x"), "left by one that was killed").unwrap();
+        fs::write(home.path().join("key"), "k").unwrap();
+        folder.refuse_others(&["key"]).unwrap();
+        fs::write(home.path().join("thesis.txt"), "mine").unwrap();
+        let error = folder.refuse_others(&["key"]).unwrap_err();
+        assert!(matches!(error, KeptFilesError::Foreign { .. }), "{error}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 3);
+        let no_folder = home.path().join("thesis.txt");
+        let error = KeptFiles::open(&no_folder, "daemon").unwrap_err();
+        assert!(matches!(error, KeptFilesError::NoFolder { .. }), "{error}");
+    }
+
+    #[test]
+    fn one_server_at_a_time_has_a_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let first = KeptFiles::open(home.path(), "daemon").unwrap();
+        let error = KeptFiles::open(home.path(), "daemon").unwrap_err();
+        assert!(error.to_string().starts_with("another daemon uses"));
+        assert!(error.is_denied());
+        drop(first);
+        KeptFiles::open(home.path(), "daemon").unwrap();
+    }
+
+    #[test]
+    fn no_link_and_no_second_name_is_followed_out_of_the_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = KeptFiles::open(&home.path().join("data"), "daemon").unwrap();
+        let (mine, key) = (home.path().join("mine"), folder.file("key"));
+        fs::write(&mine, "my own key").unwrap();
+        fs::set_permissions(&mine, Permissions::from_mode(0o644)).unwrap();
+        let refused = |make: &dyn Fn()| {
+            make();
+            for error in [
+                secret(&folder, "k").unwrap_err(),
+                folder.text("key").unwrap_err(),
+                folder.own_file("key").unwrap_err(),
+                folder.refuse_link("key").unwrap_err(),
+            ] {
+                assert!(matches!(error, KeptFilesError::NoFile { .. }), "{error}");
+            }
+            fs::remove_file(&key).unwrap();
+        };
+        refused(&|| symlink(&mine, &key).unwrap());
+        refused(&|| symlink("nowhere", &key).unwrap());
+        refused(&|| fs::hard_link(&mine, &key).unwrap());
+        assert_eq!(mode(&mine), 0o644);
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
+    }
+
+    #[test]
+    fn no_key_is_made_twice() {
+        let (one, other) = (random_key().unwrap(), random_key().unwrap());
+        assert!(one != other && one.len() == 64);
+    }
+}
