@@ -152,8 +152,9 @@ typedef struct im_log_record im_log_record;
 typedef struct im_result im_result;
 
 /*
- Figures, as they were when they were asked for. Made by im_client_stats, im_bulk_stats or im_batcher_stats; freed
- by im_stats_free; read by any thread, also when what they are of is freed. Every function that reads them takes NULL.
+ Figures, as they were when they were asked for. Made by im_client_stats, im_bulk_stats, im_batcher_stats or, of
+ several, im_stats_join; freed by im_stats_free; read by any thread, also when what they are of is freed. Every
+ function that reads them takes NULL.
 
  A figure has a name, labels that tell it from others of its name, and a number; a list of them says all. Names and
  labels stay, and new figures may come with any version.
@@ -1676,7 +1677,8 @@ const char *im_stats_name(const im_stats *stats,
 
 /*
  The labels of a figure, as Prometheus has them: "operation=\"add\",outcome=\"done\"". Names and values are of small
- letters and _, so splitting at commas reads them. "" if it has none, and for an index out of range.
+ letters and _, so splitting at commas reads them; only a value that im_stats_join was given is any text, with a backslash
+ before a quotation mark and a backslash, and \n for the end of a line. "" if it has none, and for an index out of range.
  */
 const char *im_stats_labels(const im_stats *stats,
                             size_t index);
@@ -1709,6 +1711,29 @@ double im_stats_get(const im_stats *stats,
  All figures as text, in the form that Prometheus reads from a page. It belongs to the stats.
  */
 const char *im_stats_text(const im_stats *stats);
+
+/*
+ Makes figures of those of several clients, batchers or bulk runs of the process: each gets a label that says whose it is,
+ so that one page for Prometheus has them all. What they are made of stays as it is.
+
+     const im_stats *each[] = {china, singapore};
+     im_str names[] = {IM_STR("china"), IM_STR("singapore")};
+     im_stats_join(IM_STR("client"), names, each, 2, &all, NULL);
+     im_stats_text(all); // imtag_calls_total{client="china",operation="add",outcome="done"} 5 ...
+
+ label   borrowed: the label's name, of small letters and _; not operation or outcome
+ values  borrowed: what it says of each, any text
+ each    borrowed: the figures, none of them NULL
+ count   how many
+ joined  not NULL. NULL on entry; set on IM_OK. Free: im_stats_free
+ error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ */
+im_status im_stats_join(im_str label,
+                        const im_str *values,
+                        const im_stats *const *each,
+                        size_t count,
+                        im_stats **joined,
+                        im_error **error);
 
 /*
  Frees figures; NULL does nothing.

@@ -302,6 +302,8 @@ FUNCTION(bool, im_stats_is_counter, (const im_stats *, size_t));
 FUNCTION(double, im_stats_value, (const im_stats *, size_t));
 FUNCTION(double, im_stats_get, (const im_stats *, im_str, im_str));
 FUNCTION(const char *, im_stats_text, (const im_stats *));
+FUNCTION(im_status, im_stats_join,
+         (im_str, const im_str *, const im_stats *const *, size_t, im_stats **, im_error **));
 FUNCTION(void, im_stats_free, (im_stats *));
 
 FUNCTION(im_status, im_log_new, (im_log_level, size_t, im_log **, im_error **));

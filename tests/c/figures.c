@@ -94,10 +94,38 @@ static void a_batcher_and_a_bulk_run(void) {
     im_stats_free(stats);
 }
 
+static void figures_of_many_are_told_apart_by_a_label(void) {
+    im_stats *stats = of_client(), *joined = (im_stats *)&joined;
+    const im_stats *each[] = {stats, stats};
+    const im_str names[] = {IM_STR_INIT("one"), IM_STR_INIT("the \"other\", a\\b\n")};
+    EXPECT_OK(im_stats_join(IM_STR("client"), names, each, 2, &joined, &error), &error);
+    CHECK(im_stats_count(joined) == 2 * im_stats_count(stats));
+    double calls = get(stats, "imtag_calls_total", "");
+    CHECK(calls > 0 && get(joined, "imtag_calls_total", "") == 2 * calls);
+    CHECK(get(joined, "imtag_in_outage", "client=\"one\"") == 0);
+    CHECK(get(joined, "imtag_in_outage", "client=\"the \\\"other\\\", a\\\\b\\n\"") == 0);
+    CHECK(strstr(im_stats_text(joined), "# TYPE imtag_in_outage gauge\n"
+                                        "imtag_in_outage{client=\"one\"} 0\n"
+                                        "imtag_in_outage{client=\"the \\\"other\\\", a\\\\b\\n\"} 0\n") != NULL);
+    im_stats *again;
+    const im_stats *both[] = {joined};
+    EXPECT_MISUSE(im_stats_join(IM_STR("client"), names, both, 1, &again, &error), &error,
+                  "label: the figures have a label \"client\" already");
+    EXPECT_MISUSE(im_stats_join(IM_STR("operation"), names, each, 2, &again, &error), &error,
+                  "label: the figures have a label \"operation\" already");
+    EXPECT_MISUSE(im_stats_join(IM_STR("Client 1"), names, each, 2, &again, &error), &error,
+                  "label: not a name of small letters and _");
+    im_stats_free(stats); /* what was made of them stays */
+    CHECK_TEXT(im_stats_name(joined, 0), "imtag_attempts_sent_total");
+    CHECK_TEXT(im_stats_labels(joined, 0), "client=\"one\",operation=\"add\"");
+    im_stats_free(joined);
+}
+
 int main(void) {
     service_begin("figures", 60);
     calls_count_by_operation_and_outcome();
     each_figure_has_a_name_labels_a_help_and_a_number();
     a_batcher_and_a_bulk_run();
+    figures_of_many_are_told_apart_by_a_label();
     return service_end();
 }

@@ -433,6 +433,30 @@ ROW(log_leave_out_thread) {
     im_log_leave_out_thread(false);
 }
 
+ROW(stats_join) {
+    im_stats *stats, *joined = (im_stats *)&joined;
+    const im_str label = IM_STR_INIT("client"), values[2] = {IM_STR_INIT("a"), IM_STR_INIT("b")};
+    EXPECT_OK(im_client_stats(client, &stats, &error), &error);
+    const im_stats *each[2] = {stats, NULL};
+    EXPECT_MISUSE(im_stats_join(label, values, each, 2, &joined, &error), &error, "each[1] is NULL");
+    CHECK(joined == NULL);
+    EXPECT_MISUSE(im_stats_join(label, values, each, 1, NULL, &error), &error, "joined is NULL");
+    EXPECT_MISUSE(im_stats_join(label, NULL, each, 1, &joined, &error), &error,
+                  "values: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_stats_join(label, values, NULL, 1, &joined, &error), &error,
+                  "each: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_stats_join((im_str){NULL, 1}, values, each, 1, &joined, &error), &error,
+                  "label: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_stats_join(NONE, values, each, 1, &joined, &error), &error,
+                  "label: not a name of small letters and _");
+    EXPECT_OK(im_stats_join(label, NULL, NULL, 0, &joined, &error), &error);
+    CHECK(im_stats_count(joined) == 0);
+    im_stats_free(joined);
+    CHECK(im_stats_join(label, values, each, 1, &joined, NULL) == IM_OK && joined != NULL);
+    im_stats_free(joined);
+    im_stats_free(stats);
+}
+
 ROW(log_new) {
     im_log *log = (im_log *)&log;
     EXPECT_MISUSE(im_log_new(IM_LOG_WARN, 1, NULL, &error), &error, "log is NULL");

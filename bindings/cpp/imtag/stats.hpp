@@ -7,6 +7,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace imtag {
 
@@ -15,7 +18,8 @@ struct figure {
     /// As Prometheus has it: imtag_calls_total.
     std::string_view name;
     /// What tells it from others of its name, as Prometheus has it: operation="add",outcome="done". Names and values are
-    /// of small letters and _, so splitting at commas reads them. Empty if there is nothing to tell.
+    /// of small letters and _, so splitting at commas reads them; only a value that `join_stats` was given is any text.
+    /// Empty if there is nothing to tell.
     std::string_view labels;
     /// What it counts, in a sentence.
     std::string_view help;
@@ -83,6 +87,20 @@ public:
 private:
     std::shared_ptr<im_stats> stats_;
 };
+
+/// The figures of several clients, batchers or bulk runs of the process, each with a label that says whose it is, so that
+/// one page for Prometheus has them all: join_stats("client", {{"china", china.stats()}, {"singapore", singapore.stats()}}).
+/// The label's name is of small letters and _, and not operation or outcome; what it says is any text. Throws
+/// imtag::error for another name, and for figures that are none.
+inline stats join_stats(str label, const std::vector<std::pair<std::string, stats>>& each) {
+    std::vector<im_str> values;
+    std::vector<const im_stats*> handles;
+    for (const auto& [value, its] : each) {
+        values.push_back(str(value));
+        handles.push_back(its.handle());
+    }
+    return stats(detail::made_by<im_stats>(im_stats_join, label, values.data(), handles.data(), each.size()));
+}
 
 namespace detail {
 

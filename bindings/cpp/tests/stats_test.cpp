@@ -46,6 +46,22 @@ TEST(stats, of_a_client_have_names_labels_and_numbers) {
     EXPECT_NE(stats.text().find("# TYPE imtag_in_outage gauge\nimtag_in_outage 0\n"), std::string_view::npos);
 }
 
+TEST(stats, of_several_clients_are_told_apart_by_a_label) {
+    const imtag::client one = fresh().client();
+    one.add_tag({{"alice", {"a"}}});
+    const imtag::stats joined = imtag::join_stats("client", {{"one", one.stats()}, {"the \"other\"", one.stats()}});
+    EXPECT_EQ(joined.size(), 2 * one.stats().size());
+    EXPECT_EQ(joined.value("imtag_calls_total", R"(client="one",operation="add",outcome="done")"), 1);
+    EXPECT_EQ(joined.value("imtag_calls_total"), 2);
+    EXPECT_NE(joined.text().find("# TYPE imtag_in_outage gauge\n"
+                                 "imtag_in_outage{client=\"one\"} 0\n"
+                                 "imtag_in_outage{client=\"the \\\"other\\\"\"} 0\n"),
+              std::string_view::npos);
+    EXPECT_TRUE(imtag::join_stats("client", {}).empty());
+    EXPECT_THROW(imtag::join_stats("operation", {{"one", one.stats()}}), imtag::misuse);
+    EXPECT_THROW(imtag::join_stats("client", {{"none", imtag::stats()}}), imtag::misuse);
+}
+
 TEST(stats, stay_when_the_client_counts_on_or_is_closed) {
     imtag::client client = fresh().client();
     imtag::stats before = client.stats();

@@ -54,10 +54,13 @@ def test_the_readmes_log_shows_what_the_page_says(emulator: Emulator, tmp_path: 
 
 def test_prometheus_shows_the_figures(emulator: Emulator, tmp_path: Path) -> None:
     after = (
-        "client.add_tag({'u': ['a']})\nimport prometheus_client\nprint(prometheus_client.generate_latest().decode())\n"
+        "client.add_tag({'u': ['a']})\nclients['other'] = client\nimport prometheus_client\nprint(prometheus_client.generate_latest().decode())\n"
     )
     page = run_example(emulator, tmp_path, "CounterMetricFamily", BEFORE, after).stdout.splitlines()
-    assert 'imtag_calls_total{operation="add",outcome="done"} 1.0' in page
+    for client in ("main", "other"):
+        assert f'imtag_calls_total{{client="{client}",operation="add",outcome="done"}} 1.0' in page
+    samples = [line.rsplit(" ", 1)[0] for line in page if line.startswith("imtag_")]
+    assert len(samples) == len(set(samples)) > 0
     assert page.count("# TYPE imtag_calls_total counter") == 1
     assert "# TYPE imtag_in_outage gauge" in page
 

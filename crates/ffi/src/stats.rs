@@ -5,11 +5,15 @@ use std::sync::OnceLock;
 
 use imtag_transport::{Figure, Stats};
 
-use crate::handle::{free, read};
+use crate::boundary::status;
+use crate::error::im_error;
+use crate::handle::{Misuse, Out, borrow, free, read, slice};
+use crate::status::im_status;
 use crate::str::{c_string, im_str};
 
-/// Figures, as they were when they were asked for. Made by `im_client_stats`, `im_bulk_stats` or `im_batcher_stats`; freed
-/// by `im_stats_free`; read by any thread, also when what they are of is freed. Every function that reads them takes NULL.
+/// Figures, as they were when they were asked for. Made by `im_client_stats`, `im_bulk_stats`, `im_batcher_stats` or, of
+/// several, `im_stats_join`; freed by `im_stats_free`; read by any thread, also when what they are of is freed. Every
+/// function that reads them takes NULL.
 ///
 /// A figure has a name, labels that tell it from others of its name, and a number; a list of them says all. Names and
 /// labels stay, and new figures may come with any version.
@@ -63,7 +67,8 @@ pub unsafe extern "C" fn im_stats_name(stats: *const im_stats, index: usize) -> 
 }
 
 /// The labels of a figure, as Prometheus has them: "operation=\"add\",outcome=\"done\"". Names and values are of small
-/// letters and _, so splitting at commas reads them. "" if it has none, and for an index out of range.
+/// letters and _, so splitting at commas reads them; only a value that im_stats_join was given is any text, with a backslash
+/// before a quotation mark and a backslash, and \n for the end of a line. "" if it has none, and for an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_stats_labels(stats: *const im_stats, index: usize) -> *const c_char {
     read!(
@@ -112,6 +117,65 @@ pub unsafe extern "C" fn im_stats_text(stats: *const im_stats) -> *const c_char 
             c_string(Stats::text(&figures))
         };
         stats.text.get_or_init(text).as_ptr()
+    })
+}
+
+/// Makes figures of those of several clients, batchers or bulk runs of the process: each gets a label that says whose it is,
+/// so that one page for Prometheus has them all. What they are made of stays as it is.
+///
+///     const im_stats *each[] = {china, singapore};
+///     im_str names[] = {IM_STR("china"), IM_STR("singapore")};
+///     im_stats_join(IM_STR("client"), names, each, 2, &all, NULL);
+///     im_stats_text(all); // imtag_calls_total{client="china",operation="add",outcome="done"} 5 ...
+///
+/// label   borrowed: the label's name, of small letters and _; not operation or outcome
+/// values  borrowed: what it says of each, any text
+/// each    borrowed: the figures, none of them NULL
+/// count   how many
+/// joined  not NULL. NULL on entry; set on IM_OK. Free: im_stats_free
+/// error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_stats_join(
+    label: im_str,
+    values: *const im_str,
+    each: *const *const im_stats,
+    count: usize,
+    joined: *mut *mut im_stats,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, || {
+        // SAFETY: NULL or writable until the function returns, as it documents.
+        let joined = unsafe { Out::cleared(joined) }.needed("joined")?;
+        // SAFETY: readable until the function returns, as it documents.
+        let (label, values, each) = unsafe {
+            (
+                label.setting("label")?,
+                slice(values, count, &"values")?,
+                slice(each, count, &"each")?,
+            )
+        };
+        let is_name = |label: &str| label.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if label.is_empty() || !is_name(label) {
+            return Err(Misuse::new("label: not a name of small letters and _").into());
+        }
+        let mut figures = Vec::new();
+        for (at, (value, its)) in values.iter().zip(each).enumerate() {
+            // SAFETY: readable until the function returns, as it documents.
+            let value = unsafe { value.setting(&format!("values[{at}]")) }?;
+            // SAFETY: NULL, or made by this library and not freed before the function returns, as it documents.
+            let its = unsafe { borrow(*its, &format!("each[{at}]")) }?;
+            for Shown { figure, .. } in &its.figures {
+                if figure.labels.iter().any(|(name, _)| name == label) {
+                    let taken = format!("label: the figures have a label {label:?} already");
+                    return Err(Misuse::new(taken).into());
+                }
+                let labelled = figure.clone().labelled(label.to_owned(), value.to_owned());
+                figures.push(labelled);
+            }
+        }
+        figures.sort_by(|one, other| one.name.cmp(&other.name));
+        joined.give(|| im_stats::new(figures));
+        Ok(())
     })
 }
 

@@ -1,6 +1,7 @@
 //! The figures of a client: counted always, where things are decided, and read as a snapshot. To count is to add to a number
 //! that all threads share: no lock, no clock.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -89,9 +90,8 @@ impl Stats {
     pub fn figures(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
         for operation in Operation::ALL {
-            for mut figure in self.operation(operation).figures() {
-                figure.labels.insert(0, ("operation", operation.name()));
-                figures.push(figure);
+            for figure in self.operation(operation).figures() {
+                figures.push(figure.labelled("operation", operation.name()));
             }
         }
         figures.extend([
@@ -130,12 +130,15 @@ impl Stats {
         figures
     }
 
-    /// Figures as text, in the form that Prometheus reads.
+    /// Figures as text, in the form that Prometheus reads: by their names, each with its help once. Those of many clients
+    /// go in one text where a label tells them apart ([`Figure::labelled`]).
     #[must_use]
     pub fn text(figures: &[Figure]) -> String {
+        let mut by_name: Vec<&Figure> = figures.iter().collect();
+        by_name.sort_by(|one, other| one.name.cmp(&other.name));
         let mut text = String::new();
         let mut before = "";
-        for figure in figures {
+        for figure in by_name {
             let Figure {
                 name, help, value, ..
             } = figure;
@@ -171,9 +174,9 @@ impl OperationStats {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let ended = self.ended.iter().map(|(outcome, calls)| Figure {
-            labels: vec![("outcome", outcome)],
-            ..counter("imtag_calls_total", "Calls that have ended.", *calls)
+        let ended = self.ended.iter().map(|(outcome, calls)| {
+            counter("imtag_calls_total", "Calls that have ended.", *calls)
+                .labelled("outcome", *outcome)
         });
         let mut figures: Vec<Figure> = ended.collect();
         figures.extend([
@@ -230,21 +233,48 @@ pub struct Figure {
     pub help: &'static str,
     /// It only grows; else it is a gauge.
     pub is_counter: bool,
-    /// What tells it from others of its name: names and values of small letters and `_`.
-    pub labels: Vec<(&'static str, &'static str)>,
+    /// What tells it from others of its name: names and values of small letters and `_`, and what
+    /// [`labelled`](Figure::labelled) added.
+    pub labels: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The number.
     pub value: f64,
 }
 
 impl Figure {
-    /// The labels as Prometheus has them: `operation="add",outcome="done"`; empty if it has none.
+    /// The same with a label before the others, such as which client of the process it is of. The name is of small letters
+    /// and `_`, and no label of the figure has it; the value is any text.
+    ///
+    /// ```
+    /// # fn print(china: &imtag_transport::Client, singapore: &imtag_transport::Client) {
+    /// use imtag_transport::Stats;
+    ///
+    /// let clients = [("china", china), ("singapore", singapore)];
+    /// let figures = clients.into_iter().flat_map(|(name, client)| {
+    ///     let figures = client.stats().figures().into_iter();
+    ///     figures.map(move |figure| figure.labelled("client", name))
+    /// });
+    /// print!("{}", Stats::text(&figures.collect::<Vec<_>>()));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn labelled(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Figure {
+        self.labels.insert(0, (name.into(), value.into()));
+        self
+    }
+
+    /// The labels as Prometheus has them: `operation="add",outcome="done"`; empty if it has none. Within a value a quotation
+    /// mark, a backslash and the end of a line have a backslash before them.
     #[must_use]
     pub fn labels(&self) -> String {
-        let labels = self.labels.iter();
-        let labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}=\"{value}\""))
-            .collect();
-        labels.join(",")
+        let labels = self.labels.iter().map(|(name, value)| {
+            let value = value.replace('\\', r"\\").replace('"', "\\\"");
+            format!("{name}=\"{}\"", value.replace('\n', r"\n"))
+        });
+        labels.collect::<Vec<_>>().join(",")
     }
 }
 

@@ -227,6 +227,35 @@ fn a_bulk_run_counts_the_requests_that_it_splits() {
 }
 
 #[test]
+fn the_text_of_many_clients_has_each_help_once_and_their_labels() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    client.add_tag(&add()).unwrap();
+    let of = |name: &'static str| {
+        let figures = client.stats().figures().into_iter();
+        figures.map(move |figure| figure.labelled("client", name))
+    };
+    let figures: Vec<Figure> = of("china").chain(of("a \"b\"\\\n")).collect();
+    let text = Stats::text(&figures);
+    let in_outage = "# HELP imtag_in_outage 1 while the service is unavailable.\n\
+         # TYPE imtag_in_outage gauge\n\
+         imtag_in_outage{client=\"china\"} 0\n\
+         imtag_in_outage{client=\"a \\\"b\\\"\\\\\\n\"} 0\n";
+    assert!(text.contains(in_outage), "{text}");
+    let done = r#"imtag_calls_total{client="china",operation="add",outcome="done"} 1"#;
+    assert!(text.lines().any(|line| line == done), "{text}");
+    let mut helps: Vec<_> = text.lines().filter(|it| it.starts_with('#')).collect();
+    let (all, samples) = (helps.len(), text.lines().filter(|it| !it.starts_with('#')));
+    helps.sort_unstable();
+    helps.dedup();
+    assert_eq!(helps.len(), all);
+    let mut names: Vec<_> = samples.map(|it| it.rsplit_once(' ').unwrap().0).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), figures.len(), "no sample stands twice");
+}
+
+#[test]
 fn figures_have_the_names_and_labels_of_prometheus() {
     let emulator = emulator();
     let client = client(&emulator);

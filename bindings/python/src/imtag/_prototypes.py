@@ -164,6 +164,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_stats_value": (c_double, (_HANDLE, c_size_t)),
     "im_stats_get": (c_double, (_HANDLE, Str, Str)),
     "im_stats_text": (c_char_p, (_HANDLE,)),
+    "im_stats_join": (_STATUS, (Str, _HANDLE, _HANDLE, c_size_t, _OUT, _OUT)),
     "im_stats_free": (None, (_HANDLE,)),
     "im_log_new": (_STATUS, (c_int32, c_size_t, _OUT, _OUT)),
     "im_log_next": (_STATUS, (_HANDLE, c_uint64, _OUT, _OUT)),
