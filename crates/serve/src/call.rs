@@ -1,10 +1,9 @@
 //! One call, from its body to its answer: each of its users becomes a change or a get of the batcher.
 
-use std::time::Duration;
-
 use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
 use imtag_transport::{Batcher, ChangeError, Client};
 use imtag_wire::{Job, Refusal, Route, User, read};
+use tokio::sync::RwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -26,14 +25,20 @@ impl Sender {
         &self.client.rules().limits
     }
 
-    /// Does what the body of a call asks for.
-    pub(crate) async fn call(&self, route: Route, body: &[u8], timeout: Duration) -> Reply {
+    /// Does what the body of a call asks for. Once it is handed over, this may be replaced.
+    pub(crate) async fn call(
+        &self,
+        route: Route,
+        body: &[u8],
+        deadline: Instant,
+        handing_over: RwLockReadGuard<'_, ()>,
+    ) -> Reply {
         let not_done = not_done(route.operation);
         let job = match self.job(route, body) {
             Ok(job) => job,
             Err(refusal) => return Reply::refused(refusal, not_done),
         };
-        let fates = self.fates(route, &job, timeout).await;
+        let fates = self.fates(route, &job, deadline, handing_over).await;
         let accounts = job.users.iter().map(|user| user.account.to_string());
         reply(route, accounts.zip(fates).collect())
     }
@@ -50,20 +55,30 @@ impl Sender {
     }
 
     /// What becomes of each user, in their order.
-    async fn fates(&self, route: Route, job: &Job<'_>, timeout: Duration) -> Vec<Fate> {
-        let deadline = Instant::now() + timeout;
+    async fn fates(
+        &self,
+        route: Route,
+        job: &Job<'_>,
+        deadline: Instant,
+        handing_over: RwLockReadGuard<'_, ()>,
+    ) -> Vec<Fate> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
         let good = || job.users.iter().filter(|user| user.mistake.is_none());
         let outcomes: Vec<Result<Option<Vec<String>>, ChangeError>> = if route.operation
             == Operation::Get
         {
             let gets = good().map(|user| self.batcher.get_tag_async_within(&user.account, timeout));
-            UnderWay::new(gets).outcomes(deadline).await
+            let gets = UnderWay::new(gets);
+            drop(handing_over);
+            gets.outcomes(deadline).await
         } else {
             let changes = good().map(|user| {
                 let change = change(route.operation, job, user);
                 self.batcher.call_async_within(change, timeout)
             });
-            let outcomes = UnderWay::new(changes).outcomes(deadline).await;
+            let changes = UnderWay::new(changes);
+            drop(handing_over);
+            let outcomes = changes.outcomes(deadline).await;
             outcomes.into_iter().map(|it| it.map(|()| None)).collect()
         };
         let in_outage = outcomes.iter().any(Result::is_err) && self.client.stats().in_outage;

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::counts::Counts;
 use crate::handler::handle;
-use crate::shared::{CALL_TIMEOUT, Shared, State, sender};
+use crate::shared::{Shared, State, Times, sender};
 
 /// The daemon. Its clones are the same one.
 #[derive(Clone)]
@@ -46,12 +46,20 @@ impl Daemon {
     /// A daemon that sends by this client.
     #[must_use]
     pub fn new(client: Client, settings: Settings) -> Daemon {
+        Daemon::with_times(client, settings, Times::default())
+    }
+
+    /// A daemon whose calls may take other times.
+    #[must_use]
+    pub fn with_times(client: Client, settings: Settings, times: Times) -> Daemon {
         let app = client.sdkappid();
         let since = std::time::SystemTime::UNIX_EPOCH
             .elapsed()
             .unwrap_or_default();
         let shared = Shared {
-            sender: RwLock::new(Arc::new(sender(client, false))),
+            sender: RwLock::new(Arc::new(sender(client, times, false))),
+            handing_over: tokio::sync::RwLock::default(),
+            times,
             access: RwLock::new(Arc::new(settings.access)),
             app,
             names: settings.names,
@@ -80,15 +88,22 @@ impl Daemon {
     }
 
     /// Sends by another client of the same app, and lets in by other secrets. Calls under way are answered as before: it
-    /// waits for them. An account's change waits for an earlier one that may arrive late.
+    /// waits for them, and so do those that come meanwhile, as the changes of an account keep their order.
+    ///
+    /// # Panics
+    /// Within a runtime.
     pub fn reload(&self, client: Client, access: Access) {
         *self.shared.access.write() = Arc::new(access);
-        let new = Arc::new(sender(client, true));
-        let before = std::mem::replace(&mut *self.shared.sender.write(), new);
+        let _handing_over = self.shared.handing_over.blocking_write();
+        let before = self.shared.sender();
         // each call ends within that time
-        let _ = before
-            .batcher
-            .close(&CallOptions::new().timeout(CALL_TIMEOUT));
+        let time = CallOptions::new().timeout(self.shared.times.call);
+        let _ = before.batcher.close(&time);
+        // what has no answer may still arrive
+        let stats = before.client.stats();
+        let unanswered = stats.in_outage || stats.operations.iter().any(|it| it.in_flight > 0);
+        let after = sender(client, self.shared.times, unanswered);
+        *self.shared.sender.write() = Arc::new(after);
     }
 
     /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.

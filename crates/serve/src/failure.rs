@@ -61,6 +61,26 @@ impl Failure {
         }
     }
 
+    /// The daemon does not take calls yet.
+    pub(crate) fn starting(not_done: Effect) -> Failure {
+        Failure {
+            reason: "the daemon starts, and takes no calls yet".to_owned(),
+            ..Failure::closing(not_done)
+        }
+    }
+
+    /// The daemon's settings were read anew until the time of the call was up.
+    pub(crate) fn reloading(not_done: Effect) -> Failure {
+        Failure {
+            kind: Kind::Busy,
+            code: TOO_FREQUENT,
+            reason: "the daemon was reading its settings anew until the time was up".to_owned(),
+            effect: not_done,
+            remedy: Code(TOO_FREQUENT).remedy(),
+            is_of_all: true,
+        }
+    }
+
     /// Why a change or a get failed. `in_outage`: the service is away, as far as is known.
     pub(crate) fn new(error: &ChangeError, in_outage: bool) -> Failure {
         let refused = error.code();

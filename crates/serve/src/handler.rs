@@ -20,10 +20,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use imtag_core::Effect;
 use imtag_local_server::{BodyError, Caller, RequestBody, check_host, read_whole};
 use imtag_wire::{Answer, Query, Refusal, Route, check_plain, is_encoding, no_route};
+use tokio::time::{Instant, timeout_at};
 
 use crate::access::{CallerName, foreign};
 use crate::reply::Reply;
-use crate::shared::{CALL_TIMEOUT, Shared, State};
+use crate::shared::{Shared, State};
 
 /// A caller's own limit, in seconds: `Imtag-Timeout: 2.5`. It shortens the daemon's.
 const TIMEOUT: &str = "imtag-timeout";
@@ -94,7 +95,6 @@ fn readiness(daemon: &Shared) -> (StatusCode, String) {
 }
 
 async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -> Response<Body> {
-    let in_flight = daemon.counts.begin();
     let (parts, body) = request.into_parts();
     let route = Route::from_path(parts.uri.path()).filter(|_| parts.method == Method::POST);
     let Some(route) = route else {
@@ -115,6 +115,7 @@ async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -
         Ok(name) => name,
         Err(refusal) => return daemon.refusal(&refusal),
     };
+    let in_flight = daemon.counts.begin();
     let reply = tokio::select! {
         reply = answer(daemon, route, &parts.headers, body) => reply,
         // where requests came in a row: what was not sent is taken back, and nobody reads the answer
@@ -127,19 +128,12 @@ async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -
 
 async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: RequestBody) -> Reply {
     let not_done = Effect::NotApplied.for_operation(route.operation);
-    if daemon.state() != State::Ready {
-        return Reply::closing(not_done);
+    match daemon.state() {
+        State::Starting => return Reply::starting(not_done),
+        State::Ready => {}
+        State::Draining => return Reply::closing(not_done),
     }
-    let sender = daemon.sender();
-    if route.generation != sender.generation() {
-        let text = format!(
-            "the daemon is set to {} and takes {}: change its generation, or the path",
-            sender.generation(),
-            Route::new(route.operation, sender.generation()).path()
-        );
-        return Reply::refused(Refusal::new(60009, text), not_done);
-    }
-    let timeout = match timeout(headers) {
+    let timeout = match timeout(headers, daemon.times.call) {
         Ok(timeout) => timeout,
         Err(refusal) => {
             return Reply::refused(refusal, not_done).with_status(StatusCode::BAD_REQUEST);
@@ -162,13 +156,26 @@ async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: Reques
     if let Err(refusal) = check_plain(is_encoded, &body) {
         return Reply::refused(refusal, not_done);
     }
-    sender.call(route, &body, timeout).await
+    let deadline = Instant::now() + timeout;
+    let Ok(handing_over) = timeout_at(deadline, daemon.handing_over.read()).await else {
+        return Reply::reloading(not_done);
+    };
+    let sender = daemon.sender();
+    if route.generation != sender.generation() {
+        let text = format!(
+            "the daemon is set to {} and takes {}: change its generation, or the path",
+            sender.generation(),
+            Route::new(route.operation, sender.generation()).path()
+        );
+        return Reply::refused(Refusal::new(60009, text), not_done);
+    }
+    sender.call(route, &body, deadline, handing_over).await
 }
 
-/// How long the call may take.
-fn timeout(headers: &HeaderMap) -> Result<Duration, Refusal> {
+/// How long the call may take, which is at most so long.
+fn timeout(headers: &HeaderMap, most: Duration) -> Result<Duration, Refusal> {
     let Some(given) = headers.get(TIMEOUT) else {
-        return Ok(CALL_TIMEOUT);
+        return Ok(most);
     };
     let seconds = given
         .to_str()
@@ -176,7 +183,7 @@ fn timeout(headers: &HeaderMap) -> Result<Duration, Refusal> {
         .and_then(|text| text.trim().parse().ok());
     let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match time {
-        Some(time) if !time.is_zero() => Ok(time.min(CALL_TIMEOUT)),
+        Some(time) if !time.is_zero() => Ok(time.min(most)),
         _ => Err(Refusal::new(
             70402,
             "Imtag-Timeout is no number of seconds above 0, such as 2.5",

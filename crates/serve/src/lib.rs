@@ -13,3 +13,4 @@ mod under_way;
 pub use access::Access;
 pub use daemon::{Daemon, Settings};
 pub use imtag_local_server::{Authority, Limits, Listener, Names, UnixAccess};
+pub use shared::Times;

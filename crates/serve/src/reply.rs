@@ -36,14 +36,25 @@ impl Reply {
         Reply::fail(StatusCode::OK, failure.reason.clone(), &failure)
     }
 
+    /// A call that comes before the daemon takes any.
+    pub(crate) fn starting(not_done: Effect) -> Reply {
+        Reply::unavailable(&Failure::starting(not_done))
+    }
+
     /// A call that comes when the daemon is about to end.
     pub(crate) fn closing(not_done: Effect) -> Reply {
-        let failure = Failure::closing(not_done);
-        Reply::fail(
-            StatusCode::SERVICE_UNAVAILABLE,
-            failure.sentence(),
-            &failure,
-        )
+        Reply::unavailable(&Failure::closing(not_done))
+    }
+
+    fn unavailable(failure: &Failure) -> Reply {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Reply::fail(status, failure.sentence(), failure)
+    }
+
+    /// A call whose time was up while the daemon read its settings anew.
+    pub(crate) fn reloading(not_done: Effect) -> Reply {
+        let failure = Failure::reloading(not_done);
+        Reply::fail(StatusCode::OK, failure.sentence(), &failure)
     }
 
     /// With another status.
@@ -75,7 +86,9 @@ pub(crate) fn reply(route: Route, users: Vec<(String, Fate)>) -> Reply {
         }
     }
     let mut reply = outcome(route, count, &failures);
-    reply.answer.user_tags = is_get.then_some(read);
+    // a failure has tags only if some were read
+    let has_tags = is_get && (reply.answer.error_code == 0 || !read.is_empty());
+    reply.answer.user_tags = has_tags.then_some(read);
     reply.answer.error_list = failures.into_iter().map(failed).collect();
     reply
 }

@@ -14,13 +14,34 @@ use crate::access::Access;
 use crate::call::Sender;
 use crate::counts::Counts;
 
-/// Of a call: the SDKs in the field give up after 10 seconds.
-pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(8);
-/// Of an attempt, so that a call has time for two.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long what a daemon does may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// A call; default: 8 s, as the SDKs in the field give up after 10.
+    pub call: Duration,
+    /// An attempt; default: 4 s, so that a call has time for two.
+    pub attempt: Duration,
+    /// How long after it was abandoned an attempt may still arrive; default: 10 s. An account's next change of another kind
+    /// waits until then.
+    pub late_window: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times {
+            call: Duration::from_secs(8),
+            attempt: Duration::from_secs(4),
+            late_window: Duration::from_secs(10),
+        }
+    }
+}
 
 pub(crate) struct Shared {
     pub(crate) sender: RwLock<Arc<Sender>>,
+    /// Held for reading while a call is handed over, and for writing while what sends is replaced: the changes of an account
+    /// keep their order, and no call is handed to what is closed.
+    pub(crate) handing_over: tokio::sync::RwLock<()>,
+    pub(crate) times: Times,
     pub(crate) access: RwLock<Arc<Access>>,
     pub(crate) app: SdkAppId,
     pub(crate) names: Names,
@@ -40,11 +61,12 @@ pub(crate) enum State {
 }
 
 /// What sends by a client.
-pub(crate) fn sender(client: Client, after_crash: bool) -> Sender {
+pub(crate) fn sender(client: Client, times: Times, after_crash: bool) -> Sender {
     let batcher = client
         .batcher()
-        .timeout(CALL_TIMEOUT)
-        .attempt_timeout(ATTEMPT_TIMEOUT)
+        .timeout(times.call)
+        .attempt_timeout(times.attempt)
+        .late_window(times.late_window)
         .after_crash(after_crash)
         .start();
     Sender { client, batcher }

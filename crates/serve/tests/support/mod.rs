@@ -1,97 +1,210 @@
-//! A daemon before an emulator, and a caller at its socket.
+//! A daemon before an emulator, and callers at its socket or port.
+#![allow(dead_code)] // each test file uses a part
+
+pub(crate) mod http;
+#[path = "../../../transport/tests/support/random.rs"]
+pub(crate) mod random;
+pub(crate) mod schema;
+pub(crate) mod told;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Generation};
 use imtag_local_server::{Names, runtime};
-use imtag_serve::{Access, Daemon, Limits, Listener, Settings, UnixAccess};
+use imtag_serve::{Access, Daemon, Limits, Listener, Settings, Times, UnixAccess};
 use imtag_transport::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+pub(crate) use http::{Answer, Stream};
+
 pub(crate) const ADD: &str = "/v4/all_member_push/im_add_tag";
 pub(crate) const GET: &str = "/v4/all_member_push/im_get_tag";
 pub(crate) const REMOVE: &str = "/v4/all_member_push/im_remove_tag";
+pub(crate) const CLEAR: &str = "/v4/all_member_push/im_remove_all_tags";
 pub(crate) const NEWER_ADD: &str = "/v4/timpush/add_tag";
+
+/// What a daemon, and the service behind it, is to be.
+pub(crate) struct Setup {
+    pub(crate) generation: Generation,
+    pub(crate) calls_per_second: u32,
+    pub(crate) emulator: imtag_emulator::Builder,
+    pub(crate) limits: Limits,
+    pub(crate) times: Times,
+    /// Who may call over TCP; nobody listens there without.
+    pub(crate) access: Option<fn() -> Access>,
+    pub(crate) is_ready: bool,
+}
+
+impl Setup {
+    pub(crate) fn new(generation: Generation) -> Setup {
+        Setup {
+            generation,
+            calls_per_second: 100,
+            emulator: Emulator::builder().unknown_accounts(["ghost"]),
+            limits: Limits::default(),
+            times: Times::default(),
+            access: None,
+            is_ready: true,
+        }
+    }
+}
 
 pub(crate) struct Scene {
     pub(crate) emulator: Emulator,
-    socket: PathBuf,
-    stop: Option<oneshot::Sender<()>>,
-    serving: Option<JoinHandle<usize>>,
-    _folder: TempDir,
+    generation: Generation,
+    calls_per_second: u32,
+    limits: Limits,
+    times: Times,
+    access: Option<fn() -> Access>,
+    is_ready: bool,
+    running: Mutex<Option<Running>>,
+    folder: TempDir,
 }
 
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) json: Value,
+/// A daemon that runs.
+struct Running {
+    daemon: Daemon,
+    address: Option<SocketAddr>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<usize>,
 }
 
 impl Scene {
     pub(crate) fn new(generation: Generation) -> Scene {
-        Scene::with_quota(generation, 100)
+        Scene::start(Setup::new(generation))
     }
 
-    pub(crate) fn with_quota(generation: Generation, calls: u32) -> Scene {
-        let emulator = Emulator::builder()
-            .calls_per_second(calls)
-            .unknown_accounts(["ghost"])
-            .start()
-            .unwrap();
-        let client = Client::builder(
-            emulator.sdkappid().get(),
-            emulator.identifier(),
-            emulator.secret_key().clone(),
-        )
-        .endpoint(emulator.endpoint())
-        .generation(generation)
-        .calls_per_second(calls)
-        .fresh_start(true)
-        .build()
-        .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("s");
-        let names = Names::new(&[], "localhost:0", IpAddr::from([127, 0, 0, 1]), &[]).unwrap();
-        let settings = Settings {
-            access: Access::new(),
-            names,
-            tls: None,
-            limits: Limits::default(),
+    pub(crate) fn with_quota(generation: Generation, calls_per_second: u32) -> Scene {
+        Scene::start(Setup {
+            calls_per_second,
+            ..Setup::new(generation)
+        })
+    }
+
+    pub(crate) fn start(setup: Setup) -> Scene {
+        let emulator = setup.emulator.calls_per_second(setup.calls_per_second);
+        let scene = Scene {
+            emulator: emulator.start().unwrap(),
+            generation: setup.generation,
+            calls_per_second: setup.calls_per_second,
+            limits: setup.limits,
+            times: setup.times,
+            access: setup.access,
+            is_ready: setup.is_ready,
+            running: Mutex::new(None),
+            folder: tempfile::tempdir().unwrap(),
         };
-        let daemon = Daemon::new(client, settings);
-        daemon.ready();
+        scene.run();
+        scene
+    }
+
+    /// Runs a daemon in place of the one that was ended.
+    pub(crate) fn run(&self) {
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let settings = Settings {
+            access: self.access(),
+            names: Names::new(&["daemon.example".to_owned()], "localhost:0", here, &[]).unwrap(),
+            tls: None,
+            limits: self.limits.clone(),
+        };
+        let daemon = Daemon::with_times(self.client(), settings, self.times);
+        if self.is_ready {
+            daemon.ready();
+        }
         let runtime = runtime("serve", 1).unwrap();
         let entered = runtime.enter();
         let access = UnixAccess {
             mode: 0o600,
             group: None,
         };
-        let listener = Listener::unix(&socket, access).unwrap();
+        let mut listeners = vec![Listener::unix(&self.socket(), access).unwrap()];
+        if self.access.is_some() {
+            listeners.push(Listener::tcp((here, 0).into()).unwrap());
+        }
         drop(entered);
+        let address = listeners.iter().find_map(Listener::address);
         let (stop, stopped) = oneshot::channel::<()>();
+        let served = daemon.clone();
         let serving = std::thread::spawn(move || {
             runtime.block_on(async move {
-                let accepting = daemon.clone();
-                tokio::spawn(async move { accepting.accept(listener).await });
+                for listener in listeners {
+                    let daemon = served.clone();
+                    tokio::spawn(async move { daemon.accept(listener).await });
+                }
                 let _ = stopped.await;
-                daemon.drain(Duration::from_secs(5)).await
+                served.drain(Duration::from_secs(5)).await
             })
         });
-        Scene {
-            emulator,
-            socket,
-            stop: Some(stop),
-            serving: Some(serving),
-            _folder: folder,
-        }
+        let running = Running {
+            daemon,
+            address,
+            stop,
+            serving,
+        };
+        let before = self.running.lock().unwrap().replace(running);
+        assert!(before.is_none(), "two daemons");
+    }
+
+    /// Has the daemon send by a new client.
+    pub(crate) fn reload(&self) {
+        let running = self.running.lock().unwrap();
+        let daemon = running.as_ref().map(|it| it.daemon.clone());
+        drop(running);
+        daemon.unwrap().reload(self.client(), self.access());
+    }
+
+    pub(crate) fn ready(&self) {
+        self.running
+            .lock()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .daemon
+            .ready();
+    }
+
+    fn access(&self) -> Access {
+        self.access.map_or_else(Access::new, |access| access())
+    }
+
+    fn client(&self) -> Client {
+        let emulator = &self.emulator;
+        let key = emulator.secret_key().clone();
+        Client::builder(emulator.sdkappid().get(), emulator.identifier(), key)
+            .endpoint(emulator.endpoint())
+            .generation(self.generation)
+            .calls_per_second(self.calls_per_second)
+            .fresh_start(true)
+            .build()
+            .unwrap()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    /// A connection to the socket; fails while no daemon runs.
+    pub(crate) fn try_connect(&self) -> std::io::Result<Stream> {
+        Ok(Stream::Unix(UnixStream::connect(self.socket())?))
+    }
+
+    pub(crate) fn connect(&self) -> Stream {
+        self.try_connect().unwrap()
+    }
+
+    /// A connection to the port.
+    pub(crate) fn connect_by_tcp(&self) -> Stream {
+        let running = self.running.lock().unwrap();
+        let address = running.as_ref().and_then(|it| it.address);
+        Stream::Tcp(TcpStream::connect(address.unwrap()).unwrap())
     }
 
     pub(crate) fn post(&self, path: &str, body: Value) -> Answer {
@@ -103,26 +216,28 @@ impl Scene {
     }
 
     /// A request that was sent, whose answer is not read yet.
-    pub(crate) fn begin(&self, path: &str, head: &str, body: &Value) -> UnixStream {
-        let mut stream = UnixStream::connect(&self.socket).unwrap();
-        let body = body.to_string();
-        let length = body.len();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}Content-Length: {length}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
+    pub(crate) fn begin(&self, path: &str, head: &str, body: &Value) -> Stream {
+        let mut stream = self.connect();
+        stream.say(http::post(path, head, body.to_string()));
         stream
     }
 
     fn send(&self, path: &str, head: &str, body: &Value) -> Answer {
-        let mut stream = self.begin(path, head, body);
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let json = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
-        Answer { status, json }
+        let answer = self.begin(path, head, body).answer();
+        let answer = answer.expect("an answer");
+        schema::check("post", path, &answer);
+        answer
+    }
+
+    /// What an operator asks for.
+    pub(crate) fn page(&self, path: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.say(format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        ));
+        let answer = stream.answer().expect("an answer");
+        schema::check("get", path, &answer);
+        answer
     }
 
     pub(crate) fn tags(&self, account: &str) -> Vec<String> {
@@ -135,9 +250,12 @@ impl Scene {
     }
 
     /// Ends the daemon, and returns how many connections were cut off.
-    pub(crate) fn end(&mut self) -> usize {
-        self.stop.take();
-        self.serving.take().map_or(0, |it| it.join().unwrap())
+    pub(crate) fn end(&self) -> usize {
+        let running = self.running.lock().unwrap().take();
+        running.map_or(0, |running| {
+            drop(running.stop);
+            running.serving.join().unwrap()
+        })
     }
 }
 

@@ -22,6 +22,12 @@ impl Seen {
         *self.0.entry(what).or_default() += times;
     }
 
+    pub(crate) fn add_all(&mut self, other: Seen) {
+        for (what, times) in other.0 {
+            self.add(what, times);
+        }
+    }
+
     /// Each of these happened more often than that.
     #[track_caller]
     pub(crate) fn assert_more_than(&self, expected: &[(&str, usize)]) {
@@ -45,10 +51,7 @@ pub(crate) fn seeds(count: u64, threads: usize, run: impl Fn(u64, &mut Seen) + S
                 while let Some(seed) = take() {
                     run(seed, &mut seen);
                 }
-                let mut all = all.lock().unwrap();
-                seen.0
-                    .into_iter()
-                    .for_each(|(what, times)| all.add(what, times));
+                all.lock().unwrap().add_all(seen);
             });
         }
     });
