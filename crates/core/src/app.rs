@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use crate::secret::shown_setting;
+
 /// The number of an app in the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SdkAppId(NonZeroU32);
@@ -42,7 +44,7 @@ impl FromStr for SdkAppId {
     type Err = InvalidSdkAppId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidSdkAppId(text.to_owned());
+        let invalid = || InvalidSdkAppId(shown_setting(text).to_owned());
         // what std parses may also begin with a plus sign
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(invalid());

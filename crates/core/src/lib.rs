@@ -26,6 +26,8 @@ pub use operation::{ChangeOperation, Generation, Operation, UnknownGeneration};
 pub use region::{Region, UnknownRegion};
 pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
 pub use secret::{InvalidSecret, SecretKey, UserSig};
+#[doc(hidden)] // for what transport and the command line find in settings
+pub use secret::{may_be_secret, path_may_be_secret, shown_setting};
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use text::counted;

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::operation::Generation;
+use crate::secret::shown_setting;
 
 /// The limits of the service. [`Limits::DOCUMENTED`] is what its pages state today. Where a plan grants more, change
 /// the field.
@@ -90,7 +91,7 @@ impl Limits {
         ];
         let mut named = Limits::NAMES.into_iter().zip(limits);
         let Some((name, limit)) = named.find(|(known, _)| *known == name) else {
-            return Err(InvalidLimit::Unknown(name.to_owned()));
+            return Err(InvalidLimit::Unknown(shown_setting(name).to_owned()));
         };
         if value == 0 {
             return Err(InvalidLimit::Zero(name));
@@ -248,14 +249,14 @@ impl FromStr for CallRate {
         let decimal = |byte: u8| byte.is_ascii_digit() || byte == b'.' || byte == b'-';
         let calls = text.bytes().all(decimal).then(|| text.parse::<f64>());
         let Some(Ok(calls)) = calls else {
-            return Err(InvalidCallRate(format!("{text:?}")));
+            return Err(InvalidCallRate(format!("{:?}", shown_setting(text))));
         };
         let (_, fraction) = text.split_once('.').unwrap_or_default();
         // a float has no more than 17 digits: what is finer would be lost
         let too_fine = fraction.trim_end_matches('0').len() > 3;
         match CallRate::try_from(calls) {
             Ok(rate) if !too_fine => Ok(rate),
-            _ => Err(InvalidCallRate(text.to_owned())),
+            _ => Err(InvalidCallRate(shown_setting(text).to_owned())),
         }
     }
 }

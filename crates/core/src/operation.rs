@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::shown_setting;
+
 /// What is done to the tags of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -157,7 +159,7 @@ impl FromStr for Generation {
         Generation::ALL
             .into_iter()
             .find(|generation| generation.name() == name)
-            .ok_or_else(|| UnknownGeneration(name.to_owned()))
+            .ok_or_else(|| UnknownGeneration(shown_setting(name).to_owned()))
     }
 }
 

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::secret::shown_setting;
+
 /// A data centre of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // each variant is the name of a place
@@ -87,7 +89,7 @@ impl FromStr for Region {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let mut regions = Region::ALL.into_iter();
         let known = regions.find(|region| region.name() == name);
-        known.ok_or_else(|| UnknownRegion(name.to_owned()))
+        known.ok_or_else(|| UnknownRegion(shown_setting(name).to_owned()))
     }
 }
 

@@ -35,6 +35,32 @@ pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
+/// No name or number of a setting is longer.
+const LETTERS_OF_A_SETTING: usize = 24;
+
+/// Few names of files are longer.
+const LETTERS_OF_A_FILE: usize = 40;
+
+/// True if a text that is no value of a setting may be a key, or an address with a password, in the wrong place: it is longer
+/// than any name or number of a setting, or has an `@`.
+#[must_use]
+pub fn may_be_secret(text: &str) -> bool {
+    text.contains('@') || bare(text).chars().count() > LETTERS_OF_A_SETTING
+}
+
+/// What a message shows of such a text: `***` where it may be a secret.
+#[must_use]
+pub fn shown_setting(text: &str) -> &str {
+    if may_be_secret(text) { "***" } else { text }
+}
+
+/// The same of the path of a file: a key has no slash, and is longer than the names of most files.
+#[must_use]
+pub fn path_may_be_secret(path: &str) -> bool {
+    let is_url_with_login = path.contains('@') && path.contains("://");
+    is_url_with_login || !path.contains('/') && bare(path).chars().count() > LETTERS_OF_A_FILE
+}
+
 /// What web pages and editors put into a text unseen, and what stands where a character was lost.
 const INVISIBLE: [char; 9] = [
     '\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}',
@@ -195,6 +221,37 @@ impl fmt::Debug for UserSig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_in_place_of_a_setting_is_in_no_message() {
+        use crate::{CallRate, Generation, Limits, Region, SdkAppId};
+        let key = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+        for text in [key, "corp:5bd2850f@example.com", &format!(" {key} ")] {
+            let refusals = [
+                format!("{0} {0:?}", text.parse::<Region>().unwrap_err()),
+                format!("{0} {0:?}", text.parse::<Generation>().unwrap_err()),
+                format!("{0} {0:?}", text.parse::<SdkAppId>().unwrap_err()),
+                format!("{0} {0:?}", text.parse::<CallRate>().unwrap_err()),
+                format!("{0} {0:?}", Limits::default().set(text, 1).unwrap_err()),
+            ];
+            for refused in refusals {
+                assert!(!refused.contains("5bd2850f"), "{refused}");
+                assert_eq!(refused.matches("***").count(), 2, "{refused}");
+            }
+        }
+        let shown = "silicon-valley-and-more!".parse::<Region>().unwrap_err();
+        assert!(shown.to_string().contains("silicon-valley-and-more!"));
+    }
+
+    #[test]
+    fn a_path_of_a_file_is_shown_and_a_key_in_its_place_is_not() {
+        assert!(path_may_be_secret(&"5bd2850f".repeat(8)));
+        assert!(path_may_be_secret(
+            "https://corp:5bd2850f@example.com/ca.pem"
+        ));
+        assert!(!path_may_be_secret("ca.pem"));
+        assert!(!path_may_be_secret(&format!("/etc/{}.pem", "a".repeat(60))));
+    }
 
     #[test]
     fn what_stands_around_a_secret_is_dropped_and_neither_secret_shows_itself() {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use imtag_core::shown_setting;
+
 /// Where the trusted root certificates come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Roots {
@@ -42,7 +44,7 @@ impl FromStr for Roots {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let mut all = [Roots::BuiltIn, Roots::Platform].into_iter();
         let known = all.find(|roots| roots.name() == name);
-        known.ok_or_else(|| UnknownRoots(name.to_owned()))
+        known.ok_or_else(|| UnknownRoots(shown_setting(name).to_owned()))
     }
 }
 

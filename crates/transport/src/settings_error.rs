@@ -1,8 +1,9 @@
 //! Why no client can be built from its settings.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
-use imtag_core::{InvalidCallRate, InvalidIdentifier, InvalidSdkAppId};
+use imtag_core::{InvalidCallRate, InvalidIdentifier, InvalidSdkAppId, path_may_be_secret};
 
 use crate::endpoint::InvalidEndpoint;
 use crate::proxy::InvalidProxy;
@@ -75,7 +76,7 @@ pub enum SettingsError {
     #[error("0 attempts: set 1 or more; the first attempt counts too")]
     NoAttempts,
     /// The CA file cannot be read.
-    #[error("the CA file {} cannot be read: {source}", path.display())]
+    #[error("the CA file {} cannot be read: {source}", shown(path))]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -83,7 +84,7 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The CA file holds no certificate, or a damaged one.
-    #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
+    #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", shown(.0))]
     NoCertificate(PathBuf),
     /// This machine has no root certificates where its system keeps them.
     #[error("this machine has no root certificates{}: install them (ca-certificates), set a CA file, or use the built-in roots", .0.as_deref().map(|why| format!(" ({why})")).unwrap_or_default())]
@@ -96,6 +97,15 @@ pub enum SettingsError {
 fn sentences(errors: &[SettingsError]) -> String {
     let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
     sentences.join("; ")
+}
+
+/// A path that a program sets, unless it may be a key in the wrong place.
+fn shown(path: &Path) -> Cow<'_, str> {
+    let shown = path.to_string_lossy();
+    if path_may_be_secret(&shown) {
+        return Cow::Borrowed("***");
+    }
+    shown
 }
 
 fn at_line(line: Option<usize>) -> String {

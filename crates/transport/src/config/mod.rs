@@ -23,6 +23,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use imtag_core::{may_be_secret, path_may_be_secret};
+
 use crate::settings_error::SettingsError;
 use problems::{Places, in_file};
 use setting::{CREDENTIALS, Kind, RATE, SETTINGS, Setting, TARGET, TRUST, meant_by};
@@ -249,16 +251,12 @@ impl Given {
         let is_over = |letters| text.trim().chars().count() > letters;
         match (self.setting.kind, self.setting.key) {
             (Kind::Secret, _) => true,
-            // a key has no slash, and is longer than the names of most files
-            (Kind::Path, _) => {
-                text.contains('@') && text.contains("://") || !text.contains('/') && is_over(40)
-            }
-            (Kind::Number | Kind::Switch, _) => is_over(24),
+            (Kind::Path, _) => path_may_be_secret(text),
             (Kind::Text(_), "endpoint" | "spare_endpoint") => {
                 text.contains('@') || !text.contains("://") && is_over(40)
             }
             (Kind::Text(_), "profile") => is_over(40),
-            (Kind::Text(_), _) => text.contains('@') || is_over(24),
+            (Kind::Number | Kind::Switch | Kind::Text(_), _) => may_be_secret(text),
         }
     }
 
