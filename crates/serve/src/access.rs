@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use hyper::Request;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
 use imtag_core::{SdkAppId, SecretKey};
 use imtag_local_server::{Names, Peer, host_of};
@@ -118,7 +119,8 @@ fn other_app(given: &str, app: SdkAppId) -> Result<(), Refusal> {
 }
 
 /// Why a request is refused with status 403: a page in a browser sent it, or was led here by a name that is none of ours.
-pub(crate) fn foreign(peer: Peer, headers: &HeaderMap, names: &Names) -> Option<&'static str> {
+pub(crate) fn foreign<B>(peer: Peer, request: &Request<B>, names: &Names) -> Option<&'static str> {
+    let headers = request.headers();
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
         return Some("a page of another site may not call the daemon (Sec-Fetch-Site)");
@@ -136,6 +138,9 @@ pub(crate) fn foreign(peer: Peer, headers: &HeaderMap, names: &Names) -> Option<
         return None;
     }
     let mut hosts = headers.get_all(HOST).iter();
-    let is_ours = hosts.all(|host| host.to_str().is_ok_and(is_own));
+    // a target that names its host counts for more than the field does
+    let target = request.uri().authority();
+    let is_ours = hosts.all(|host| host.to_str().is_ok_and(is_own))
+        && target.is_none_or(|target| is_own(target.as_str()));
     (!is_ours).then_some("the daemon does not have this name: start it with --name (Host)")
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use imtag_core::Effect;
@@ -49,8 +49,13 @@ pub(crate) async fn handle(
     if let Err(error) = check_host(&request) {
         return Ok(daemon.refused(StatusCode::BAD_REQUEST, &error.to_string()));
     }
-    if let Some(why) = foreign(peer, request.headers(), &daemon.names) {
+    if let Some(why) = foreign(peer, &request, &daemon.names) {
         return Ok(daemon.refused(StatusCode::FORBIDDEN, why));
+    }
+    if *request.method() == Method::CONNECT {
+        // a success would say that what comes next goes on to another host
+        let why = "the daemon is no proxy, and takes no CONNECT";
+        return Ok(daemon.refused(StatusCode::METHOD_NOT_ALLOWED, why));
     }
     if let Some(page) = page(&daemon, &request) {
         return Ok(page);
@@ -77,7 +82,10 @@ fn page(daemon: &Shared, request: &Request<RequestBody>) -> Option<Response<Body
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let text = format!("{path} takes GET\n");
-        return Some(response(StatusCode::METHOD_NOT_ALLOWED, TEXT, text));
+        let mut response = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
+        return Some(response);
     }
     Some(response(status, kind, text))
 }

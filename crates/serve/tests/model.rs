@@ -254,7 +254,8 @@ impl Caller<'_> {
         let mut stream = self.connect();
         if self.rng.random_bool(0.2) {
             // not a whole call: none of it is done
-            stream.say(&request[..self.rng.random_range(0..request.len())]);
+            let part = self.rng.random_range(0..request.len());
+            stream.say(&request.as_bytes()[..part]);
             return self.seen.add("half sent", 1);
         }
         let sent = stream.write_all(request.as_bytes()).is_ok();
