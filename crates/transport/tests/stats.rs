@@ -227,6 +227,48 @@ fn a_bulk_run_counts_the_requests_that_it_splits() {
 }
 
 #[test]
+fn figures_that_are_read_while_calls_go_on_only_grow_and_keep_no_call_from_ending() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let batcher = client.batcher().start();
+    let counters = || {
+        let figures = [client.stats().figures(), batcher.stats().figures()].concat();
+        let counters = figures.into_iter().filter(|it| it.is_counter);
+        let named = counters.map(|it| ((it.name.clone(), it.labels()), it.value));
+        named.collect::<Vec<_>>()
+    };
+    let reads = thread::scope(|scope| {
+        let calls = [0; 2]
+            .map(|_| scope.spawn(|| (0..50).for_each(|_| drop(client.add_tag(&add()).unwrap()))));
+        let changes = scope.spawn(|| {
+            (0..50).for_each(|id| batcher.submit(id, user(id)).unwrap());
+            batcher.flush(&CallOptions::new()).unwrap();
+        });
+        let mut reads = 0;
+        let mut before = counters();
+        loop {
+            let are_over = calls.iter().all(|it| it.is_finished()) && changes.is_finished();
+            let now = counters();
+            for (earlier, later) in before.iter().zip(&now) {
+                assert_eq!(earlier.0, later.0);
+                assert!(earlier.1 <= later.1, "{earlier:?} {later:?}");
+            }
+            before = now;
+            reads += 1;
+            if are_over {
+                break reads;
+            }
+        }
+    });
+    assert!(reads > 1);
+    let stats = client.stats();
+    let add = stats.operation(Operation::Add);
+    assert_eq!(add.in_flight, 0);
+    assert_eq!(batcher.stats().progress.done, 50);
+    assert_eq!(add.ended("done"), 100 + batcher.stats().progress.requests);
+}
+
+#[test]
 fn the_text_of_many_clients_has_each_help_once_and_their_labels() {
     let emulator = emulator();
     let client = client(&emulator);
