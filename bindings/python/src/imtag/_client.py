@@ -119,8 +119,10 @@ class Client:
         limits               limits of the service, if the app's plan has others: users_per_request (100),
                              tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32)
 
-        None means the default. Raises SettingsError for all settings that are needed and not set (sdkappid, identifier,
-        credentials, region or endpoint), or for one that cannot be used; TypeError for a value of another type.
+        None means the default. Unless a proxy is set or the endpoint is on this machine, the environment is read, and
+        for the platform's roots too (SSL_CERT_FILE, SSL_CERT_DIR): no other thread may change os.environ meanwhile.
+        Raises SettingsError for all settings that are needed and not set (sdkappid, identifier, credentials, region or
+        endpoint), or for one that cannot be used; TypeError for a value of another type.
         """
         self._handle: _Handle | None = None
         self._warnings: tuple[str, ...] = ()
@@ -181,6 +183,7 @@ class Client:
         IMTAG_REGION or IMTAG_ENDPOINT, and so on. The file: the one that IMTAG_CONFIG names, or
         ~/.config/imtag/config.toml if it is there; TOML, with these names in lower case and without IMTAG_, over which
         the variables win. Both are read once, during this call, and ``warnings`` says what is probably a mistake there.
+        No other thread may change os.environ meanwhile.
 
         Raises SettingsError for everything that is missing or cannot be used, with each place where it could stand.
         """
