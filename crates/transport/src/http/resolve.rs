@@ -158,27 +158,7 @@ impl Addresses {
         let began = Instant::now();
         let found = (self.resolver.0)(&self.host, self.port);
         let duration_ms = millis(began.elapsed());
-        match &found {
-            Ok(found) => {
-                event!(
-                    debug,
-                    host = self.host,
-                    addresses = found.len(),
-                    duration_ms,
-                    "host looked up"
-                );
-            }
-            Err(error) => {
-                let detail = error.to_string();
-                event!(
-                    debug,
-                    host = self.host,
-                    detail,
-                    duration_ms,
-                    "look-up failed"
-                );
-            }
-        }
+        let ended = found.as_ref().map(Vec::len).map_err(ToString::to_string);
         let mut known = self.known.lock();
         known.looking = false;
         known.looked_up = Some(Instant::now());
@@ -195,6 +175,28 @@ impl Addresses {
             }
         }
         known.waiting.release_all();
+        drop(known);
+        // only now: what listens may take its time, or make a call that needs the addresses
+        match ended {
+            Ok(addresses) => {
+                event!(
+                    debug,
+                    host = self.host,
+                    addresses,
+                    duration_ms,
+                    "host looked up"
+                );
+            }
+            Err(detail) => {
+                event!(
+                    debug,
+                    host = self.host,
+                    detail,
+                    duration_ms,
+                    "look-up failed"
+                );
+            }
+        }
     }
 }
 
@@ -326,5 +328,36 @@ mod tests {
             thread::yield_now();
         }
         assert_ne!(addresses.known.lock().looked_up, first);
+    }
+
+    /// Looks at what calls see while it hears of a look-up, and makes one.
+    struct Caller(Arc<Addresses>, Arc<Lock<Vec<usize>>>);
+
+    impl tracing::Subscriber for Caller {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, _: &tracing::Event<'_>) {
+            let found = current(&self.0, Duration::from_secs(1), None);
+            self.1.lock().push(found.map_or(0, |found| found.len()));
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn what_listens_to_a_look_up_may_make_a_call_that_needs_its_addresses() {
+        let resolver = Resolver::new(|_, port| Ok(vec![([127, 0, 0, 1], port).into()]));
+        let addresses = Addresses::new(&Endpoint::parse("https://a.test").unwrap(), &resolver);
+        let seen = Arc::new(Lock::new(Vec::new()));
+        let caller = Caller(Arc::clone(&addresses), Arc::clone(&seen));
+        addresses.known.lock().looking = true; // by this thread
+        tracing::subscriber::with_default(caller, || addresses.look_up());
+        assert_eq!(*seen.lock(), [1]);
     }
 }
