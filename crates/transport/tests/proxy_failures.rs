@@ -45,6 +45,11 @@ fn fails() -> Vec<Fails> {
             "it answered \"HTTP/1.1 407 Proxy Authentication Required\"",
         ),
         http(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n",
+            Refused,
+            "it answered \"HTTP/1.1 403 Forbidden\"",
+        ),
+        http(
             "HTTP/1.0 403\r\n\r\nhush",
             Refused,
             "it answered \"HTTP/1.0 403\"",

@@ -94,6 +94,11 @@ impl HeadReader {
         }
     }
 
+    /// Where the head begins that counts: after the interim ones.
+    pub(super) fn begin(&self) -> usize {
+        self.begin
+    }
+
     /// The end of the empty line, if it has come.
     fn end(&mut self, arrived: &[u8]) -> Option<usize> {
         let mut at = self.searched.max(self.begin);

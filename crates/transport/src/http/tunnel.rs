@@ -99,7 +99,8 @@ fn by_connect(
             Ok(None) => continue,
             Ok(Some(head)) => head,
             Err(reason) => {
-                let start = said(&connection.arrived, credentials.as_ref());
+                let arrived = &connection.arrived[reader.begin()..];
+                let start = said(arrived, credentials.as_ref());
                 return Err(failed(ProxyFailure::Refused, format!("{reason}: {start}")));
             }
         };
@@ -112,7 +113,8 @@ fn by_connect(
             status if is_gateway_status(status) => ProxyFailure::NoTunnel,
             _ => ProxyFailure::Refused,
         };
-        let line = said(&connection.arrived, credentials.as_ref());
+        let arrived = &connection.arrived[reader.begin()..];
+        let line = said(arrived, credentials.as_ref());
         return Err(failed(failure, format!("it answered {line}")));
     }
 }
