@@ -18,7 +18,8 @@
 //!
 //! There is no credit before two seconds' worth of answers, and a hundred at least: the first two
 //! answers of a process with one call a second do not show the minimum. Until then
-//! such a process uses less of its quota, where round trips are long.
+//! such a process uses less of its quota, where round trips are long. It is the same after calls went over to another
+//! host, as a credit is about one path: what the old one took may be more than the new one takes.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(super) struct Credit {
     least: [Duration; BUCKETS],
     open_since: Duration,
     answers_in_open: u64,
-    /// Since the process started; fewer than `enough` have not seen what the path is like.
+    /// Since the process started, or the path changed; fewer than `enough` have not seen what the path is like.
     answers: u64,
     /// 2 N, and at least a hundred.
     enough: u64,
@@ -56,6 +57,14 @@ impl Credit {
             answers: 0,
             enough: LEAST_ANSWERS.max(2 * u64::from(calls_per_second.get())),
         }
+    }
+
+    /// The path changed: nothing is known of it yet.
+    pub(super) fn forget(&mut self, now: Duration) {
+        self.least = [Duration::MAX; BUCKETS];
+        self.open_since = now;
+        self.answers_in_open = 0;
+        self.answers = 0;
     }
 
     /// Takes in the round trip of a call that was answered at `now`.

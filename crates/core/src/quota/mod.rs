@@ -82,6 +82,8 @@ pub struct Quota {
     window: Window,
     credit: Credit,
     cap: Cap,
+    /// How often the path to the service changed.
+    path: u64,
 }
 
 /// A ticket for one call under way.
@@ -93,6 +95,8 @@ pub struct Quota {
 #[must_use = "a call that is never handed back counts as in flight for ever"]
 pub struct Sent {
     at: Duration,
+    /// Over which path: what a call over an earlier one took says nothing of this one.
+    path: u64,
 }
 
 /// Whether a call may be sent.
@@ -129,6 +133,7 @@ impl Quota {
             window: Window::new(calls, window, start),
             credit: Credit::new(calls, start),
             cap: Cap::new(calls),
+            path: 0,
         }
     }
 
@@ -157,7 +162,16 @@ impl Quota {
         self.in_flight += 1;
         Sent {
             at: self.advance(now),
+            path: self.path,
         }
+    }
+
+    /// Calls go to another host of the service from `now` on, and the way there may be shorter. So there is no credit
+    /// until as many of them were answered as after a start, not even for what was answered before.
+    pub fn path_changed(&mut self, now: Duration) {
+        let now = self.advance(now);
+        self.path += 1;
+        self.credit.forget(now);
     }
 
     /// Counts the answer to a call; a rejection is one too.
@@ -168,7 +182,9 @@ impl Quota {
         let now = self.advance(now);
         self.end();
         self.window.answered(now);
-        self.credit.sample(round_trip, now);
+        if call.path == self.path {
+            self.credit.sample(round_trip, now);
+        }
         if admission == Admission::TooFrequent {
             self.cap.cut(call.at, now);
         }
@@ -184,7 +200,7 @@ impl Quota {
 
     /// Takes back a call of which not one byte has left this machine: it counts as never sent.
     pub fn withdrew(&mut self, call: Sent) {
-        let Sent { at: _ } = call;
+        let Sent { at: _, path: _ } = call;
         self.end();
     }
 

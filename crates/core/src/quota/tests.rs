@@ -200,3 +200,69 @@ fn a_fraction_is_never_exceeded_in_any_window_and_used_in_the_long_run() {
         );
     }
 }
+
+/// One that always has work, and whose path changes once it has a credit for the old one, in virtual time.
+#[test]
+fn calls_that_go_over_to_another_host_exceed_nothing_and_soon_use_the_quota_again() {
+    for (old, new) in [(200, 10), (10, 200), (500, 1), (40, 40)] {
+        let (calls_per_second, changes, end) = (100, ms(10_000), ms(30_000));
+        let mut quota = quota(calls_per_second);
+        let mut under_way = std::collections::BTreeMap::new();
+        let mut arrivals: Vec<Duration> = Vec::new();
+        let (mut now, mut round_trip) = (Duration::ZERO, ms(old));
+        while now < end {
+            if now >= changes && round_trip != ms(new) {
+                quota.path_changed(now);
+                round_trip = ms(new);
+            }
+            let answer = under_way.first_key_value().map(|((at, _), _)| *at);
+            let next = match quota.turn(now) {
+                Turn::Ready => {
+                    arrivals.push(now + round_trip / 2);
+                    let call = (now + round_trip, arrivals.len());
+                    under_way.insert(call, quota.send(now));
+                    continue;
+                }
+                Turn::WaitUntil(moment) => answer.map_or(moment, |answer| answer.min(moment)),
+                Turn::AwaitAnswer => answer.expect("a call is under way"),
+            };
+            now = if now < changes {
+                next.min(changes)
+            } else {
+                next
+            };
+            if Some(now) == answer {
+                let (_, call) = under_way.pop_first().expect("it is under way");
+                quota.answered(call, now, Admission::Admitted);
+            }
+        }
+        arrivals.sort_unstable();
+        for calls in arrivals.windows(calls_per_second as usize + 1) {
+            let within = calls[calls.len() - 1] - calls[0];
+            assert!(within > ms(1_000), "{old} to {new} ms: {within:?}");
+        }
+        // with a credit again: without one it would use 5 in 6 of the quota at 200 ms
+        let last = |at: &&Duration| (ms(20_000)..end).contains(*at);
+        let used = arrivals.iter().filter(last).count();
+        assert!(used >= 980, "{old} to {new} ms: {used} of 1000");
+    }
+}
+
+#[test]
+fn answers_of_calls_over_the_old_path_measure_nothing_of_the_new_one() {
+    let mut quota = started(50);
+    assert_eq!(burst(&mut quota, ms(2_000), ms(300)), 50);
+    let old = send_all(&mut quota, ms(3_302));
+    assert_eq!(old.len(), 50);
+    quota.path_changed(ms(3_400));
+    for call in old {
+        quota.answered(call, ms(3_602), Admission::Admitted);
+    }
+    // 100 answers, and none of the new path
+    is_full_until(&mut quota, ms(3_602), ms(4_604));
+    assert_eq!(burst(&mut quota, ms(4_604), ms(20)), 50);
+    is_full_until(&mut quota, ms(4_624), ms(5_626));
+    assert_eq!(burst(&mut quota, ms(5_626), ms(20)), 50);
+    // 5,646 + 1,002 − 20
+    is_full_until(&mut quota, ms(5_646), ms(6_628));
+}
