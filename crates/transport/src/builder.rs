@@ -154,7 +154,8 @@ impl ClientBuilder {
     /// environment or a settings file is not used for a region or an endpoint that the program sets.
     ///
     /// Calls go there for a minute if a look-up, a connection or a TLS handshake with the first fails and one with the
-    /// spare succeeds; then one call tries the first again. Once any of a call was written to a host, all its attempts go
+    /// spare succeeds; then one call tries the first again. A call whose own time is too short for the first host takes no
+    /// other call with it. Once any of a call was written to a host, all its attempts go
     /// to that host. A change that a bulk run or a batcher sends again in another request is in another call.
     pub fn spare_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.spare_endpoint = Some(endpoint.into());

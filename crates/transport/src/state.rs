@@ -97,6 +97,13 @@ pub(crate) struct State {
 
 impl State {
     fn new(settings: &Settings) -> State {
+        let key = QuotaKey::new(
+            settings.sdkappid,
+            settings.endpoint(),
+            settings.calls_per_second,
+        );
+        let quota = AppQuota::shared(key, settings.fresh_start);
+        let of_path = Arc::clone(&quota);
         State {
             http: Http::new(
                 &settings.hosts,
@@ -104,6 +111,7 @@ impl State {
                 &settings.resolver,
                 settings.sdkappid,
                 &settings.identifier,
+                Box::new(move || of_path.path_changed()),
             ),
             usersigs: UserSigs::default(),
             budget: RetryBudget::full(),
@@ -111,14 +119,7 @@ impl State {
             counters: Counters::default(),
             random: Random::seeded(),
             pipeline: Arc::new(Pipeline::new(settings.rules)),
-            quota: AppQuota::shared(
-                QuotaKey::new(
-                    settings.sdkappid,
-                    settings.endpoint(),
-                    settings.calls_per_second,
-                ),
-                settings.fresh_start,
-            ),
+            quota,
         }
     }
 

@@ -65,10 +65,22 @@ fn address(endpoint: &str) -> SocketAddr {
 
 /// A server that takes connections and says nothing.
 fn silent() -> SocketAddr {
+    counted_silent().0
+}
+
+/// The same, and how many it has taken.
+fn counted_silent() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || listener.incoming().collect::<Vec<_>>());
-    address
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&taken);
+    thread::spawn(move || {
+        let count = |_: &_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        };
+        listener.incoming().inspect(count).collect::<Vec<_>>()
+    });
+    (address, taken)
 }
 
 #[test]
@@ -128,6 +140,26 @@ fn a_first_host_that_hangs_leaves_half_of_the_time_to_the_spare() {
     });
     assert!(cause(&error).starts_with("cancelled while"), "{error}");
     assert_eq!((error.effect(), error.sent()), (Effect::NotApplied, 0));
+}
+
+#[test]
+fn a_call_whose_own_time_is_short_goes_on_at_the_spare_and_takes_no_other_call_with_it() {
+    let emulator = tls_emulator();
+    let ca = ca_file(&emulator);
+    let (first, taken) = counted_silent();
+    let (builder, _) = client(Some(first), Some(emulator.address()), &ca);
+    let client = builder.build().unwrap();
+    let short = within(Duration::from_millis(1_900));
+    for calls in 1..=2 {
+        client.call(&add(), &short).unwrap();
+        assert_eq!(taken.load(Ordering::SeqCst), calls); // the next one tries the first again
+    }
+    // one that gives the first a fair time does
+    client.add_tag(&add()).unwrap();
+    assert_eq!(taken.load(Ordering::SeqCst), 3);
+    client.call(&add(), &short).unwrap();
+    assert_eq!(taken.load(Ordering::SeqCst), 3);
+    assert_eq!(emulator.stats().arrivals(), 4);
 }
 
 #[test]
@@ -276,4 +308,38 @@ fn a_proxy_that_needs_more_than_half_of_the_time_for_a_tunnel_has_all_of_it_in_t
     );
     client.add_tag(&add()).unwrap();
     assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn behind_a_slow_proxy_the_spare_host_has_all_of_the_time_after_the_first_had_it() {
+    let hangs = silent();
+    thread::scope(|scope| {
+        // the first host is nowhere, or takes a tunnel and says nothing
+        for first in [None, Some(hangs)] {
+            scope.spawn(move || {
+                let emulator = tls_emulator();
+                let ca = ca_file(&emulator);
+                let proxy = EgressProxy::start(Kind::Http, None);
+                for (host, server) in [(FIRST, first), (SPARE, Some(emulator.address()))] {
+                    let server = server.iter();
+                    server.for_each(|server| proxy.leads(&format!("{host}:443"), *server));
+                }
+                let (builder, _) = client(None, None, &ca);
+                let connect = Duration::from_secs(4);
+                proxy.greets_after(connect * 6 / 10);
+                let client = builder.proxy(&proxy.url("")).connect_timeout(connect);
+                let client = client.build().unwrap();
+                client.add_tag(&add()).unwrap_err();
+                client.add_tag(&add()).unwrap_err();
+                client.add_tag(&add()).unwrap();
+                // the next ones go there straight away
+                client.add_tag(&add()).unwrap();
+                let summary = client.bulk().run(users(0..500)).finish();
+                assert!(summary.all_done(), "{first:?}: {summary}");
+                let asked = proxy.asked();
+                assert_eq!(asked.last().unwrap(), &format!("{SPARE}:443"));
+                assert_eq!(emulator.users().len(), 502);
+            });
+        }
+    });
 }

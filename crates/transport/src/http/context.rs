@@ -15,6 +15,10 @@ use crate::wait::{Blocked, WaitScope, Watch, deadline_after};
 use super::head::HeadInfo;
 use super::trace::Trace;
 
+/// A host that cannot be reached in that time is at fault. Where the time for connecting is set shorter, a quarter of that is
+/// enough.
+const FAIR_TIME: Duration = Duration::from_secs(1);
+
 pub(super) struct Context {
     wait_scope: WaitScope,
     /// The same until the connection is open.
@@ -24,6 +28,10 @@ pub(super) struct Context {
     pub(super) host: usize,
     /// Half of the time for connecting is for another host: see [`Context::sharing_time`].
     shares_time: bool,
+    /// What a host's own part of connecting must have had before it can be said to be at fault.
+    fair_time: Duration,
+    /// What it had.
+    host_time: Duration,
     /// This machine refused a socket, or a thread for the look-up.
     pub(super) refused: bool,
     /// A byte of the request may have left this machine.
@@ -40,12 +48,15 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(wait_scope: WaitScope, connect_deadline: Instant) -> Context {
+        let connect_timeout = connect_deadline.saturating_duration_since(Instant::now());
         Context {
             connecting: wait_scope.at_most(connect_deadline),
             wait_scope,
             phase: Phase::Resolve,
             host: 0,
             shares_time: false,
+            fair_time: FAIR_TIME.min(connect_timeout / 4),
+            host_time: Duration::ZERO,
             refused: false,
             sent: false,
             answered: false,
@@ -83,13 +94,33 @@ impl Context {
         connected
     }
 
+    /// A connection to this host is to be opened.
+    pub(super) fn goes_to(&mut self, host: usize) {
+        self.host = host;
+        self.host_time = Duration::ZERO;
+    }
+
     /// What comes now is the host's own: a proxy, which is on the way to each host, has been reached.
     pub(super) fn host_begins(&mut self) {
+        let now = Instant::now();
+        let mut left = self.connecting.deadline.saturating_duration_since(now);
         if std::mem::take(&mut self.shares_time) {
-            let now = Instant::now();
-            let half = self.connecting.deadline.saturating_duration_since(now) / 2;
-            self.connecting = self.connecting.at_most(now + half);
+            left /= 2;
+            self.connecting = self.connecting.at_most(now + left);
         }
+        self.host_time = left;
+    }
+
+    /// The host had so much time for its own part that it is at fault if that was not enough. It had not where the call's own
+    /// time is short, or the proxy took most of it.
+    pub(super) fn had_fair_time(&self) -> bool {
+        self.host_time >= self.fair_time
+    }
+
+    /// Half of the time is enough for that.
+    pub(super) fn has_fair_halves(&self) -> bool {
+        let now = Instant::now();
+        self.connecting.deadline.saturating_duration_since(now) / 2 >= self.fair_time
     }
 
     /// Shuts `socket` when the call is cancelled.

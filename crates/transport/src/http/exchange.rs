@@ -100,15 +100,17 @@ impl Exchanged {
 }
 
 impl Http {
+    /// `on_path_change` is called when calls have gone over to another host.
     pub(crate) fn new(
         hosts: &[Host],
         tls: Option<&Tls>,
         resolver: &Resolver,
         sdkappid: SdkAppId,
         identifier: &Identifier,
+        on_path_change: Box<dyn Fn() + Send + Sync>,
     ) -> Http {
         Http {
-            hosts: Hosts::new(hosts, tls, resolver, sdkappid, identifier),
+            hosts: Hosts::new(hosts, tls, resolver, sdkappid, identifier, on_path_change),
             exchanges: Exchanges::default(),
         }
     }
@@ -283,7 +285,8 @@ fn read_head(connection: &mut Connection, context: &mut Context) -> Result<Head,
         }
         context.answered = true;
         let read = reader.read(&connection.arrived);
-        let read = read.map_err(|reason| not_understood(reason, &connection.arrived));
+        let from = reader.begin();
+        let read = read.map_err(|reason| not_understood(reason, &connection.arrived[from..]));
         if let Some(mut head) = read? {
             context.info = std::mem::take(&mut head.info);
             return Ok(head);
@@ -355,6 +358,7 @@ mod tests {
             &Resolver::default(),
             SdkAppId::new(1_400_000_000).unwrap(),
             &Identifier::new("admin").unwrap(),
+            Box::new(|| {}),
         );
         http.hosts.put(Connection::to(address));
         let exchanged = http.exchange(&Exchange {

@@ -16,10 +16,14 @@
 //!   that was. A request that the plan forms anew (after a pause, of a half, of accounts that were left out) is a new call.
 //! - A call that fails over does so in its own time: the host that is tried first has half of what is left for connecting.
 //!   The time to reach a proxy is not shared, as it is on the way to both; and if the time of both was up while the proxy
-//!   opened a tunnel, the next call leaves all of its time to the host that it tries first. If neither host can be reached, the failure is of
+//!   opened a tunnel, the next calls do not share at all: see `Shares`. If neither host can be reached, the failure is of
 //!   the one that was tried first, and the next call begins where this one began. The call that tries the first again may
-//!   lose as much time, and goes on at the spare.
-//! - When calls go over, the idle connections to the host that they leave are closed, and its addresses forgotten.
+//!   lose as much time, and goes on at the spare; through a slow proxy it loses its attempt.
+//! - A host whose time was up is at fault only if that was a fair time ([`Context::had_fair_time`]). A call with less goes on
+//!   at the other host, for itself alone: it takes no other call with it, and tries the first again only where no call with
+//!   more has come for a minute.
+//! - When calls go over, the idle connections to the host that they leave are closed, its addresses forgotten, and the quota
+//!   hears of it, as its credit is about the path that they leave.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -49,11 +53,51 @@ pub(super) struct Hosts {
     routes: Vec<Route>,
     /// `None`: calls go to the first. Else to the spare, and from then on one of them tries the first.
     first_due: Lock<Option<Instant>>,
-    /// Half of the time was too short for a tunnel to either: the proxy may be slow.
-    proxy_is_slow: AtomicBool,
+    shares: Lock<Shares>,
+    /// Called when calls have gone over to the other host.
+    on_path_change: Box<dyn Fn() + Send + Sync>,
     pub(super) pool: Pool,
     /// How many connections were opened.
     pub(super) opened: Count,
+}
+
+/// How the two hosts share the time for connecting of the calls to come.
+///
+/// ```text
+///            the time of both was up while             it was not reached, and no
+///            the proxy opened a tunnel                 time was left for the other
+///  Halves ─────────────────────────────► AllToCurrent ────────────────────────────► AllToOther
+///    ▲                                    │      ▲   that was reached: calls go there   │  │
+///    ├───────── neither was reached ──────┘      └──────────────────────────────────────┘  │
+///    └────────────────────── it was not reached either, or by this call alone ─────────────┘
+/// ```
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+enum Shares {
+    /// The one that is tried first has half.
+    #[default]
+    Halves,
+    /// The proxy may be slow: the one that calls go to has all of it.
+    AllToCurrent,
+    /// The other one has all of it. It holds how the one that calls go to has failed, if that was in a fair time.
+    AllToOther(Option<Failed>),
+}
+
+/// How a host could not be reached, as a record of the log says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
+    cause: &'static str,
+    when: Option<&'static str>,
+    detail: Option<String>,
+}
+
+impl Failed {
+    fn new(cause: &Cause) -> Failed {
+        Failed {
+            cause: cause.name(),
+            when: cause.when(),
+            detail: cause.detail(),
+        }
+    }
 }
 
 /// What is a host's own.
@@ -71,6 +115,7 @@ impl Hosts {
         resolver: &Resolver,
         sdkappid: SdkAppId,
         identifier: &Identifier,
+        on_path_change: Box<dyn Fn() + Send + Sync>,
     ) -> Hosts {
         let tls = tls.map(Tls::config);
         let route = |host: &Host| Route {
@@ -81,7 +126,8 @@ impl Hosts {
         Hosts {
             routes: hosts.iter().map(route).collect(),
             first_due: Lock::default(),
-            proxy_is_slow: AtomicBool::new(false),
+            shares: Lock::default(),
+            on_path_change,
             pool: Pool::default(),
             opened: Count::default(),
         }
@@ -114,38 +160,60 @@ impl Hosts {
                 None => Ok((self.connect(host, context)?, None)),
             };
         }
-        let (host, is_trial) = self.turn(now);
+        let (current, is_trial) = self.turn(now, context.has_fair_halves());
         if !is_trial {
             if let Some(pooled) = pooled(context) {
                 return Ok(pooled);
             }
         }
-        if self.routes.len() == 1 {
-            return Ok((self.connect(host, context)?, None));
+        if !self.has_spare() {
+            return Ok((self.connect(current, context)?, None));
         }
-        let all_of_the_time = self.proxy_is_slow.load(Ordering::Relaxed);
-        let connected = if all_of_the_time {
-            self.connect(host, context)
-        } else {
-            context.sharing_time(|context| self.connect(host, context))
+        let shares = self.shares.lock().clone();
+        let host = match shares {
+            Shares::AllToOther(_) if !is_trial => other_than(current),
+            _ => current,
+        };
+        let connected = match shares {
+            Shares::Halves => context.sharing_time(|context| self.connect(host, context)),
+            _ => self.connect(host, context),
         };
         let failure = match connected {
             Ok(connection) => {
-                if is_trial && self.go_to(FIRST, now) {
-                    let to = self.routes[FIRST].connector.name();
-                    event!(info, to, "handed back");
+                if is_trial {
+                    if self.go_to(FIRST, now) {
+                        let to = self.routes[FIRST].connector.name();
+                        event!(info, to, "handed back");
+                    }
+                } else if let Shares::AllToOther(failed) = &shares {
+                    let next = match failed {
+                        Some(failed) => {
+                            self.hand_over(host, now, failed);
+                            Shares::AllToCurrent
+                        }
+                        None => Shares::Halves,
+                    };
+                    self.share(&shares, next);
                 }
                 return Ok((connection, None));
             }
             Err(cause) => cause,
         };
-        if all_of_the_time {
-            self.proxy_is_slow.store(false, Ordering::Relaxed);
-        }
-        if !is_of_host(&failure, context) || context.check().is_err() {
+        if !is_of_host(&failure, context) {
             return Err(failure);
         }
-        let other = FIRST + SPARE - host;
+        let failed = (!is_short(&failure, context)).then(|| Failed::new(&failure));
+        if context.check().is_err() {
+            match shares {
+                Shares::AllToCurrent if !is_trial => {
+                    self.share(&shares, Shares::AllToOther(failed));
+                }
+                Shares::AllToOther(_) if !is_trial => self.share(&shares, Shares::Halves),
+                _ => {}
+            }
+            return Err(failure);
+        }
+        let other = other_than(host);
         let pooled = is_trial.then(|| pooled(context)).flatten();
         let gone_over = match pooled {
             Some(pooled) => Ok(pooled),
@@ -153,30 +221,54 @@ impl Hosts {
         };
         match gone_over {
             Ok(connection) => {
-                let [left, gone_to] = [host, other].map(|it| &self.routes[it].connector);
-                left.forget_addresses();
-                if self.go_to(other, now) {
-                    event!(
-                        warn,
-                        from = left.name(),
-                        to = gone_to.name(),
-                        cause = failure.name(),
-                        when = failure.when(),
-                        detail = failure.detail(),
-                        "handed over"
-                    );
+                if let Some(failed) = failed {
+                    self.hand_over(other, now, &failed);
+                }
+                if let Shares::AllToOther(_) = shares {
+                    self.share(&shares, Shares::AllToCurrent);
                 }
                 Ok(connection)
             }
             Err(cancelled @ Cause::Cancelled { .. }) => Err(cancelled),
             Err(other) => {
-                let was_in_tunnel = |it: &Cause| it.when() == Some(Phase::Tunnel.when());
-                if was_in_tunnel(&failure) && was_in_tunnel(&other) {
-                    self.proxy_is_slow.store(true, Ordering::Relaxed);
-                }
+                let next = match shares {
+                    Shares::Halves if was_in_tunnel(&failure) && was_in_tunnel(&other) => {
+                        Shares::AllToCurrent
+                    }
+                    Shares::AllToCurrent if was_in_tunnel(&other) && !is_trial => {
+                        Shares::AllToOther(failed)
+                    }
+                    _ => Shares::Halves,
+                };
+                self.share(&shares, next);
                 context.host = host;
                 Err(failure)
             }
+        }
+    }
+
+    /// Calls go to this host from now on, as the other could not be reached.
+    fn hand_over(&self, to: usize, now: Instant, failed: &Failed) {
+        let [left, gone_to] = [other_than(to), to].map(|it| &self.routes[it].connector);
+        left.forget_addresses();
+        if self.go_to(to, now) {
+            event!(
+                warn,
+                from = left.name(),
+                to = gone_to.name(),
+                cause = failed.cause,
+                when = failed.when,
+                detail = failed.detail,
+                "handed over"
+            );
+        }
+    }
+
+    /// The calls to come share their time in another way, unless another call has changed that since `before`.
+    fn share(&self, before: &Shares, next: Shares) {
+        let mut shares = self.shares.lock();
+        if *shares == *before {
+            *shares = next;
         }
     }
 
@@ -215,12 +307,14 @@ impl Hosts {
         }
     }
 
-    /// Where a call goes, and whether it is the one that tries the first host again.
-    fn turn(&self, now: Instant) -> (usize, bool) {
+    /// Where a call goes, and whether it is the one that tries the first host again. `is_fair`: each host will have a fair
+    /// time in the call's own.
+    fn turn(&self, now: Instant, is_fair: bool) -> (usize, bool) {
         let mut first_due = self.first_due.lock();
+        let wait = if is_fair { Duration::ZERO } else { SPARE_FOR };
         match *first_due {
             None => (FIRST, false),
-            Some(due) if now < due => (SPARE, false),
+            Some(due) if now < due + wait => (SPARE, false),
             Some(_) => {
                 *first_due = Some(now + SPARE_FOR);
                 (FIRST, true)
@@ -234,6 +328,7 @@ impl Hosts {
         let before = std::mem::replace(&mut *self.first_due.lock(), due);
         let goes_over = before.is_some() != due.is_some();
         if goes_over {
+            (self.on_path_change)();
             self.pool.clear(None);
         }
         goes_over
@@ -244,14 +339,14 @@ impl Hosts {
         let Route {
             connector, is_away, ..
         } = &self.routes[host];
-        context.host = host;
+        context.goes_to(host);
         let trace = context.trace.iter_mut();
         trace.for_each(|trace| trace.through(connector.proxy()));
         let connected = connector.connect(context);
         let mut connection = connected.inspect_err(|cause| {
             let trace = context.trace.iter_mut();
             trace.for_each(|trace| trace.failed(cause));
-            if is_of_host(cause, context) {
+            if is_of_host(cause, context) && !is_short(cause, context) {
                 is_away.store(true, Ordering::Relaxed);
             }
         })?;
@@ -267,6 +362,25 @@ impl Hosts {
         );
         Ok(connection)
     }
+}
+
+fn other_than(host: usize) -> usize {
+    FIRST + SPARE - host
+}
+
+/// The time was up while the proxy opened a tunnel.
+fn was_in_tunnel(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Timeout {
+            phase: Phase::Tunnel
+        }
+    )
+}
+
+/// The time was up, and so little that it says nothing of the host.
+fn is_short(cause: &Cause, context: &Context) -> bool {
+    matches!(cause, Cause::Timeout { .. }) && !context.had_fair_time()
 }
 
 /// Whether a host may be at fault where there is no connection to it: not the proxy on the way to both, or this machine.

@@ -1,6 +1,7 @@
 //! Which host calls go to, as hosts come and go.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::{fmt, io};
 
@@ -20,6 +21,7 @@ struct Scene {
     ports: [Socket; 2],
     listeners: [Option<Socket>; 2],
     now: Instant,
+    path_changes: Arc<AtomicUsize>,
 }
 
 fn bound(address: SocketAddr) -> Socket {
@@ -43,11 +45,18 @@ impl Scene {
         });
         let app = SdkAppId::new(1_400_000_000).unwrap();
         let admin = Identifier::new("admin").unwrap();
+        let path_changes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&path_changes);
+        let on_path_change = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let resolver = Resolver::default();
         let mut scene = Scene {
-            hosts: Hosts::new(&hosts, None, &Resolver::default(), app, &admin),
+            hosts: Hosts::new(&hosts, None, &resolver, app, &admin, on_path_change),
             ports,
             listeners: [None, None],
             now: Instant::now(),
+            path_changes,
         };
         scene.set(FIRST, true);
         scene.set(SPARE, true);
@@ -97,6 +106,53 @@ fn calls_go_to_the_spare_for_a_minute_and_then_one_tries_the_first() {
     assert_eq!(scene.reaches(), [SPARE; 2]);
     scene.now += Duration::from_millis(1);
     assert_eq!(scene.reaches(), [FIRST; 2]);
+}
+
+#[test]
+fn the_quota_hears_of_each_change_of_the_path_and_of_nothing_else() {
+    let mut scene = Scene::new();
+    let changes = |scene: &Scene| scene.path_changes.load(Ordering::Relaxed);
+    assert_eq!(scene.reaches(), [FIRST; 2]);
+    scene.set(FIRST, false);
+    scene.call_bound(Some(FIRST), false).unwrap_err();
+    scene.call_bound(Some(SPARE), false).unwrap();
+    assert_eq!(changes(&scene), 0);
+    assert_eq!(scene.reaches(), [SPARE; 2]);
+    assert_eq!(changes(&scene), 1);
+    scene.now += SPARE_FOR;
+    assert_eq!(scene.reaches(), [SPARE; 2]); // the first is still away
+    assert_eq!(changes(&scene), 1);
+    scene.set(FIRST, true);
+    scene.now += SPARE_FOR;
+    assert_eq!(scene.reaches(), [FIRST; 2]);
+    assert_eq!(changes(&scene), 2);
+}
+
+#[test]
+fn a_call_with_little_time_tries_the_first_again_only_where_no_other_has_come_for_a_minute() {
+    let mut scene = Scene::new();
+    scene.set(FIRST, false);
+    assert_eq!(scene.reaches(), [SPARE; 2]);
+    scene.now += SPARE_FOR;
+    assert_eq!(scene.hosts.turn(scene.now, false), (SPARE, false));
+    scene.now += SPARE_FOR - Duration::from_millis(1);
+    assert_eq!(scene.hosts.turn(scene.now, false), (SPARE, false));
+    scene.now += Duration::from_millis(1);
+    assert_eq!(scene.hosts.turn(scene.now, false), (FIRST, true));
+    assert_eq!(scene.hosts.turn(scene.now, true), (SPARE, false));
+}
+
+#[test]
+fn a_fair_time_is_a_second_or_a_quarter_of_a_shorter_time_for_connecting() {
+    let halves_are_fair = |call: u64, connect: u64| {
+        let deadline = |millis| deadline_after(Duration::from_millis(millis));
+        let context = Context::new(WaitScope::until(deadline(call)), deadline(connect));
+        context.has_fair_halves()
+    };
+    assert!(halves_are_fair(10_000, 5_000));
+    assert!(!halves_are_fair(1_900, 5_000));
+    assert!(halves_are_fair(60_000, 1_000)); // the owner's own choice
+    assert!(!halves_are_fair(100, 1_000));
 }
 
 /// Notes the warnings and what is above a few for each call.
@@ -157,8 +213,8 @@ fn if_the_first_is_still_away_one_call_a_minute_finds_it_out() {
     assert_eq!(scene.reaches(), [SPARE; 2]);
     scene.now += SPARE_FOR;
     // the others do not wait for it
-    assert_eq!(scene.hosts.turn(scene.now), (FIRST, true));
-    assert_eq!(scene.hosts.turn(scene.now), (SPARE, false));
+    assert_eq!(scene.hosts.turn(scene.now, true), (FIRST, true));
+    assert_eq!(scene.hosts.turn(scene.now, true), (SPARE, false));
 }
 
 #[test]
@@ -186,7 +242,7 @@ fn if_neither_can_be_reached_the_failure_is_of_the_first_and_nothing_changes() {
         ));
         assert_eq!(context.host, FIRST);
     }
-    assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
+    assert_eq!(scene.hosts.turn(scene.now, true), (FIRST, false));
 }
 
 #[test]
@@ -219,7 +275,7 @@ fn a_bound_call_reaches_its_host_alone_and_changes_nothing_for_others() {
         // no connection to the first is taken by one that is bound to the spare
         let spare = scene.call_bound(Some(SPARE), takes_pooled);
         assert_eq!(spare.unwrap(), SPARE);
-        assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
+        assert_eq!(scene.hosts.turn(scene.now, true), (FIRST, false));
     }
     assert!(scene.hosts.leaves_behind(FIRST));
     assert_eq!(scene.reaches(), [SPARE; 2]);
@@ -227,8 +283,8 @@ fn a_bound_call_reaches_its_host_alone_and_changes_nothing_for_others() {
     scene.now += SPARE_FOR;
     assert_eq!(scene.call_bound(Some(FIRST), true).unwrap(), FIRST);
     // it was not the one that tries the first, nor has it handed back
-    assert_eq!(scene.hosts.turn(scene.now), (FIRST, true));
-    assert_eq!(scene.hosts.turn(scene.now), (SPARE, false));
+    assert_eq!(scene.hosts.turn(scene.now, true), (FIRST, true));
+    assert_eq!(scene.hosts.turn(scene.now, true), (SPARE, false));
 }
 
 #[test]
@@ -257,5 +313,5 @@ fn no_spare_is_tried_once_the_time_is_up_or_the_call_cancelled() {
     let mut context = Context::new(over, deadline_after(Duration::MAX));
     let failed = scene.hosts.connection(None, false, scene.now, &mut context);
     assert!(failed.is_err());
-    assert_eq!(scene.hosts.turn(scene.now), (FIRST, false));
+    assert_eq!(scene.hosts.turn(scene.now, true), (FIRST, false));
 }

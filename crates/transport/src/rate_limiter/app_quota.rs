@@ -49,6 +49,11 @@ impl AppQuota {
         &self.limiters[operation as usize]
     }
 
+    /// Calls of a client go to another host from now on.
+    pub(crate) fn path_changed(&self) {
+        self.limiters.iter().for_each(RateLimiter::path_changed);
+    }
+
     fn new(calls_per_second: CallRate, since: Instant) -> AppQuota {
         AppQuota {
             limiters: Operation::ALL.map(|_| RateLimiter::new(calls_per_second, since)),

@@ -103,6 +103,12 @@ impl RateLimiter {
         }
     }
 
+    /// Calls go to another host from now on.
+    pub(super) fn path_changed(&self) {
+        let now = self.now();
+        self.state.lock().quota.path_changed(now);
+    }
+
     /// Stops holding calls back for what another process may have sent.
     pub(super) fn release_start_slots(&self) {
         let mut state = self.state.lock();
