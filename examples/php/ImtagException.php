@@ -1,0 +1,49 @@
+<?php
+
+declare(strict_types=1);
+
+/** Some users of a call failed, or all of them. */
+final class ImtagException extends RuntimeException
+{
+    /** The service, or the daemon, did not answer. */
+    public const NO_ANSWER = 60008;
+
+    /** What passes: the quota had no room, the service was away, or failed inside. All else fails again. */
+    private const PASSES = [
+        60007, self::NO_ANSWER, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000,
+    ];
+
+    /** @var array<array-key, array{ErrorCode: int, ErrorInfo: string, Effect: string, Remedy: string}> by account */
+    public readonly array $failed;
+
+    /**
+     * @param list<array> $failed the answer's ErrorList
+     * @param array<array-key, list<string>> $read the tags of the users whose tags were read
+     */
+    public function __construct(array $failed, public readonly array $read = [])
+    {
+        $this->failed = array_column($failed, null, 'To_Account');
+        ['To_Account' => $account, 'ErrorCode' => $code, 'ErrorInfo' => $why] = $failed[0];
+        ['Effect' => $effect, 'Remedy' => $remedy] = $failed[0];
+        $others = count($failed) > 1 ? ', and ' . count($failed) - 1 . ' more' : '';
+        parent::__construct("$account: $why ($effect; $remedy)$others", $code);
+    }
+
+    /** Every user of a call failed for the same reason. */
+    public static function ofAll(array $accounts, int $code, string $why, string $effect, string $remedy): self
+    {
+        $failed = ['ErrorCode' => $code, 'ErrorInfo' => $why, 'Effect' => $effect, 'Remedy' => $remedy];
+        return new self(array_map(fn ($account) => ['To_Account' => (string) $account] + $failed, $accounts));
+    }
+
+    /**
+     * Those who may be done if they are tried again later. That is safe, as the tags of a user are a set; but a change
+     * that another one has followed meanwhile would undo that one.
+     *
+     * @return array<array-key, array> some of $failed
+     */
+    public function passing(): array
+    {
+        return array_filter($this->failed, fn (array $user) => in_array($user['ErrorCode'], self::PASSES, true));
+    }
+}
