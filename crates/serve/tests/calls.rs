@@ -134,6 +134,19 @@ fn the_newer_paths_replace_the_tags_of_a_user() {
 }
 
 #[test]
+fn what_is_refused_is_not_counted_as_a_call_whose_caller_hung_up() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let refused = scene.begin("/v4/openim/sendmsg", "", &json!({})).answer();
+    assert_eq!(refused.unwrap().code(), 60009);
+    let figures = scene.page("/metrics").json;
+    let figures = figures.as_str().unwrap();
+    for figure in ["refused_total 1", "hung_up_total 0", "in_flight 0"] {
+        let line = format!("\nimtag_serve_{figure}\n");
+        assert!(figures.contains(&line), "{line:?} is not in {figures}");
+    }
+}
+
+#[test]
 fn what_a_caller_left_behind_that_hung_up_is_not_sent() {
     let scene = Scene::with_quota(Generation::AllMemberPush, 1);
     let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
