@@ -17,7 +17,9 @@ use crate::cost::Start;
 use crate::error::Error;
 use crate::log::Log;
 use crate::program::Missing;
-use crate::{c, chaos, conformance, cpp, go, installed, other_sdks, python, readme, tools};
+use crate::{
+    c, chaos, conformance, cpp, go, installed, other_sdks, python, readme, serve_examples, tools,
+};
 
 /// A name, what must be installed, and what is done.
 type Check = (&'static str, Needs, fn(&Log) -> Result<(), Error>);
@@ -31,6 +33,8 @@ const VENV: Needs = || python::Venv::ready().map(drop);
 const CURL: Needs = || tools::program("curl", "curl");
 const NODE: Needs = || tools::program("node", "nodejs");
 const PYTHON: Needs = || tools::program("python3", "python3");
+const CURL_AND_JQ: Needs = || tools::programs(&[("curl", "curl"), ("jq", "jq")]);
+const PHP: Needs = || tools::program("php", "php-cli");
 const C_AND_PKG_CONFIG: Needs = || {
     tools::c()?;
     tools::program("pkg-config", "pkg-config")
@@ -105,6 +109,10 @@ const OF_LANGUAGES: &[Check] = &[
     ("other SDKs in Go", tools::any_go, other_sdks::example),
     ("other SDKs in PHP", tools::php, other_sdks::example),
     ("other SDKs in Rust", NOTHING, other_sdks::example),
+    ("serve in PHP", PHP, serve_examples::example),
+    ("serve in Java", tools::java, serve_examples::example),
+    ("serve in Node", NODE, serve_examples::example),
+    ("serve in sh", CURL_AND_JQ, serve_examples::example),
 ];
 
 const ALONE: &[Check] = &[
@@ -299,6 +307,8 @@ mod tests {
         assert_eq!(readme::languages().unwrap(), checked(readme::CHECK));
         let languages = other_sdks::languages().unwrap();
         assert_eq!(languages, checked(other_sdks::CHECK));
+        let languages = serve_examples::languages().unwrap();
+        assert_eq!(languages, checked(serve_examples::CHECK));
     }
 
     /// In a process of its own, in whose PATH there is no program.

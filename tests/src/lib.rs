@@ -33,6 +33,7 @@ pub mod quota;
 mod random;
 pub mod readme;
 pub mod scene;
+pub mod serve_examples;
 pub mod tools;
 
 pub use error::Error;

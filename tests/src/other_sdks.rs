@@ -9,12 +9,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::build;
 use crate::error::Error;
 use crate::log::Log;
-use crate::page::{self, Section};
+use crate::page::{self, Section, shell_with_imtag};
 use crate::program::Running;
 
 const PAGE: &str = "docs/other-sdks.md";
@@ -38,7 +37,8 @@ pub fn example(log: &Log) -> Result<(), Error> {
     };
     let elsewhere = tempfile::tempdir()?;
     let start = format!("exec {}", start.replace(PORT, "0"));
-    let (_running, line) = Running::with_first_line(&mut shell(elsewhere.path(), &start)?)?;
+    let (_running, line) =
+        Running::with_first_line(&mut shell_with_imtag(elsewhere.path(), &start)?)?;
     let port = line.split("https://127.0.0.1:").nth(1);
     let port = port.and_then(|it| it.split(' ').next());
     let port = port.ok_or_else(|| format!("the emulator does not start: {line}"))?;
@@ -79,7 +79,7 @@ fn run(
     }
     for commands in &section.commands {
         let script = format!("{settings}{}", without_cargo(commands)).replace(PORT, port);
-        let said = log.output(&mut shell(folder, &script)?)?;
+        let said = log.output(&mut shell_with_imtag(folder, &script)?)?;
         if !said.contains(DONE) {
             return Err(format!("it says {said:?}").into());
         }
@@ -91,21 +91,6 @@ fn run(
 fn without_cargo(commands: &str) -> String {
     let lines = commands.split_inclusive('\n');
     lines.filter(|line| !line.starts_with("cargo ")).collect()
-}
-
-/// A shell that knows the command line, and no proxy of the machine.
-fn shell(folder: &Path, script: &str) -> Result<Command, Error> {
-    let command_line = build::for_tests()?.file("imtag")?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let first = command_line.parent().map(Path::to_owned);
-    let paths = first.into_iter().chain(std::env::split_paths(&path));
-    let mut shell = page::shell(folder, script);
-    shell.env("PATH", std::env::join_paths(paths)?);
-    for variable in ["https_proxy", "no_proxy", "all_proxy"] {
-        shell.env_remove(variable);
-        shell.env_remove(variable.to_uppercase());
-    }
-    Ok(shell)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::build;
 use crate::cargo::{clean, root};
 use crate::error::Error;
 use crate::go::FETCHES_NOTHING;
@@ -74,6 +75,21 @@ pub fn shell(folder: &Path, script: &str) -> Command {
     let shell_in = shell.current_dir(folder).envs(FETCHES_NOTHING);
     shell_in.args(["-eu", "-c", script]);
     shell
+}
+
+/// A shell that knows the command line, and no proxy of the machine.
+pub fn shell_with_imtag(folder: &Path, script: &str) -> Result<Command, Error> {
+    let command_line = build::for_tests()?.file("imtag")?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let first = command_line.parent().map(Path::to_owned);
+    let paths = first.into_iter().chain(std::env::split_paths(&path));
+    let mut shell = shell(folder, script);
+    shell.env("PATH", std::env::join_paths(paths)?);
+    for variable in ["https_proxy", "no_proxy", "all_proxy"] {
+        shell.env_remove(variable);
+        shell.env_remove(variable.to_uppercase());
+    }
+    Ok(shell)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ const CHECKS: &Layers = &[
     "environment metadata tools",
     "build",
     "abi log pypi",
-    "c cpp go installed other_sdks page python readme",
+    "c cpp go installed other_sdks page python readme serve_examples",
     "chaos conformance quota",
     "checks",
 ];

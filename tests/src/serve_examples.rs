@@ -1,0 +1,320 @@
+//! Clients of the daemon `imtag serve` in other languages: docs/serve.md, whose commands and programs run as printed beside
+//! a daemon, and the programs of `examples`, which must read each answer in the same way.
+//!
+//! The form of the page: `Start` with the command of the daemon; then a section a language, whose last commands print
+//! the tags. A program of `examples` gets real answers of a daemon, and then those of a stand-in, which answers at once
+//! what a daemon takes its time for: no room in the quota, no answer of the service, and its own end.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use imtag_core::SecretKey;
+use imtag_emulator::Emulator;
+use serde_json::Value;
+
+use crate::build::imtag;
+use crate::cargo::{clean, root};
+use crate::error::Error;
+use crate::log::Log;
+use crate::page::{self, Section, shell_with_imtag};
+use crate::program::Running;
+
+const PAGE: &str = "docs/serve.md";
+/// What the name of each check begins with, before its language.
+pub const CHECK: &str = "serve in ";
+
+/// What a program of `examples` is started by, where the page's commands have run.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("PHP", "php \"$LIBIMTAG/examples/php/tag.php\""),
+    ("Java", "java -cp classes Tag"),
+    ("Node", "node \"$LIBIMTAG/examples/node/tag.mjs\""),
+    ("sh", "sh \"$LIBIMTAG/examples/sh/tag.sh\""),
+];
+
+/// What the page's programs print of the user that they have tagged.
+const TAGGED: &str = "beijing vip";
+
+/// What the page has for the path of any socket.
+const SOCKET: &str = "/tmp/imtag.sock";
+
+/// The emulator's key.
+const KEY: &str = "of-no-app";
+
+const BOTH: &str = "xiaojun012 xiaojun013";
+
+/// What a program prints where the service knows one of its two users.
+const ONE_UNKNOWN: &str = r#"not added: xiaojun013: the service refused the request: 70107 "the account was never imported" (possibly applied; import the account first, or let its user log in once)
+not read: xiaojun013: the service refused the request: 70107 "the account was never imported" (not read; import the account first, or let its user log in once)
+xiaojun012: beijing vip
+exit 1
+"#;
+
+/// Answers of a stand-in, what a program prints then, and the accounts of its requests.
+struct Scenario {
+    answers: [String; 4],
+    prints: &'static str,
+    asks_for: [&'static str; 4],
+}
+
+/// The page's section of the language that the check is named for, and then its program.
+pub fn example(log: &Log) -> Result<(), Error> {
+    let language = log.check.trim_start_matches(CHECK);
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    let sections = page::read(PAGE)?;
+    run(&sections, language, folder, log)?;
+    let program = PROGRAMS.iter().find(|(name, _)| *name == language);
+    let (_, program) = program.ok_or_else(|| format!("no program is known in {language}"))?;
+    let compare = |socket: &str, expected: &str| {
+        let printed = printed(program, socket, folder, log)?;
+        let is_same = printed == expected;
+        let differs = || Error::from(format!("it prints\n{printed}\nnot\n{expected}"));
+        is_same.then_some(()).ok_or_else(differs)
+    };
+    {
+        let emulator = Emulator::builder().unknown_accounts(["xiaojun013"]);
+        let emulator = emulator.secret_key(SecretKey::new(KEY)?).start()?;
+        let _daemon = daemon(&emulator, &folder.join("real.sock"))?;
+        compare("real.sock", ONE_UNKNOWN)?;
+    }
+    for (number, scenario) in (1..).zip([busy_and_away(), ends()]) {
+        let socket = format!("{number}.sock");
+        let requests = stand_in(&folder.join(&socket), scenario.answers)?;
+        compare(&socket, scenario.prints)?;
+        let accounts: Vec<String> = requests.try_iter().map(|it| accounts(&it)).collect();
+        if accounts != scenario.asks_for {
+            return Err(format!("it asks for {accounts:?}, not {:?}", scenario.asks_for).into());
+        }
+    }
+    let printed = printed(program, "none.sock", folder, log)?;
+    let tries = printed.matches("not added: xiaojun012: no daemon at none.sock");
+    if tries.count() == 3 && printed.ends_with("exit 1\n") {
+        Ok(())
+    } else {
+        Err(format!("without a daemon it prints {printed}").into())
+    }
+}
+
+/// Runs the commands of the page's section beside its daemon.
+fn run(sections: &[Section], language: &str, folder: &Path, log: &Log) -> Result<(), Error> {
+    let section = |name: &str| {
+        let found = sections.iter().find(|section| section.name == name);
+        found.ok_or_else(|| format!("{PAGE} has no section {name:?}"))
+    };
+    let [start, settings] = &section("Start")?.commands[..] else {
+        return Err(format!("{PAGE}: its start is not the daemon and the settings").into());
+    };
+    let socket = folder.join("imtag.sock").display().to_string();
+    let start = format!("exec {start}").replace(SOCKET, &socket);
+    let (_daemon, line) = Running::with_first_line(&mut shell_with_imtag(folder, &start)?)?;
+    if !line.starts_with("The daemon takes calls") {
+        return Err(format!("the daemon does not start: {line}").into());
+    }
+    let section = section(language)?;
+    for (name, text) in &section.files {
+        fs::write(folder.join(name), text.replace(SOCKET, &socket))?;
+    }
+    let commands = section.commands.concat().replace(SOCKET, &socket);
+    let mut shell = shell_with_imtag(&root(), &format!("{settings}cd \"$WORK\"\n{commands}"))?;
+    let said = log.output(shell.env("WORK", folder))?;
+    if said.contains(TAGGED) {
+        Ok(())
+    } else {
+        Err(format!("it says {said:?}").into())
+    }
+}
+
+/// All that a program prints, and how it ends.
+fn printed(program: &str, socket: &str, folder: &Path, log: &Log) -> Result<String, Error> {
+    let script = format!("{program} {socket} 2>&1 && echo exit 0 || echo exit $?");
+    let mut shell = page::shell(folder, &script);
+    log.output(shell.env("LIBIMTAG", root()))
+}
+
+/// A daemon that sends to an emulator.
+fn daemon(emulator: &Emulator, socket: &Path) -> Result<Running, Error> {
+    let key = socket.with_extension("key");
+    fs::write(&key, KEY)?;
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+    let mut daemon = Command::new(imtag()?);
+    clean(&mut daemon);
+    daemon.arg("serve").arg("--socket").arg(socket);
+    daemon
+        .env("IMTAG_SDKAPPID", emulator.sdkappid().get().to_string())
+        .env("IMTAG_IDENTIFIER", emulator.identifier())
+        .env("IMTAG_ENDPOINT", emulator.endpoint())
+        .env("IMTAG_SECRET_KEY_FILE", key);
+    Ok(Running::with_first_line(&mut daemon)?.0)
+}
+
+/// Listens at a socket, and gives an answer a connection, then the end of the connection. The requests come out.
+fn stand_in(socket: &Path, answers: [String; 4]) -> Result<Receiver<Value>, Error> {
+    let listener = UnixListener::bind(socket)?;
+    let (sender, requests) = channel();
+    thread::spawn(move || -> io::Result<()> {
+        for answer in answers {
+            let (mut connection, _) = listener.accept()?;
+            let mut reader = BufReader::new(connection.try_clone()?);
+            let mut length = 0;
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                reader.read_line(&mut line)?;
+                let lower = line.to_lowercase();
+                if let Some(given) = lower.strip_prefix("content-length:") {
+                    length = given.trim().parse().map_err(io::Error::other)?;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body)?;
+            // before the answer, as the program may end with it
+            let _ = sender.send(serde_json::from_slice(&body).map_err(io::Error::other)?);
+            connection.write_all(answer.as_bytes())?;
+        }
+        Ok(())
+    });
+    Ok(requests)
+}
+
+/// The accounts of a request.
+fn accounts(request: &Value) -> String {
+    let users = request["UserTags"].as_array().into_iter().flatten();
+    let changed = users.map(|user| &user["To_Account"]);
+    let read = request["To_Account"].as_array().into_iter().flatten();
+    let accounts: Vec<&str> = changed.chain(read).filter_map(Value::as_str).collect();
+    accounts.join(" ")
+}
+
+fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+const OK: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RequestId":"imtag-1"}"#;
+
+/// What the daemon answers as a whole, and of each user that failed.
+fn failed(code: i32, effect: &str, users: &[(&str, i32, &str)]) -> String {
+    let list: Vec<String> = users
+        .iter()
+        .map(|(account, code, effect)| {
+            format!(
+                r#"{{"To_Account":"{account}","ErrorCode":{code},"ErrorInfo":"why","Effect":"{effect}","Remedy":"do this"}}"#
+            )
+        })
+        .collect();
+    format!(
+        r#"{{"ActionStatus":"FAIL","ErrorInfo":"the call failed","ErrorCode":{code},"RequestId":"imtag-1","Effect":"{effect}","Remedy":"do that","ErrorList":[{}]}}"#,
+        list.join(",")
+    )
+}
+
+/// One user fails for good. The other has no turn in the quota, then no answer of the service, and is done at last.
+fn busy_and_away() -> Scenario {
+    let [busy, unknown] = [
+        ("xiaojun012", 60007, "not applied"),
+        ("xiaojun013", 70107, "possibly applied"),
+    ];
+    let away = ("xiaojun012", 60008, "possibly applied");
+    let unread = failed(70107, "not read", &[("xiaojun013", 70107, "not read")]);
+    let read = r#""UserTags":[{"To_Account":"xiaojun012","Tags":["beijing","vip"]}],"ErrorList""#;
+    Scenario {
+        answers: [
+            answer(
+                "200 OK",
+                &failed(60007, "possibly applied", &[busy, unknown]),
+            ),
+            answer(
+                "504 Gateway Timeout",
+                &failed(60008, "possibly applied", &[away]),
+            ),
+            answer("200 OK", OK),
+            answer("200 OK", &unread.replace(r#""ErrorList""#, read)),
+        ],
+        prints: "\
+not added: xiaojun012: why (not applied; do this), and 1 more
+not added: xiaojun012: why (possibly applied; do this)
+not read: xiaojun013: why (not read; do this)
+xiaojun012: beijing vip
+exit 1
+",
+        asks_for: [BOTH, "xiaojun012", "xiaojun012", BOTH],
+    }
+}
+
+/// The daemon ends within its answer, and takes no call while it ends.
+fn ends() -> Scenario {
+    let whole = answer("200 OK", OK);
+    let tags = r#""UserTags":[{"To_Account":"xiaojun012","Tags":["beijing","vip"]},{"To_Account":"xiaojun013","Tags":[]}]"#;
+    let closing = failed(60008, "not applied", &[]).replace(r#","ErrorList":[]"#, "");
+    Scenario {
+        answers: [
+            whole[..whole.len() - 10].to_owned(),
+            answer("503 Service Unavailable", &closing),
+            whole,
+            answer("200 OK", &OK.replace("}", &format!(",{tags}}}"))),
+        ],
+        prints: "\
+not added: xiaojun012: the daemon did not answer (possibly applied; try again), and 1 more
+not added: xiaojun012: the call failed (not applied; do that), and 1 more
+xiaojun012: beijing vip
+xiaojun013: 
+exit 0
+",
+        asks_for: [BOTH; 4],
+    }
+}
+
+/// The languages of the page, in its order.
+#[cfg(test)]
+pub(crate) fn languages() -> Result<Vec<String>, Error> {
+    let sections = page::read(PAGE)?.into_iter();
+    let typed = sections.filter(|it| it.level == 2 && !it.commands.is_empty());
+    Ok(typed.skip(1).map(|it| it.name).collect()) // after `Start`
+}
+
+#[cfg(test)]
+mod tests {
+    use imtag_core::RetryClass;
+    use imtag_core::catalogue::CATALOGUE;
+
+    use super::*;
+
+    /// Those that the client repeats by itself, if it has the time.
+    #[test]
+    fn every_example_tries_again_what_the_catalogue_says_passes() {
+        let passes = CATALOGUE
+            .iter()
+            .filter(|entry| matches!(entry.retry, RetryClass::Backoff | RetryClass::AfterWindow));
+        let expected: Vec<String> = passes.map(|entry| entry.code.0.to_string()).collect();
+        for (file, before) in [
+            (
+                "examples/php/ImtagException.php",
+                "PASSES = [\n        60007",
+            ),
+            (
+                "examples/java/ImtagException.java",
+                "Set.of(\n            60007",
+            ),
+            ("examples/node/imtag.mjs", "PASSES = [60007"),
+            ("examples/sh/tag.sh", "passes='[60007"),
+            (PAGE, "The codes that pass are 60007"),
+        ] {
+            let text = fs::read_to_string(root().join(file)).unwrap();
+            let list = text.split_once(before).unwrap().1;
+            let list = list.split([']', ')', ';']).next().unwrap();
+            let named = list.replace("self::NO_ANSWER", "60008");
+            let named = format!("60007{}", named.replace("NO_ANSWER", "60008"));
+            let numbers = named.split(|it: char| !it.is_ascii_digit());
+            let found: Vec<&str> = numbers.filter(|it| !it.is_empty()).collect();
+            assert_eq!(found, expected, "{file}");
+        }
+    }
+}
