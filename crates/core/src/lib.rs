@@ -27,7 +27,7 @@ pub use region::{Region, UnknownRegion};
 pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
 pub use secret::{InvalidSecret, SecretKey, UserSig};
 #[doc(hidden)] // for what transport and the command line find in settings
-pub use secret::{may_be_secret, path_may_be_secret, shown_setting};
+pub use secret::{holds_login, may_be_secret, path_may_be_secret, shown_setting};
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use text::counted;

@@ -54,11 +54,18 @@ pub fn shown_setting(text: &str) -> &str {
     if may_be_secret(text) { "***" } else { text }
 }
 
+/// True if a text has the form of an address with a user and a password, with a scheme or without:
+/// `http://me:hush@proxy:3128`, `me:hush@proxy:3128`.
+#[must_use]
+pub fn holds_login(text: &str) -> bool {
+    let before = text.rsplit_once('@').map(|(before, _)| before);
+    before.is_some_and(|before| before.contains(':'))
+}
+
 /// The same of the path of a file: a key has no slash, and is longer than the names of most files.
 #[must_use]
 pub fn path_may_be_secret(path: &str) -> bool {
-    let is_url_with_login = path.contains('@') && path.contains("://");
-    is_url_with_login || !path.contains('/') && bare(path).chars().count() > LETTERS_OF_A_FILE
+    holds_login(path) || !path.contains('/') && bare(path).chars().count() > LETTERS_OF_A_FILE
 }
 
 /// What web pages and editors put into a text unseen, and what stands where a character was lost.
@@ -249,7 +256,9 @@ mod tests {
         assert!(path_may_be_secret(
             "https://corp:5bd2850f@example.com/ca.pem"
         ));
+        assert!(path_may_be_secret("me:hush@proxy:1"));
         assert!(!path_may_be_secret("ca.pem"));
+        assert!(!path_may_be_secret("me@proxy.pem"));
         assert!(!path_may_be_secret(&format!("/etc/{}.pem", "a".repeat(60))));
     }
 

@@ -1,6 +1,8 @@
 //! Which client comes of settings that were found, and what is said where none does.
 
-use super::super::setting::Setting;
+use std::path::PathBuf;
+
+use super::super::setting::{SETTINGS, Setting};
 use super::super::{Place, problems::Places};
 use super::*;
 
@@ -396,10 +398,36 @@ fn a_value_that_may_be_a_secret_in_the_wrong_place_is_not_shown() {
         "secret_key_file",
     ];
     for key in keys {
-        for text in [KEY, "https://corp:5bd2850f@example.com/x"] {
-            let refused = refusal(at(&Place::Variable, &[(key, text)]).builder());
-            assert!(!refused.contains("5bd2850f"), "{refused}");
-            assert!(refused.contains("***"), "{refused}");
+        let refused = refusal(at(&Place::Variable, &[(key, KEY)]).builder());
+        assert!(!refused.contains("5bd2850f"), "{refused}");
+        assert!(refused.contains("***"), "{refused}");
+    }
+}
+
+#[test]
+fn a_login_in_the_place_of_any_setting_is_not_shown() {
+    for setting in &SETTINGS {
+        for login in [
+            "http://me:hush@proxy:3128",
+            "https://me:hush@proxy.example/x",
+            "me:hush@proxy:3128",
+            "me:hush@p:1",
+        ] {
+            for place in [Place::Variable, file()] {
+                let given = at(&place, &[(setting.key, login)]);
+                let read = given.with_file().map(|config| config.builder());
+                let shown_builder = format!("{read:?}");
+                let refused = read.and_then(ClientBuilder::build).unwrap_err();
+                for shown in [shown_builder, refused.to_string(), format!("{refused:?}")] {
+                    // an identifier may have that form, and is no secret
+                    let is_shown = setting.key == "identifier" && shown.starts_with("Ok(");
+                    assert!(
+                        is_shown || !shown.contains("hush"),
+                        "{}: {shown}",
+                        setting.key
+                    );
+                }
+            }
         }
     }
 }

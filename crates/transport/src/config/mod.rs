@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use imtag_core::{may_be_secret, path_may_be_secret};
+use imtag_core::{holds_login, may_be_secret, path_may_be_secret};
 
 use crate::settings_error::SettingsError;
 use problems::{Places, in_file};
@@ -249,15 +249,24 @@ impl Given {
             return false;
         };
         let is_over = |letters| text.trim().chars().count() > letters;
-        match (self.setting.kind, self.setting.key) {
+        let has_another_form = match (self.setting.kind, self.setting.key) {
             (Kind::Secret, _) => true,
             (Kind::Path, _) => path_may_be_secret(text),
-            (Kind::Text(_), "endpoint" | "spare_endpoint") => {
-                text.contains('@') || !text.contains("://") && is_over(40)
-            }
+            (Kind::Text(_), "endpoint" | "spare_endpoint") => !text.contains("://") && is_over(40),
             (Kind::Text(_), "profile") => is_over(40),
             (Kind::Number | Kind::Switch | Kind::Text(_), _) => may_be_secret(text),
-        }
+        };
+        has_another_form || self.may_hold_login()
+    }
+
+    /// True if the value may be an address with a user and a password. A path and an identifier may have an `@` of their
+    /// own.
+    #[doc(hidden)] // for the command line
+    #[must_use]
+    pub fn may_hold_login(&self) -> bool {
+        let text = self.text().unwrap_or_default();
+        let may_have_at = self.setting.kind == Kind::Path || self.setting.key == "identifier";
+        holds_login(text) || !may_have_at && text.contains('@')
     }
 
     /// A sentence about the value, in which `***` stands for one that may be a secret.

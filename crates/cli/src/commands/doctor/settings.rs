@@ -143,12 +143,7 @@ fn shown(given: &Given) -> Option<String> {
         _ => given.text().map(str::to_owned),
     };
     let text = text.unwrap_or_else(|why| why);
-    let may_hold_password = match setting.key {
-        "identifier" => text.contains("://") || text.contains(':') && text.contains('@'),
-        _ if setting.kind == Kind::Path => text.contains("://") && text.contains('@'),
-        _ => text.contains('@'),
-    };
-    (!may_hold_password).then(|| without_secrets(&text))
+    (!given.may_hold_login()).then(|| without_secrets(&text))
 }
 
 /// What this machine can see of credentials that may be refused.
