@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::config::problems::Problems;
 use crate::config::setting::{APP, CREDENTIALS, RATE, TARGET, TRUST};
 use crate::credentials::Credentials;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::http::{Host, Resolver, Tls};
 use crate::proxy::{InvalidProxy, ProxySetting};
 use crate::roots::Roots;
@@ -39,9 +39,9 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     timeout: Duration,
     retry: RetryPolicy,
-    ca_file: Option<PathBuf>,
+    ca_file: Option<CaFile>,
     roots: Roots,
-    spare_endpoint: Option<String>,
+    spare_endpoint: Option<Result<Option<Endpoint>, InvalidEndpoint>>,
     /// The spare endpoint was found outside the program, beside the region or endpoint.
     spare_is_found: bool,
     proxy: ProxySetting,
@@ -50,10 +50,19 @@ pub struct ClientBuilder {
     found: Option<Problems>,
 }
 
+/// What is no endpoint is kept without its text, which may hold a password.
 #[derive(Debug, Clone)]
 enum Target {
     Region(Region),
-    Endpoint(String),
+    Endpoint(Result<Endpoint, InvalidEndpoint>),
+}
+
+/// Root certificates of a file.
+#[derive(Debug, Clone)]
+enum CaFile {
+    /// To be read when the client is built.
+    Named(PathBuf),
+    Read(RootCertStore),
 }
 
 impl Default for ClientBuilder {
@@ -143,7 +152,8 @@ impl ClientBuilder {
 
     /// An address in place of a region's: `https://host[:port]`, or `http://` with a loopback address.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.place = Some(Target::Endpoint(endpoint.into()));
+        let endpoint = Endpoint::parse(&endpoint.into());
+        self.place = Some(Target::Endpoint(endpoint));
         self.settle(&TARGET);
         self.leave_found_spare();
         self
@@ -158,7 +168,7 @@ impl ClientBuilder {
     /// other call with it. Once any of a call was written to a host, all its attempts go
     /// to that host. A change that a bulk run or a batcher sends again in another request is in another call.
     pub fn spare_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.spare_endpoint = Some(endpoint.into());
+        self.spare_endpoint = Some(read_spare(&endpoint.into()));
         self.spare_is_found = false;
         self.settle(&["spare_endpoint"]);
         self
@@ -170,7 +180,7 @@ impl ClientBuilder {
             return;
         }
         self.settle(&["spare_endpoint"]);
-        let is_left = |text: &String| !self.spare_is_found || text.trim() == "none";
+        let is_left = |spare: &Result<_, _>| !self.spare_is_found || *spare == Ok(None);
         self.spare_endpoint = self.spare_endpoint.take().filter(is_left);
     }
 
@@ -266,8 +276,14 @@ impl ClientBuilder {
 
     /// A PEM file of root certificates, used instead of the built-in ones or the platform's.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.ca_file = Some(CaFile::Named(path.into()));
         self.settle(&TRUST);
+        self
+    }
+
+    /// Root certificates of a CA file that has been read.
+    pub(crate) fn ca_file_read(mut self, roots: RootCertStore) -> Self {
+        self.ca_file = Some(CaFile::Read(roots));
         self
     }
 
@@ -319,11 +335,11 @@ impl ClientBuilder {
         let identifier = Identifier::new(self.identifier)?;
         let (endpoint, spare) = match self.place.ok_or(SettingsError::NoPlace)? {
             Target::Region(region) => (region.into(), Some(Endpoint::spare_of(region))),
-            Target::Endpoint(text) => (Endpoint::parse(&text)?, None),
+            Target::Endpoint(endpoint) => (endpoint?, None),
         };
         let spare = match self.spare_endpoint {
             None => spare,
-            Some(text) => parse_spare(&text)?,
+            Some(own) => own.map_err(SettingsError::SpareEndpoint)?,
         };
         let host = |endpoint: Endpoint| {
             let variable =
@@ -337,7 +353,7 @@ impl ClientBuilder {
             sdkappid,
             identifier,
             credentials: self.credentials.ok_or(SettingsError::NoCredentials)?,
-            tls: tls(&hosts, self.ca_file.as_deref(), self.roots)?,
+            tls: tls(&hosts, self.ca_file, self.roots)?,
             hosts,
             resolver: self.resolver,
             rules: Rules {
@@ -379,11 +395,14 @@ impl ClientBuilder {
 /// Reads the setting: an endpoint, or `none`.
 #[doc(hidden)]
 pub fn parse_spare(text: &str) -> Result<Option<Endpoint>, SettingsError> {
+    read_spare(text).map_err(SettingsError::SpareEndpoint)
+}
+
+fn read_spare(text: &str) -> Result<Option<Endpoint>, InvalidEndpoint> {
     if text.trim() == "none" {
         return Ok(None);
     }
-    let spare = Endpoint::parse(text).map_err(SettingsError::SpareEndpoint)?;
-    Ok(Some(spare))
+    Endpoint::parse(text).map(Some)
 }
 
 fn non_zero(time: Duration, name: &'static str) -> Result<Duration, SettingsError> {
@@ -394,8 +413,16 @@ fn non_zero(time: Duration, name: &'static str) -> Result<Duration, SettingsErro
     }
 }
 
-fn tls(hosts: &[Host], ca_file: Option<&Path>, roots: Roots) -> Result<Option<Tls>, SettingsError> {
-    let from_file = ca_file.map(read_roots).transpose()?;
+fn tls(
+    hosts: &[Host],
+    ca_file: Option<CaFile>,
+    roots: Roots,
+) -> Result<Option<Tls>, SettingsError> {
+    let from_file = match ca_file {
+        Some(CaFile::Named(path)) => Some(read_roots(&path)?),
+        Some(CaFile::Read(roots)) => Some(roots),
+        None => None,
+    };
     if !hosts.iter().any(|host| host.endpoint.is_tls()) {
         return Ok(None);
     }

@@ -1,9 +1,8 @@
 //! A client of the settings that were found. What cannot be used, and what is missing, is the builder's to report: the
 //! program may set it first.
 
-use std::path::PathBuf;
-
 use imtag_core::{Generation, Identifier, Region, SdkAppId, UserSig};
+use rustls::RootCertStore;
 
 use super::parser::{Parser, RATES, key_in_file, on_or_off, parsed, secret_key};
 use super::{Config, Given};
@@ -24,7 +23,7 @@ enum Target {
 /// What is trusted.
 enum Trust {
     Roots(Roots),
-    File(PathBuf),
+    File(RootCertStore),
 }
 
 impl Client {
@@ -84,7 +83,7 @@ impl Config {
         builder = with(builder, fresh_start, ClientBuilder::fresh_start);
         builder = match trust {
             Some(Trust::Roots(roots)) => builder.roots(roots),
-            Some(Trust::File(path)) => builder.ca_file(path),
+            Some(Trust::File(roots)) => builder.ca_file_read(roots),
             None => builder,
         };
         builder = with(builder, proxy.as_deref(), ClientBuilder::proxy);
@@ -115,11 +114,10 @@ fn endpoint(given: &Given) -> Result<Target, String> {
     Ok(Target::Endpoint(endpoint.to_owned()))
 }
 
-/// Read twice, here and when the client is built: so it is named beside all else that is wrong.
+/// Read here, and not again when the client is built: by then the program may have no right to.
 fn ca_file(given: &Given) -> Result<Trust, String> {
-    let path = given.path()?;
-    read_roots(&path).map_err(|why| why.to_string())?;
-    Ok(Trust::File(path))
+    let roots = read_roots(&given.path()?).map_err(|why| why.to_string())?;
+    Ok(Trust::File(roots))
 }
 
 fn proxy(given: &Given) -> Result<String, String> {

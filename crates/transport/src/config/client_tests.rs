@@ -282,6 +282,22 @@ fn roots_and_a_ca_file_exclude_each_other() {
     );
 }
 
+/// A program may give up the right to read it, or change its root, before it makes the client.
+#[test]
+fn a_ca_file_is_read_once_when_it_is_found() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), rcgen_pem()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let builder = also(
+        at(&Place::Variable, APP),
+        &Place::Variable,
+        &[("ca_file", path)],
+    )
+    .builder();
+    file.close().unwrap();
+    builder.build().unwrap();
+}
+
 #[test]
 fn a_proxy_and_a_spare_endpoint_are_taken_and_a_proxy_that_cannot_be_used_is_not_shown() {
     let with = |key, text| also(at(&Place::Variable, &[(key, text)]), &file(), APP).builder();
@@ -303,8 +319,11 @@ fn a_proxy_and_a_spare_endpoint_are_taken_and_a_proxy_that_cannot_be_used_is_not
          direct"
     );
     for (spare, expected) in [
-        ("none", "spare_endpoint: Some(\"none\")"),
-        ("https://spare", "spare_endpoint: Some(\"https://spare\")"),
+        ("none", "spare_endpoint: Some(Ok(None))"),
+        (
+            "https://spare",
+            "spare_endpoint: Some(Ok(Some(Endpoint { tls: true, host: \"spare\", port: 443 })))",
+        ),
     ] {
         let shown = format!("{:?}", with("spare_endpoint", spare));
         assert!(shown.contains(expected), "{shown}");
