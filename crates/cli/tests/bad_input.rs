@@ -150,7 +150,7 @@ fn a_settings_file_is_read_where_the_flag_the_variable_or_home_has_it() {
         stage.emulator.sdkappid(),
         stage.emulator.endpoint()
     );
-    for folder in [".config/imtag", "elsewhere"] {
+    for folder in [".config/imtag", "elsewhere", "~/.config/imtag"] {
         stage.file(&format!("{folder}/config.toml"), &settings);
         let key = stage.file(&format!("{folder}/key"), stage::KEY);
         std::fs::set_permissions(key, PermissionsExt::from_mode(0o600)).unwrap();
@@ -159,6 +159,11 @@ fn a_settings_file_is_read_where_the_flag_the_variable_or_home_has_it() {
     assert_eq!((in_home.exit, in_home.err.as_str()), (Some(0), ""));
     std::fs::remove_dir_all(stage.home.path().join(".config")).unwrap();
     assert_eq!(run(stage.bare(&["get", "alice"])).exit, Some(3));
+
+    // a folder `~` where the program runs is no home
+    let mut homeless = stage.bare(&["get", "alice"]);
+    homeless.env_remove("HOME");
+    run(homeless).refuses(3, "set IMTAG_SDKAPPID");
 
     let flag = stage.bare(&["get", "alice", "--config", "elsewhere/config.toml"]);
     assert_eq!(run(flag).exit, Some(0));

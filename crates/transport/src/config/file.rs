@@ -43,17 +43,18 @@ impl Config {
         let path = named.or_else(in_home);
         self.places.file.clone_from(&path);
         self.places.profile.clone_from(&profile);
-        let path = path.unwrap_or_else(|| Path::new("~").join(IN_HOME));
+        let Some(path) = path else {
+            // without a home there is none to read; `~` is for people, and a folder of that name may be anybody's
+            let it = Path::new("~").join(IN_HOME);
+            return match profile {
+                Some(profile) => Err(self.no_file(profile, &it)),
+                None => Ok(()),
+            };
+        };
         match (read_bounded(&path), profile) {
             (Ok(text), profile) => self.read(&text, &path, profile.as_deref()),
             (Err(error), Some(profile)) if !is_named && is_missing(&error) => {
-                let path = path.display();
-                Err(SettingsError::NoSuchProfile {
-                    profile: self.shown("profile", profile),
-                    why: format!(
-                        "there is no settings file: write {path}, or name one with IMTAG_CONFIG"
-                    ),
-                })
+                Err(self.no_file(profile, &path))
             }
             (Err(source), profile) if is_named || profile.is_some() => {
                 let path = self.shown("config", path.display().to_string());
@@ -110,6 +111,15 @@ impl Config {
             self.warn_if_others_can_read(path);
         }
         Ok(())
+    }
+
+    /// A profile is asked for, and there is no file that could have it.
+    fn no_file(&self, profile: String, path: &Path) -> SettingsError {
+        let path = path.display();
+        SettingsError::NoSuchProfile {
+            profile: self.shown("profile", profile),
+            why: format!("there is no settings file: write {path}, or name one with IMTAG_CONFIG"),
+        }
     }
 
     /// A setting's value for a message: a key may stand in its place.
