@@ -44,7 +44,7 @@ pub unsafe extern "C" fn im_config_from_env(
         let config = unsafe { crate::handle::Out::cleared(config) }.needed("config")?;
         // SAFETY: readable until the function returns, as it documents.
         let profile = unsafe { profile.setting("the profile") }?;
-        let found = Config::from_env((!profile.is_empty()).then_some(profile))?;
+        let found = Config::from_env(Some(profile))?;
         config.give(|| im_config::found(&found));
         Ok(())
     })

@@ -84,7 +84,7 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     let app = small("sdkappid")?.unwrap_or_default();
     let identifier = text("identifier").unwrap_or_default();
     let mut builder = match text("from_env") {
-        Some(profile) => Config::from_env(Some(profile).filter(|it| !it.is_empty()))?.builder(),
+        Some(profile) => Config::from_env(Some(profile))?.builder(),
         None => ClientBuilder::default(),
     };
     builder = builder.app(app, identifier);

@@ -78,8 +78,8 @@ enum Place {
 impl Config {
     /// Reads the variables `IMTAG_…` and the settings file, now and once: the file that `IMTAG_CONFIG` names, or else
     /// `~/.config/imtag/config.toml` if it is there. `profile` is the table `[profile.NAME]` of the file whose keys win
-    /// over those at its top; if it is `None`, `IMTAG_PROFILE` names it, if set. A variable that is empty counts as not
-    /// set.
+    /// over those at its top; if it is `None` or empty, `IMTAG_PROFILE` names it, if set. A variable that is empty counts
+    /// as not set.
     ///
     /// What is missing, or wrong in a single setting, is an error of the client's builder, so that a program can set it
     /// by itself.
@@ -87,8 +87,9 @@ impl Config {
     /// # Errors
     /// Fails if the file cannot be read or is not TOML, or if there is no such profile.
     pub fn from_env(profile: Option<&str>) -> Result<Config, SettingsError> {
-        let profile = profile.map(OsString::from);
-        let config = Config::gathered(|key| profile.clone().filter(|_| key == "profile"));
+        let profile = profile.filter(|name| !name.is_empty());
+        let config =
+            Config::gathered(|key| profile.filter(|_| key == "profile").map(OsString::from));
         config.with_file()
     }
 
