@@ -271,8 +271,8 @@ fn settings_that_are_missing_misspelt_or_wrong() {
 #[test]
 fn each_setting_says_where_it_comes_from() {
     let stage = Stage::new();
-    let file =
-        "region = \"tokyo\"\ngeneration = \"timpush\"\n[profile.live]\ncalls_per_second = 50\n";
+    let file = "region = \"tokyo\"\ngeneration = \"timpush\"\nspare_endpoint = \"https://own.example\"\n\
+                [profile.live]\ncalls_per_second = 50\n";
     let path = stage
         .file(".config/imtag/config.toml", file)
         .display()
@@ -304,11 +304,13 @@ fn each_setting_says_where_it_comes_from() {
     let rows = not_asked.report["settings"].as_array().unwrap();
     let profile = rows.iter().find(|it| it["setting"] == "profile").unwrap();
     assert_eq!(profile["value"], "none; the file has live");
-    let in_profile = format!("[profile.live] of {path}, line 4");
+    let in_profile = format!("[profile.live] of {path}, line 5");
     assert_eq!(row("calls_per_second"), set("50", &in_profile));
     assert_eq!(row("profile"), set("live", "IMTAG_PROFILE"));
     let unused = format!("{path}, line 1; not used, as IMTAG_ENDPOINT is set");
     assert_eq!(row("region"), set("tokyo", &unused));
+    let own = format!("default; {path}, line 3 is not used, as IMTAG_ENDPOINT is set");
+    assert_eq!(row("spare_endpoint"), set("none", &own));
     assert_eq!(row("roots"), set("built-in", "default"));
     assert_eq!(row("below_alarm"), None);
     assert_eq!(row("usersig"), None);

@@ -64,10 +64,10 @@ impl Config {
             ("ca_file", ca_file),
         ]);
         let proxy = parser.may("proxy", proxy);
-        let spare_endpoint = self
-            .has_spare_of_its_target()
-            .then(|| parser.may("spare_endpoint", spare_endpoint))
-            .flatten();
+        let spare_endpoint = match self.target_of_another_spare() {
+            None => parser.may("spare_endpoint", spare_endpoint),
+            Some(_) => None,
+        };
 
         let sdkappid = sdkappid.map_or(0, SdkAppId::get);
         let identifier = identifier.as_ref().map_or("", Identifier::as_str);

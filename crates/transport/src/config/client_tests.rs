@@ -382,6 +382,9 @@ fn a_spare_endpoint_belongs_to_the_region_or_endpoint_that_it_was_found_beside()
         let config = also(config, &file(), &APP[..3]);
         let shown = spare(config.builder());
         assert_eq!(shown.contains("spare.example"), is_used, "{shown}");
+        let instead = config.in_place_of("spare_endpoint");
+        let counts = instead.map(|it| (it.setting.key, it.place == of_target));
+        assert_eq!(counts, (!is_used).then_some(("endpoint", true)));
     }
     let config = also(at(&Place::Variable, found), &file(), APP);
     for builder in [

@@ -163,9 +163,12 @@ impl Config {
     }
 
     /// The setting that counts in place of this one, which it excludes: of several that are set, it stands in the strongest
-    /// place.
+    /// place. Of a spare endpoint it is the region or the endpoint that it does not belong to.
     #[must_use]
     pub fn in_place_of(&self, key: &str) -> Option<&Given> {
+        if key == "spare_endpoint" {
+            return self.target_of_another_spare();
+        }
         let mut groups = [&CREDENTIALS[..], &TARGET, &TRUST, &RATE].into_iter();
         let group = groups.find(|keys| keys.contains(&key))?;
         let counts = *self.that_count(group).last()?;
@@ -183,13 +186,13 @@ impl Config {
 
     /// What is found beside a region or an endpoint is a spare host for that one: a stronger place that sets another leaves
     /// it out. `none` is for any.
-    fn has_spare_of_its_target(&self) -> bool {
-        let Some(spare) = self.get("spare_endpoint") else {
-            return false;
-        };
-        let targets = self.that_count(&TARGET);
-        let is_none = spare.text().is_ok_and(|text| text.trim() == "none");
-        is_none || targets.iter().all(|target| target.place <= spare.place)
+    fn target_of_another_spare(&self) -> Option<&Given> {
+        let spare = self.get("spare_endpoint")?;
+        if spare.text().is_ok_and(|text| text.trim() == "none") {
+            return None;
+        }
+        let targets = self.that_count(&TARGET).into_iter();
+        targets.rev().find(|target| target.place > spare.place)
     }
 
     /// Adds a setting of a place, unless a stronger one has it.

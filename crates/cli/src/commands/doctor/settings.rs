@@ -5,7 +5,8 @@ use std::time::Duration;
 use imtag_core::usersig::Unverified;
 use imtag_core::{Code, Identifier, SdkAppId, UserSig, UserSigFault};
 use imtag_transport::{
-    Client, Config, Given, Kind, ProxyChoice, SETTINGS, Setting, SettingsError, proxy_choice,
+    Client, Config, Endpoint, Given, Kind, ProxyChoice, SETTINGS, Setting, SettingsError,
+    proxy_choice,
 };
 use serde::Serialize;
 
@@ -92,6 +93,14 @@ pub(super) fn rows(config: &Config, client: Option<&Client>) -> Vec<Row> {
                 from,
             });
         };
+        if let ("spare_endpoint", Some(other), Some(client)) = (key, other, client) {
+            // where calls go counts more than what is set in vain
+            return Some(Row {
+                setting: key,
+                value: Some(spare_of(client)),
+                from: format!("default; {} is not used, as {other} is set", place(given)),
+            });
+        }
         let unused = other.map(|other| format!("; not used, as {other} is set"));
         Some(Row {
             setting: key,
@@ -123,16 +132,17 @@ fn unset(
             ProxyChoice::ThisMachine => by_default("none: the endpoint is on this machine"),
             _ => by_default("none: neither HTTPS_PROXY nor ALL_PROXY is set"),
         },
-        ("spare_endpoint", Some(client)) => match client.spare_endpoint() {
-            Some(spare) => by_default(&spare.host_and_port()),
-            None => by_default("none"),
-        },
+        ("spare_endpoint", Some(client)) => by_default(&spare_of(client)),
         _ => by_default(default),
     }
 }
 
-/// None of what may be a secret. A proxy may hold a password, also in a form that cannot be read, and so may any text that
-/// has an `@`, as a URL has behind a password. An identifier may have one too.
+fn spare_of(client: &Client) -> String {
+    let spare = client.spare_endpoint().map(Endpoint::host_and_port);
+    spare.unwrap_or_else(|| "none".to_owned())
+}
+
+/// None of what may be a secret. A proxy may hold a password, also in a form that cannot be read.
 fn shown(given: &Given) -> Option<String> {
     let setting = given.setting;
     if setting.kind == Kind::Secret || setting.key == "proxy" {
