@@ -253,7 +253,7 @@ fn settings_that_are_missing_misspelt_or_wrong() {
         ("region", "me:hush-hush@h.example:1"),
         ("endpoint", "ftp://me:hush-hush@h.example"),
         ("ca_file", "me:hush-hush@h.example:1"),
-        ("below_alarm", "http://me:hush-hush@h.example"),
+        ("fresh_start", "http://me:hush-hush@h.example"),
     ] {
         let variable = format!("IMTAG_{}", setting.to_uppercase());
         let found = Diagnosis::new(&stage, |command| {

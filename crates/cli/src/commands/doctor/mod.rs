@@ -22,7 +22,7 @@ mod settings;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use imtag_transport::{Config, SettingsError, Step, StepWatcher};
+use imtag_transport::{Config, SettingsError, Step, StepWatcher, parsed};
 use parking_lot::Mutex;
 
 use super::context::Context;
@@ -45,8 +45,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<Exit, CommandError> {
         Ok(config) => config,
         Err(error) => return without_client(context, &interrupt, settings, &error),
     };
-    // so few reads need not wait for what another process may have sent
-    let builder = crate::settings::builder(&config, None).fresh_start(true);
+    let mut builder = crate::settings::builder(&config, None);
+    let fresh_start = config.get("fresh_start");
+    if fresh_start.is_none_or(|it| parsed::<bool>(it).is_ok()) {
+        // so few reads need not wait for what another process may have sent
+        builder = builder.fresh_start(true);
+    }
     match builder.clone().build() {
         Ok(client) => {
             let remedies = Arc::new(Remedies::new(&config, &client));
