@@ -62,7 +62,8 @@ pub fn holds_login(text: &str) -> bool {
     before.is_some_and(|before| before.contains(':'))
 }
 
-/// The same of the path of a file: a key has no slash, and is longer than the names of most files.
+/// True if what is to be the path of a file may be a key or such an address: a key has no slash, and is longer than the names
+/// of most files.
 #[must_use]
 pub fn path_may_be_secret(path: &str) -> bool {
     holds_login(path) || !path.contains('/') && bare(path).chars().count() > LETTERS_OF_A_FILE
