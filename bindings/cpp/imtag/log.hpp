@@ -83,12 +83,12 @@ public:
         im_log_record* record = nullptr;
         im_error* left = nullptr;
         const im_status status = im_log_next(checked(), ms, &record, &left);
-        const std::shared_ptr<im_error> why(left, im_error_free);
+        if (record)
+            return log_record(record);  // without an allocation, which could fail and lose it
         if (status != IM_OK && status != IM_CLOSED)
-            detail::raise(status, why);
-        if (!record)
-            return std::nullopt;
-        return log_record(record);
+            detail::raise(status, left);
+        im_error_free(left);
+        return std::nullopt;
     }
 
     /// Takes no more records, and ends all waits; those that are there can be read. Any number of times.
@@ -198,7 +198,8 @@ private:
     static std::optional<log_record> next_of(const log_queue& queue) noexcept {
         try {
             return queue.next();
-        } catch (...) {  // a defect, or no memory
+        } catch (...) {  // a defect: nobody would read what it goes on to keep
+            queue.close();
             return std::nullopt;
         }
     }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,6 +138,22 @@ def test_a_level_of_the_logger_holds_too_and_so_does_disable(
         quick.add_tag(ADD)
     logging.disable(logging.NOTSET)
     assert kept.events() == ["attempt ended"]
+
+
+def test_a_log_that_cannot_go_on_says_so(
+    client: imtag.Client, kept: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def of_no_log(function: Callable[..., int], _: object, *arguments: object) -> int:
+        return function(None, *arguments)
+
+    monkeypatch.setattr("imtag._log.blocking", of_no_log)
+    with imtag.log_to_logging("DEBUG"):
+        pass
+    said = capsys.readouterr().err
+    assert "imtag.Misuse: " in said
+    assert "Message: 'the log ended early'" in said
+    client.add_tag(ADD)
+    assert kept.records == []
 
 
 def test_a_wrong_argument_is_named(logger: logging.Logger) -> None:

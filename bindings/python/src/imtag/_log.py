@@ -19,7 +19,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _exit
-from ._errors import ClosedError
+from ._errors import ClosedError, Error
 from ._green import blocking, pool
 from ._library import lib
 from ._prototypes import FOREVER_MS
@@ -152,8 +152,13 @@ def _pass_on(handle: _Handle, logger: Logger) -> None:
     while True:
         record = c_void_p()
         try:
-            if blocking(lib.im_log_next, handle.pointer, FOREVER_MS, ctypes.byref(record), None) != 0:
-                return
+            check(blocking, lib.im_log_next, handle.pointer, FOREVER_MS, ctypes.byref(record))
             logger.log(record)
+        except ClosedError:
+            return
+        except Error:  # a defect: nobody would read what it goes on to keep
+            lib.im_log_close(handle.pointer)
+            logger.show_exception("the log ended early")
+            return
         finally:
             lib.im_log_record_free(record)

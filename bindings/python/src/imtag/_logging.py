@@ -36,8 +36,11 @@ class Logger:
         try:
             self._logger.handle(self._made(record, level))
         except BaseException:  # the next record is to come all the same
-            # shows it as logging does; logging.raiseExceptions = False ends that
-            logging.Handler().handleError(logging.makeLogRecord({"msg": _event(record)}))
+            self.show_exception(_event(record))
+
+    def show_exception(self, message: str) -> None:
+        """Show an exception on stderr, as logging does; logging.raiseExceptions = False ends that."""
+        logging.Handler().handleError(logging.makeLogRecord({"msg": message}))
 
     def _takes(self, level: int) -> bool:
         """Whether the logger takes records of a level: by its own, or else by the one that was asked for."""
