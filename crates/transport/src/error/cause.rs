@@ -337,13 +337,23 @@ impl Cause {
         }
     }
 
-    /// What the system or TLS says, or the status; no text that an answer holds.
+    /// What the system or TLS says, or the status; no text that an answer or a certificate holds.
     pub(crate) fn detail(&self) -> Option<String> {
+        self.in_detail(without_names)
+    }
+
+    /// The same with the names that a certificate has, for people who ask what is wrong with a host.
+    pub(crate) fn full_detail(&self) -> Option<String> {
+        self.in_detail(|error| error.to_string())
+    }
+
+    fn in_detail(&self, words: fn(&TlsError) -> String) -> Option<String> {
         match self {
             Cause::Network { source, .. } | Cause::NoThread(source) => Some(source.to_string()),
-            Cause::Tls(error) => Some(error.to_string()),
+            Cause::Tls(error) => Some(words(error.as_ref())),
             Cause::Proxy { failure, source } if *failure == ProxyFailure::Unreachable => {
-                Some(format!("the proxy {failure}: {source}"))
+                let why = words(source.as_ref());
+                Some(format!("the proxy {failure}: {why}"))
             }
             // what a proxy has answered is its own text
             Cause::Proxy { failure, .. } => Some(format!("the proxy {failure}")),
@@ -378,6 +388,31 @@ impl Cause {
     }
 }
 
+/// What TLS says of a connection, or the system of one to a proxy.
+type TlsError = dyn std::error::Error + Send + Sync;
+
+/// Of a certificate it is the kind of fault: rustls' sentence has all its names, which are another's text of any length.
+fn without_names(error: &TlsError) -> String {
+    use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+    let within = error.downcast_ref().and_then(io::Error::get_ref);
+    match within.unwrap_or(error).downcast_ref() {
+        // these have times only
+        Some(rustls::Error::InvalidCertificate(
+            ExpiredContext { .. } | NotValidYetContext { .. },
+        )) => error.to_string(),
+        Some(rustls::Error::InvalidCertificate(fault)) => {
+            let fault = format!("{fault:?}");
+            let mut parts = fault.split(|c: char| !c.is_ascii_alphanumeric());
+            let kind = parts.next().unwrap_or_default();
+            format!(
+                "invalid peer certificate: {}",
+                kind.trim_end_matches("Context")
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
 impl RunError {
     /// The failure of the request that ended the run, if one did.
     #[must_use]
@@ -400,5 +435,34 @@ impl std::error::Error for Error {
             Cause::NotUnderstood(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+
+    #[test]
+    fn a_detail_has_the_kind_of_a_certificates_fault_and_no_name_that_it_has() {
+        let fault = CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("example.com").unwrap(),
+            presented: vec!["a text of its own".to_owned(); 1_000],
+        };
+        let within = |fault| io::Error::other(rustls::Error::InvalidCertificate(fault)).into();
+        let (tls, source) = (Cause::Tls(within(fault.clone())), within(fault));
+        let failure = ProxyFailure::Unreachable;
+        let proxy = Cause::Proxy { failure, source };
+        for (cause, begin) in [(tls, ""), (proxy, "the proxy cannot be reached: ")] {
+            assert_eq!(
+                cause.detail().unwrap(),
+                format!("{begin}invalid peer certificate: NotValidForName")
+            );
+            assert!(cause.full_detail().unwrap().contains("a text of its own"));
+        }
+        let unknown = Cause::Tls(within(CertificateError::UnknownIssuer));
+        assert_eq!(unknown.detail(), unknown.full_detail());
     }
 }

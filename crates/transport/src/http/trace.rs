@@ -83,7 +83,7 @@ impl Trace {
         self.stop_clock();
         if let Some(last) = self.steps.last_mut() {
             let time_is_up = || "time is up".to_owned();
-            last.failure = Some(cause.detail().unwrap_or_else(time_is_up));
+            last.failure = Some(cause.full_detail().unwrap_or_else(time_is_up));
         }
     }
 
