@@ -69,7 +69,8 @@ const EMULATOR: &Layers = &[
 ];
 
 const SERVE: &Layers = &[
-    "access failure under_way",
+    "access data under_way",
+    "failure",
     "reply",
     "call",
     "counts",

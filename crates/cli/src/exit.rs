@@ -127,9 +127,7 @@ impl CommandError {
     /// The emulator does not start. Its errors name their causes only in the chain.
     #[cfg(feature = "emulator")]
     pub(crate) fn emulator(error: &dyn std::error::Error) -> CommandError {
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-        let sentence = format_args!("the emulator does not start: {text}");
+        let sentence = format_args!("the emulator does not start: {}", with_causes(error));
         CommandError::new(Exit::Unavailable, sentence)
     }
 
@@ -145,6 +143,13 @@ impl CommandError {
             ..CommandError::machine(what)(error)
         }
     }
+}
+
+/// An error that names its causes only in the chain, with them.
+#[cfg(any(feature = "emulator", feature = "serve"))]
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The request breaks limits.

@@ -1,5 +1,7 @@
 //! Who sent a request, for its handler.
 
+use std::net::IpAddr;
+
 use crate::socket::{Peer, Socket};
 
 /// Who sent a request, in its extensions.
@@ -14,6 +16,12 @@ impl Caller {
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The address of this machine that it has called; `None` for a Unix socket.
+    #[must_use]
+    pub fn here(&self) -> Option<IpAddr> {
+        self.socket.here().map(|it| it.to_canonical())
     }
 
     /// Returns when the caller has hung up, so that no one will read the answer.

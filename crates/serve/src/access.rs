@@ -4,11 +4,12 @@
 //! The local key is the daemon's own. A client is given it in place of the app's key, which stays with the daemon.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
-use imtag_core::{SdkAppId, SecretKey};
-use imtag_local_server::{Names, Peer, host_of};
+use imtag_core::{Code, SdkAppId, SecretKey};
+use imtag_local_server::{Caller, Names, Peer, host_of};
 use imtag_wire::{Query, Refusal, verify};
 use sha2::{Digest, Sha256};
 
@@ -89,12 +90,18 @@ impl Access {
             }
             return Ok(CallerName::Token);
         }
-        let broken = || Refusal::new(60002, "the URL's query cannot be decoded");
-        let caller = query.ok_or_else(broken)?.credentials(false)?;
+        let nothing = || {
+            let text = "nothing says who calls: send sdkappid, identifier and usersig in the URL, or a token";
+            Refusal::new(60012, text)
+        };
+        let caller = query.ok_or_else(nothing)?.credentials(false)?;
         let Some(key) = &self.local_key else {
             let text = "this daemon lets in by its token alone: send Authorization: Bearer TOKEN";
             return Err(Refusal::new(70003, text));
         };
+        if caller.sdkappid != app.get() {
+            return Err(unknown(app));
+        }
         verify(&caller, app, key).map_err(|refusal| match refusal.code {
             70009 => Refusal::new(
                 70009,
@@ -114,18 +121,45 @@ fn other_app(given: &str, app: SdkAppId) -> Result<(), Refusal> {
     if given == app.get().to_string() {
         return Ok(());
     }
+    Err(unknown(app))
+}
+
+fn unknown(app: SdkAppId) -> Refusal {
     let text = format!("the daemon serves the app {}, and no other", app.get());
-    Err(Refusal::new(70020, text))
+    Refusal::new(70020, text)
+}
+
+/// What a caller is to do whose credentials are refused. The service's own remedies are about the app's key, which no
+/// caller of the daemon has.
+pub(crate) fn remedy(refusal: &Refusal) -> &'static str {
+    match refusal.code {
+        60012 | 70003 => "send the daemon's token, or a UserSig made with its local key",
+        70009 => "sign with the daemon's local key, whose file it names at its start",
+        70020 => "use the SDKAppID that the daemon serves",
+        code => Code(code).remedy(),
+    }
 }
 
 /// Why a request is refused with status 403: a page in a browser sent it, or was led here by a name that is none of ours.
-pub(crate) fn foreign<B>(peer: Peer, request: &Request<B>, names: &Names) -> Option<&'static str> {
+pub(crate) fn foreign<B>(
+    caller: &Caller,
+    request: &Request<B>,
+    names: &Names,
+) -> Option<&'static str> {
     let headers = request.headers();
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
         return Some("a page of another site may not call the daemon (Sec-Fetch-Site)");
     }
-    let is_own = |authority: &str| names.are_own(host_of(authority));
+    // no page can be led here by the very address that is called
+    let is_here = |host: &str| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+        address.is_ok_and(|address: IpAddr| caller.here() == Some(address.to_canonical()))
+    };
+    let is_own = |authority: &str| {
+        let host = host_of(authority);
+        names.are_own(host) || is_here(host)
+    };
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
@@ -134,7 +168,7 @@ pub(crate) fn foreign<B>(peer: Peer, request: &Request<B>, names: &Names) -> Opt
         }
     }
     // over the socket a client may say any host
-    if matches!(peer, Peer::Unix { .. }) {
+    if matches!(caller.peer(), Peer::Unix { .. }) {
         return None;
     }
     let mut hosts = headers.get_all(HOST).iter();

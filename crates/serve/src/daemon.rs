@@ -3,7 +3,7 @@
 //! ```text
 //! Starting ──► Ready ──► Draining: no new connection, calls under way are answered, the batcher sends what it has
 //!                │  ▲
-//!                └──┘ reload: another client sends, and another key or token lets in
+//!                └──┘ another client sends, another key or token lets in, another certificate is shown
 //! ```
 
 use std::io;
@@ -63,7 +63,7 @@ impl Daemon {
             access: RwLock::new(Arc::new(settings.access)),
             app,
             names: settings.names,
-            tls: settings.tls,
+            tls: RwLock::new(settings.tls.map(Arc::new)),
             counts: Counts::default(),
             state: watch::Sender::new(State::Starting),
             start: format!("{:x}", since.as_millis()),
@@ -87,13 +87,17 @@ impl Daemon {
         self.shared.state.send_replace(State::Ready);
     }
 
-    /// Sends by another client of the same app, and lets in by other secrets. Calls under way are answered as before: it
-    /// waits for them, and so do those that come meanwhile, as the changes of an account keep their order.
+    /// Lets in by other secrets from the next call on.
+    pub fn admit(&self, access: Access) {
+        *self.shared.access.write() = Arc::new(access);
+    }
+
+    /// Sends by another client of the same app. Calls under way are answered as before: it waits for them, and so do
+    /// those that come meanwhile, as the changes of an account keep their order.
     ///
     /// # Panics
     /// Within a runtime.
-    pub fn reload(&self, client: Client, access: Access) {
-        *self.shared.access.write() = Arc::new(access);
+    pub fn send_by(&self, client: Client) {
         let _handing_over = self.shared.handing_over.blocking_write();
         let before = self.shared.sender();
         // each call ends within that time
@@ -104,6 +108,11 @@ impl Daemon {
         let unanswered = stats.in_outage || stats.operations.iter().any(|it| it.in_flight > 0);
         let after = sender(client, self.shared.times, unanswered);
         *self.shared.sender.write() = Arc::new(after);
+    }
+
+    /// Vouches by another certificate of the authority from the next connection on, as one is valid for a year.
+    pub fn renew_certificate(&self, authority: Authority) {
+        *self.shared.tls.write() = Some(Arc::new(authority));
     }
 
     /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.
@@ -130,7 +139,8 @@ async fn serve(shared: Arc<Shared>, connection: Connection, is_tcp: bool) -> io:
     let for_requests = Arc::clone(&shared);
     let service =
         service_fn(move |request: Request<RequestBody>| handle(Arc::clone(&for_requests), request));
-    match (&shared.tls, socket.here()) {
+    let tls = shared.tls.read().clone();
+    match (tls, socket.here()) {
         (Some(tls), Some(here)) if is_tcp => {
             let config = tls.config(here).map_err(io::Error::other)?;
             let stream = connection.tls(config, socket).await?;

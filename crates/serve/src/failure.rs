@@ -4,6 +4,8 @@ use imtag_core::{Code, Effect, Scope};
 use imtag_transport::{Cause, ChangeError, Phase};
 use imtag_wire::{Advice, Refusal};
 
+use crate::access;
+
 /// There was no room in the app's quota: call again.
 pub(crate) const TOO_FREQUENT: i32 = 60007;
 /// The service did not answer.
@@ -49,23 +51,24 @@ impl Failure {
         }
     }
 
-    /// The daemon is about to end, and takes no more.
-    pub(crate) fn closing(not_done: Effect) -> Failure {
+    /// A caller that may not call: its own credentials are at fault.
+    pub(crate) fn denied(refusal: Refusal) -> Failure {
+        let remedy = access::remedy(&refusal);
         Failure {
-            kind: Kind::Closing,
-            code: NO_ANSWER,
-            reason: "the daemon is about to end, and takes no more calls".to_owned(),
-            effect: not_done,
-            remedy: "call again in a moment",
-            is_of_all: false,
+            remedy,
+            ..Failure::mistake(refusal, Effect::NotApplied)
         }
     }
 
     /// The daemon does not take calls yet.
     pub(crate) fn starting(not_done: Effect) -> Failure {
         Failure {
+            kind: Kind::Closing,
+            code: NO_ANSWER,
             reason: "the daemon starts, and takes no calls yet".to_owned(),
-            ..Failure::closing(not_done)
+            effect: not_done,
+            remedy: "call again in a moment",
+            is_of_all: false,
         }
     }
 
@@ -101,15 +104,24 @@ impl Failure {
             (None, _) => NO_ANSWER,
         };
         let of_all = matches!(error.scope(), Scope::App | Scope::Service | Scope::Request);
+        // the codes are those by which a caller's own credentials are refused
+        let is_ours = refused.is_some() && error.scope() == Scope::App;
+        let reason = error.reason();
         Failure {
             kind,
             code,
-            reason: error.reason(),
-            effect: error.effect(),
-            remedy: if kind == Kind::Busy {
-                Code(TOO_FREQUENT).remedy()
+            reason: if is_ours {
+                format!("the service refuses the daemon itself, and not its caller: {reason}")
             } else {
-                error.remedy()
+                reason
+            },
+            effect: error.effect(),
+            remedy: match kind {
+                Kind::Busy => Code(TOO_FREQUENT).remedy(),
+                _ if is_ours => {
+                    "tell who runs the daemon: with its settings imtag doctor says what to do"
+                }
+                _ => error.remedy(),
             },
             is_of_all: refused.is_some() && of_all,
         }

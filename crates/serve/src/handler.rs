@@ -45,11 +45,10 @@ pub(crate) async fn handle(
 ) -> Result<Response<Body>, Infallible> {
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.expect("the server names the caller of each request");
-    let peer = caller.peer();
     if let Err(error) = check_host(&request) {
         return Ok(daemon.refused(StatusCode::BAD_REQUEST, &error.to_string()));
     }
-    if let Some(why) = foreign(peer, &request, &daemon.names) {
+    if let Some(why) = foreign(&caller, &request, &daemon.names) {
         return Ok(daemon.refused(StatusCode::FORBIDDEN, why));
     }
     if *request.method() == Method::CONNECT {
@@ -121,7 +120,10 @@ async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -
     let name = access.admit(caller.peer(), &parts.headers, query.as_ref(), daemon.app());
     let name = match name {
         Ok(name) => name,
-        Err(refusal) => return daemon.refusal(&refusal),
+        Err(refusal) => {
+            daemon.counts.refused();
+            return daemon.answer(Reply::denied(refusal));
+        }
     };
     let in_flight = daemon.counts.begin();
     let reply = tokio::select! {
@@ -136,10 +138,9 @@ async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -
 
 async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: RequestBody) -> Reply {
     let not_done = Effect::NotApplied.for_operation(route.operation);
-    match daemon.state() {
-        State::Starting => return Reply::starting(not_done),
-        State::Ready => {}
-        State::Draining => return Reply::closing(not_done),
+    // While it drains, a call of a connection that was taken before is answered, too.
+    if daemon.state() == State::Starting {
+        return Reply::starting(not_done);
     }
     let timeout = match timeout(headers, daemon.times.call) {
         Ok(timeout) => timeout,

@@ -4,6 +4,7 @@ mod access;
 mod call;
 mod counts;
 mod daemon;
+mod data;
 mod failure;
 mod handler;
 mod reply;
@@ -12,5 +13,6 @@ mod under_way;
 
 pub use access::Access;
 pub use daemon::{Daemon, Settings};
-pub use imtag_local_server::{Authority, Limits, Listener, Names, UnixAccess};
+pub use data::{Data, DataError};
+pub use imtag_local_server::{Authority, KeptFilesError, Limits, Listener, Names, UnixAccess};
 pub use shared::Times;

@@ -36,14 +36,15 @@ impl Reply {
         Reply::fail(StatusCode::OK, failure.reason.clone(), &failure)
     }
 
+    /// A caller that may not call.
+    pub(crate) fn denied(refusal: Refusal) -> Reply {
+        let failure = Failure::denied(refusal);
+        Reply::fail(StatusCode::OK, failure.reason.clone(), &failure)
+    }
+
     /// A call that comes before the daemon takes any.
     pub(crate) fn starting(not_done: Effect) -> Reply {
         Reply::unavailable(&Failure::starting(not_done))
-    }
-
-    /// A call that comes when the daemon is about to end.
-    pub(crate) fn closing(not_done: Effect) -> Reply {
-        Reply::unavailable(&Failure::closing(not_done))
     }
 
     fn unavailable(failure: &Failure) -> Reply {

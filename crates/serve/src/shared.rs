@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) access: RwLock<Arc<Access>>,
     pub(crate) app: SdkAppId,
     pub(crate) names: Names,
-    pub(crate) tls: Option<Authority>,
+    pub(crate) tls: RwLock<Option<Arc<Authority>>>,
     pub(crate) counts: Counts,
     pub(crate) state: watch::Sender<State>,
     /// Of this start, so that ids are told apart over restarts.

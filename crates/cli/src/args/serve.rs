@@ -17,13 +17,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<String>,
     /// HTTPS over TCP, with an authority of its own; needed at other addresses than loopback
-    #[arg(long, requires = "address")]
+    #[arg(long)]
     pub(crate) tls: bool,
     /// A name or IP address by which TCP callers reach it; can be given several times
-    #[arg(long = "name", value_name = "HOST", requires = "address")]
+    #[arg(long = "name", value_name = "HOST")]
     pub(crate) names: Vec<String>,
     /// A file with a token, which lets in who sends Authorization: Bearer TOKEN
-    #[arg(long, value_name = "FILE", requires = "address")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// The folder of the local key and the authority; made if it is not there
     /// [default: STATE_DIRECTORY, or imtag in XDG_STATE_HOME or ~/.local/state]

@@ -15,6 +15,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::context::Context;
+use super::exports::{absolute, write_exports};
 use crate::args::{EmulatorArgs, Window};
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
@@ -201,12 +202,6 @@ fn ca_file(
     absolute(&path).map(Some)
 }
 
-/// An absolute path, as the other terminal may be in another folder.
-fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
-    let cannot = CommandError::machine(format!("cannot look up {}", path.display()));
-    fs::canonicalize(path).map_err(cannot)
-}
-
 impl Show for Running {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
@@ -225,36 +220,10 @@ impl Show for Running {
             ),
             ("IMTAG_CA_FILE", self.ca_file.as_ref().map(path)),
         ];
-        for (variable, value) in lines {
-            if let Some(value) = value {
-                writeln!(out, "  export {variable}={}", quoted(&value))?;
-            }
-        }
+        write_exports(out, lines)?;
         if self.secret_key_file.is_none() {
             writeln!(out, "  (the secret key is the one that you have set)")?;
         }
         writeln!(out, "\n  imtag add alice vip\n  imtag get alice")
-    }
-}
-
-/// Quotes a value for a shell, where it needs that.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/:.-_".contains(c);
-    if value.chars().all(plain) {
-        value.to_owned()
-    } else {
-        format!("'{}'", value.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_quoted_where_a_shell_would_take_it_apart() {
-        assert_eq!(quoted("https://127.0.0.1:8443"), "https://127.0.0.1:8443");
-        assert_eq!(quoted("the admin's"), "'the admin'\\''s'");
-        assert_eq!(quoted("$(x)"), "'$(x)'");
     }
 }

@@ -7,6 +7,8 @@ mod doctor;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod explain;
+#[cfg(any(feature = "emulator", feature = "serve"))]
+mod exports;
 mod import;
 #[cfg(feature = "serve")]
 mod serve;

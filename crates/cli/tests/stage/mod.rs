@@ -157,7 +157,7 @@ impl Stage {
     }
 }
 
-/// A running `imtag emulator --json`, which is killed when the test ends.
+/// A running `imtag emulator --json`, or `imtag serve --json`, which is killed when the test ends.
 pub(crate) struct Running {
     child: Option<Child>,
     out: BufReader<ChildStdout>,
@@ -178,6 +178,17 @@ impl Running {
 
     pub(crate) fn text(&self, name: &str) -> &str {
         self.says[name].as_str().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
+    }
+
+    /// What it says on standard error, from here on.
+    pub(crate) fn stderr(&mut self) -> BufReader<ChildStderr> {
+        let child = self.child.as_mut().unwrap();
+        BufReader::new(child.stderr.take().unwrap())
     }
 
     /// Ends it by a signal, and holds it to ending well and to having said no more.

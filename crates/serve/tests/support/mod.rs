@@ -15,6 +15,7 @@ use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use imtag_core::SecretKey;
 use imtag_emulator::{Emulator, Generation};
 use imtag_local_server::{Names, runtime};
 use imtag_serve::{Access, Daemon, Limits, Listener, Settings, Times, UnixAccess};
@@ -89,6 +90,14 @@ impl Scene {
         })
     }
 
+    /// Lets these in at its port.
+    pub(crate) fn with_access(access: fn() -> Access) -> Scene {
+        Scene::start(Setup {
+            access: Some(access),
+            ..Setup::new(Generation::AllMemberPush)
+        })
+    }
+
     pub(crate) fn start(setup: Setup) -> Scene {
         let emulator = setup.emulator.calls_per_second(setup.calls_per_second);
         let scene = Scene {
@@ -115,7 +124,8 @@ impl Scene {
             tls: None,
             limits: self.limits.clone(),
         };
-        let daemon = Daemon::with_times(self.client(), settings, self.times);
+        let key = self.emulator.secret_key().clone();
+        let daemon = Daemon::with_times(self.client(key), settings, self.times);
         if self.is_ready {
             daemon.ready();
         }
@@ -155,10 +165,16 @@ impl Scene {
 
     /// Has the daemon send by a new client.
     pub(crate) fn reload(&self) {
+        self.reload_with(self.emulator.secret_key().clone(), self.access());
+    }
+
+    /// The same by this key of the app, and lets in by other secrets.
+    pub(crate) fn reload_with(&self, key: SecretKey, access: Access) {
         let running = self.running.lock().unwrap();
-        let daemon = running.as_ref().map(|it| it.daemon.clone());
+        let daemon = running.as_ref().map(|it| it.daemon.clone()).unwrap();
         drop(running);
-        daemon.unwrap().reload(self.client(), self.access());
+        daemon.admit(access);
+        daemon.send_by(self.client(key));
     }
 
     pub(crate) fn ready(&self) {
@@ -175,9 +191,8 @@ impl Scene {
         self.access.map_or_else(Access::new, |access| access())
     }
 
-    fn client(&self) -> Client {
+    fn client(&self, key: SecretKey) -> Client {
         let emulator = &self.emulator;
-        let key = emulator.secret_key().clone();
         Client::builder(emulator.sdkappid().get(), emulator.identifier(), key)
             .endpoint(emulator.endpoint())
             .generation(self.generation)
@@ -222,10 +237,20 @@ impl Scene {
         stream
     }
 
-    fn send(&self, path: &str, head: &str, body: &Value) -> Answer {
+    /// A call over TCP, with these lines in its head, of which one names the host.
+    pub(crate) fn send_by_tcp(&self, target: &str, head: &str, body: &Value) -> Answer {
+        let mut stream = self.connect_by_tcp();
+        let request = http::post(target, head, body.to_string());
+        stream.say(request.replacen("Host: localhost\r\n", "", 1));
+        let answer = stream.answer().expect("an answer");
+        schema::check("post", path_of(target), &answer);
+        answer
+    }
+
+    pub(crate) fn send(&self, path: &str, head: &str, body: &Value) -> Answer {
         let answer = self.begin(path, head, body).answer();
         let answer = answer.expect("an answer");
-        schema::check("post", path, &answer);
+        schema::check("post", path_of(path), &answer);
         answer
     }
 
@@ -257,6 +282,10 @@ impl Scene {
             running.serving.join().unwrap()
         })
     }
+}
+
+fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or(target)
 }
 
 impl Drop for Scene {

@@ -2,24 +2,28 @@
 //!
 //! The main thread takes the signals, and another one serves: so nothing of this process wakes while nobody calls.
 
-use std::env;
+mod entry;
+mod listeners;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 
 use imtag_local_server::{Names, raise_open_files, runtime};
-use imtag_serve::{Access, Daemon, Limits, Listener, Settings, UnixAccess};
+use imtag_serve::{Access, Daemon, Limits, Listener, Settings};
 use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::oneshot;
 
 use super::context::Context;
+use super::exports::{absolute, write_exports};
 use crate::args::ServeArgs;
 use crate::exit::{CommandError, Exit};
 #[cfg(feature = "emulator")]
 use crate::import::Demo;
 use crate::output::{Show, note_error, note_warning};
+use entry::Entry;
 
 /// Connections are kept so far below the open files that are allowed, for what else the process opens: its own connections
 /// to the service, above all.
@@ -31,12 +35,20 @@ const CONNECTIONS_AT_MOST: usize = 20_000;
 #[derive(Serialize)]
 struct Running {
     socket: Option<PathBuf>,
+    /// The others are of TCP.
     endpoint: Option<String>,
     sdkappid: u32,
+    local_key_file: Option<PathBuf>,
+    /// None without TLS.
+    ca_file: Option<PathBuf>,
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, CommandError> {
     let denied = || CommandError::machine("cannot serve");
+    let runtime = runtime("serve", 1).map_err(denied())?;
+    let entered = runtime.enter();
+    // first of all, as it changes the environment, which threads may read
+    let mut listeners = listeners::inherited()?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(denied())?;
     let files = raise_open_files().map_err(denied())?;
     #[cfg(feature = "emulator")]
@@ -44,23 +56,29 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     #[cfg(feature = "emulator")]
     let client = demo.as_ref().map(|demo| demo.client.clone());
     #[cfg(not(feature = "emulator"))]
-    let client = None;
+    let client: Option<imtag_transport::Client> = None;
     let is_demo = client.is_some();
     let client = client.map_or_else(|| context.client(), Ok)?;
     let sdkappid = client.sdkappid().get();
-    let runtime = runtime("serve", 1).map_err(denied())?;
-    let entered = runtime.enter();
-    let listeners = listeners(arguments)?;
+    listeners.extend(listeners::own(arguments, !listeners.is_empty())?);
     drop(entered);
+    let entry = Entry::new(arguments, &listeners)?;
+    let settings = settings(entry.as_ref(), files)?;
+    let ca_file = entry.as_ref().and_then(Entry::ca_file);
+    let local_key_file = entry.as_ref().map(Entry::local_key_file);
     let running = Running {
         socket: listeners.iter().find_map(Listener::path),
-        endpoint: None,
+        endpoint: entry.as_ref().map(Entry::endpoint),
         sdkappid,
+        local_key_file: local_key_file.as_deref().map(absolute).transpose()?,
+        ca_file: ca_file.as_deref().map(absolute).transpose()?,
     };
-    let daemon = Daemon::new(client, settings(files)?);
+    let daemon = Daemon::new(client, settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let served = daemon.clone();
     let grace = arguments.grace;
+    // those who have waited at a socket that was handed on are answered, too
+    daemon.ready();
     let serving = thread::Builder::new()
         .name("serve".to_owned())
         .spawn(move || {
@@ -75,26 +93,17 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
             })
         });
     let serving = serving.map_err(denied())?;
-    daemon.ready();
     context.output.show(&running)?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
-        if is_demo {
-            continue;
-        }
-        match context.client() {
-            Ok(client) if client.sdkappid().get() != sdkappid => {
-                note_error(
-                    "the settings name another app: restart the daemon for it; it goes on as before",
-                );
-            }
-            Ok(client) => daemon.reload(client, Access::new()),
-            Err(error) => note_error(format_args!(
+        let client = if is_demo { None } else { Some(context) };
+        if let Err(error) = reload(&daemon, client, sdkappid, entry.as_ref()) {
+            note_error(format_args!(
                 "{}; the daemon goes on as before",
                 error.sentence
-            )),
+            ));
         }
     }
     // the next one ends the process at once
@@ -116,7 +125,34 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     }
 }
 
-fn settings(files: Option<u64>) -> Result<Settings, CommandError> {
+/// Reads settings and secrets anew, and then takes all of them, or none.
+fn reload(
+    daemon: &Daemon,
+    settings: Option<&Context<'_>>,
+    sdkappid: u32,
+    entry: Option<&Entry<'_>>,
+) -> Result<(), CommandError> {
+    let client = settings.map(Context::client).transpose()?;
+    if client
+        .as_ref()
+        .is_some_and(|client| client.sdkappid().get() != sdkappid)
+    {
+        let why = "the settings name another app: restart the daemon for it";
+        return Err(CommandError::new(Exit::Settings, why));
+    }
+    let access = entry.map_or_else(|| Ok(Access::new()), Entry::access)?;
+    let authority = entry.map(Entry::authority).transpose()?.flatten();
+    if let Some(authority) = authority {
+        daemon.renew_certificate(authority);
+    }
+    daemon.admit(access);
+    if let Some(client) = client {
+        daemon.send_by(client);
+    }
+    Ok(())
+}
+
+fn settings(entry: Option<&Entry<'_>>, files: Option<u64>) -> Result<Settings, CommandError> {
     let most = files.map_or(CONNECTIONS_AT_MOST, |files| {
         usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)
     });
@@ -124,75 +160,22 @@ fn settings(files: Option<u64>) -> Result<Settings, CommandError> {
         connections: most.clamp(64, CONNECTIONS_AT_MOST),
         ..Limits::default()
     };
-    let here = std::net::IpAddr::from([127, 0, 0, 1]);
-    let names = Names::new(&[], "localhost:0", here, &[]).map_err(CommandError::usage)?;
+    let Some(entry) = entry else {
+        let here = std::net::IpAddr::from([127, 0, 0, 1]);
+        let names = Names::new(&[], "localhost:0", here, &[]).map_err(CommandError::usage)?;
+        return Ok(Settings {
+            access: Access::new(),
+            names,
+            tls: None,
+            limits,
+        });
+    };
     Ok(Settings {
-        access: Access::new(),
-        names,
-        tls: None,
+        access: entry.access()?,
+        names: entry.names()?,
+        tls: entry.authority()?,
         limits,
     })
-}
-
-/// Those that the process was started with, or else the socket.
-fn listeners(arguments: &ServeArgs) -> Result<Vec<Listener>, CommandError> {
-    let inherited = Listener::inherited();
-    let inherited = inherited.map_err(CommandError::machine(
-        "cannot take the sockets of LISTEN_FDS",
-    ))?;
-    if !inherited.is_empty() {
-        return Ok(inherited);
-    }
-    let path = match &arguments.socket {
-        Some(path) => path.clone(),
-        None => default_socket(),
-    };
-    let access = UnixAccess {
-        mode: 0o660,
-        group: arguments.group.as_deref().map(group).transpose()?,
-    };
-    let listener = Listener::unix(&path, access).map_err(|error| not_listening(&path, &error))?;
-    Ok(vec![listener])
-}
-
-fn not_listening(path: &std::path::Path, error: &io::Error) -> CommandError {
-    let path = path.display();
-    let why = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("another process listens on {path}: end it, or give another path (--socket)")
-        }
-        io::ErrorKind::AlreadyExists => {
-            format!("{path} is there already, and no socket: give another path (--socket)")
-        }
-        io::ErrorKind::NotFound => {
-            format!("the folder of {path} is not there: make it, or give another path (--socket)")
-        }
-        _ => format!("cannot listen on {path}: {error}"),
-    };
-    CommandError::new(Exit::Unavailable, why)
-}
-
-fn default_socket() -> PathBuf {
-    let own = env::var_os("XDG_RUNTIME_DIR").filter(|it| !it.is_empty());
-    own.map_or_else(
-        || PathBuf::from("/run/imtag/imtag.sock"),
-        |folder| PathBuf::from(folder).join("imtag.sock"),
-    )
-}
-
-/// A group by its number, or by its name in /etc/group.
-fn group(given: &str) -> Result<u32, CommandError> {
-    if let Ok(number) = given.parse() {
-        return Ok(number);
-    }
-    let groups = std::fs::read_to_string("/etc/group");
-    let groups = groups.map_err(CommandError::machine("cannot read /etc/group"))?;
-    let number = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(given)).then(|| fields.nth(1)?.parse().ok())?
-    });
-    number
-        .ok_or_else(|| CommandError::usage(format_args!("--group {given}: there is no such group")))
 }
 
 impl Show for Running {
@@ -205,9 +188,26 @@ impl Show for Running {
         if let Some(socket) = &self.socket {
             writeln!(out, "  socket    {}", socket.display())?;
         }
-        if let Some(endpoint) = &self.endpoint {
-            writeln!(out, "  endpoint  {endpoint}")?;
-        }
-        Ok(())
+        let Some(endpoint) = &self.endpoint else {
+            return Ok(());
+        };
+        writeln!(
+            out,
+            "  endpoint  {endpoint}\nOver TCP a caller signs with the local key, as if it were the app's. For imtag's own:\n"
+        )?;
+        let path = |path: &PathBuf| path.display().to_string();
+        write_exports(
+            out,
+            [
+                ("IMTAG_ENDPOINT", Some(endpoint.clone())),
+                ("IMTAG_SDKAPPID", Some(self.sdkappid.to_string())),
+                ("IMTAG_IDENTIFIER", Some("administrator".to_owned())),
+                (
+                    "IMTAG_SECRET_KEY_FILE",
+                    self.local_key_file.as_ref().map(path),
+                ),
+                ("IMTAG_CA_FILE", self.ca_file.as_ref().map(path)),
+            ],
+        )
     }
 }

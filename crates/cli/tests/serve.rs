@@ -1,0 +1,245 @@
+//! `imtag serve` over TCP: what it prints is what a caller needs, its secrets are in no output, and what cannot be is
+//! refused by name.
+
+#![cfg(all(feature = "serve", feature = "emulator"))]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::fs;
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use stage::{KEY, Ran, Running, Stage, run, wait_until};
+
+const TOKEN: &str = "hush-token-0123456789";
+
+/// `imtag serve` at a socket in the home directory, with the emulator as its service.
+fn serve(stage: &Stage, more: &[&str]) -> Command {
+    stage.imtag(&[&["serve", "--socket", "s"], more].concat())
+}
+
+fn over_tcp(stage: &Stage, more: &[&str]) -> Running {
+    let arguments = ["--address", "127.0.0.1:0", "--data", "data"];
+    Running::start(serve(stage, &[&arguments, more].concat()))
+}
+
+/// `imtag` as a caller of the daemon, by what that has printed.
+fn caller(stage: &Stage, daemon: &Running, arguments: &[&str]) -> Ran {
+    let mut command = stage.bare(arguments);
+    command
+        .env("IMTAG_ENDPOINT", daemon.text("endpoint"))
+        .env("IMTAG_SDKAPPID", daemon.says["sdkappid"].to_string())
+        .env("IMTAG_IDENTIFIER", "php")
+        .env("IMTAG_SECRET_KEY_FILE", daemon.text("local_key_file"));
+    if let Some(file) = daemon.says["ca_file"].as_str() {
+        command.env("IMTAG_CA_FILE", file);
+    }
+    run(command)
+}
+
+/// The error code of a call with this token; the daemon has no TLS.
+fn code(daemon: &Running, token: &str) -> i64 {
+    let address = daemon.text("endpoint").trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = r#"{"To_Account":["a"]}"#;
+    write!(
+        stream,
+        "POST /v4/all_member_push/im_get_tag HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, json) = answer.split_once("\r\n\r\n").unwrap();
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    json["ErrorCode"].as_i64().unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_it_prints_is_all_that_a_caller_needs_over_tls_and_without() {
+    for tls in [true, false] {
+        let stage = Stage::new();
+        let daemon = over_tcp(
+            &stage,
+            if tls {
+                &["--tls", "--name", "localhost"]
+            } else {
+                &[]
+            },
+        );
+        let endpoint = daemon.text("endpoint");
+        let start = if tls {
+            "https://localhost:"
+        } else {
+            "http://127.0.0.1:"
+        };
+        assert!(endpoint.starts_with(start), "{endpoint}");
+        let ran = caller(&stage, &daemon, &["add", "alice", "vip"]);
+        assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
+        assert_eq!(stage.tags_of("alice"), ["vip"]);
+        let data = stage.home.path().join("data");
+        let secrets: &[&str] = if tls {
+            &["local-key", "ca-key.pem"]
+        } else {
+            &["local-key"]
+        };
+        for secret in secrets {
+            assert_eq!(mode(&data.join(secret)), 0o600, "{secret}");
+        }
+        assert_eq!((mode(&data), data.join("ca.pem").exists()), (0o700, tls));
+        daemon.end(Signal::TERM);
+        // the same key and authority at the next start
+        let before = fs::read(data.join("local-key")).unwrap();
+        let daemon = over_tcp(&stage, if tls { &["--tls"] } else { &[] });
+        assert_eq!(caller(&stage, &daemon, &["get", "alice"]).exit, Some(0));
+        assert_eq!(fs::read(data.join("local-key")).unwrap(), before);
+    }
+}
+
+#[test]
+fn its_secrets_are_in_no_output_and_lines_to_copy_name_files() {
+    let stage = Stage::new();
+    stage.file("token", TOKEN);
+    let arguments = [
+        "--address",
+        "127.0.0.1:0",
+        "--token-file",
+        "token",
+        "--data",
+        "data",
+        "-vv",
+    ];
+    let mut child = serve(&stage, &arguments).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("IMTAG_SECRET_KEY_FILE") {
+        assert_ne!(lines.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    assert!(
+        text.contains("  export IMTAG_ENDPOINT=http://127.0.0.1:"),
+        "{text}"
+    );
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    lines.read_to_string(&mut text).unwrap();
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
+    let key = fs::read_to_string(stage.home.path().join("data/local-key")).unwrap();
+    for secret in [key.trim_end(), TOKEN, KEY] {
+        assert!(!text.contains(secret) && !ran.err.contains(secret));
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name_before_anybody_can_connect() {
+    let stage = Stage::new();
+    let refused = |more: &[&str], exit, says: &str| run(serve(&stage, more)).refuses(exit, says);
+    let tcp = "--address=127.0.0.1:0";
+    refused(
+        &["--address", "0.0.0.0:0"],
+        2,
+        "0.0.0.0:0 is not a loopback address, and plain HTTP",
+    );
+    refused(
+        &["--address", "nowhere"],
+        2,
+        "\"nowhere\" is no address to listen on",
+    );
+    refused(&["--tls"], 2, "--tls is for calls over TCP: give --address");
+    refused(
+        &["--token-file", "t"],
+        2,
+        "--token-file is for calls over TCP",
+    );
+    refused(&["--name", "a"], 2, "--name is for calls over TCP");
+    refused(
+        &[tcp, "--tls", "--name", "a/b"],
+        2,
+        "\"a/b\" is no name of a host",
+    );
+    refused(
+        &[tcp, "--token-file", "t"],
+        4,
+        "cannot read the token in t: ",
+    );
+    stage.file("t", "hush-short");
+    refused(
+        &[tcp, "--token-file", "t"],
+        2,
+        "t holds no token: put 16 or more",
+    );
+    stage.file("mine/thesis.txt", "mine");
+    refused(
+        &[tcp, "--data", "mine"],
+        2,
+        "mine holds other files than an imtag daemon's",
+    );
+    let _first = over_tcp(&stage, &[]);
+    let second = stage.imtag(&["serve", "--socket", "s2", tcp, "--data", "data"]);
+    run(second).refuses(
+        4,
+        "another daemon uses the data in data: stop it, or use another folder",
+    );
+}
+
+#[test]
+fn its_folder_is_that_of_systemd_or_one_of_the_users_state() {
+    let stage = Stage::new();
+    let home = stage.home.path();
+    let starts = |variables: &[(&str, &str)], folder: &str| {
+        let mut command = serve(&stage, &["--address", "127.0.0.1:0"]);
+        for (name, value) in variables {
+            command.env(name, home.join(value));
+        }
+        let daemon = Running::start(command);
+        let expected = home.canonicalize().unwrap().join(folder).join("local-key");
+        assert_eq!(daemon.text("local_key_file"), expected.to_str().unwrap());
+    };
+    starts(&[], ".local/state/imtag");
+    starts(&[("XDG_STATE_HOME", "state")], "state/imtag");
+    starts(
+        &[("XDG_STATE_HOME", "state"), ("STATE_DIRECTORY", "lib")],
+        "lib",
+    );
+}
+
+#[test]
+fn sighup_reads_secrets_anew_and_what_cannot_be_read_leaves_all_as_it_was() {
+    let stage = Stage::new();
+    stage.file("token", TOKEN);
+    let mut daemon = over_tcp(&stage, &["--token-file", "token"]);
+    let mut errors = daemon.stderr();
+    assert_eq!((code(&daemon, TOKEN), code(&daemon, "other")), (0, 70003));
+    let next = "another-hush-0123456789";
+    stage.file("token", next);
+    fs::remove_file(stage.home.path().join("data/local-key")).unwrap();
+    daemon.signal(Signal::HUP);
+    wait_until("the token is not read", || code(&daemon, next) == 0);
+    assert_eq!(code(&daemon, TOKEN), 70003);
+    let ran = caller(&stage, &daemon, &["get", "alice"]);
+    assert_eq!(
+        ran.exit,
+        Some(0),
+        "by the local key that was made anew: {ran:?}"
+    );
+
+    stage.file("token", "");
+    daemon.signal(Signal::HUP);
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    assert!(line.contains("token holds no token"), "{line}");
+    assert!(line.ends_with("; the daemon goes on as before\n"), "{line}");
+    assert_eq!(code(&daemon, next), 0);
+    daemon.end(Signal::TERM);
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
