@@ -475,15 +475,15 @@ typedef int32_t im_log_level;
 #define IM_LOG_ERROR 1
 
 /*
- Something to act on, or that cost time: "service unavailable", "handed over" (to the spare host), "rejected as too
- frequent" (others use the app's quota, too), "no UserSig", "session paused", "session ended early" (of a bulk run or a
- batcher).
+ Something to act on, or that cost time: "service unavailable", "calls wait for a host" (while others go to another),
+ "handed over" (to the spare host), "rejected as too frequent" (others use the app's quota, too), "no UserSig", "session
+ paused", "session ended early" (of a bulk run or a batcher).
  */
 #define IM_LOG_WARN 2
 
 /*
- A few a minute: "service is back", "no call waits for the service any more", "handed back" (to the first host), "new
- UserSig", "UserSig expired", "session began", "session resumed", "session ended".
+ A few a minute: "service is back", "no call waits for the service any more", "no call waits for the host any more",
+ "handed back" (to the first host), "new UserSig", "UserSig expired", "session began", "session resumed", "session ended".
  */
 #define IM_LOG_INFO 3
 

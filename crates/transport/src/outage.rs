@@ -23,8 +23,8 @@ use crate::wait::{AtomicBool, AtomicU64, Lock, Polled, WaitEnd, WaitScope, now};
 
 pub(crate) struct Outage {
     origin: Instant,
-    /// False: it is no outage of the client's, and no log says so.
-    is_reported: bool,
+    /// The host that the calls wait for, where others go to another one: then it is no outage of the client's.
+    host: Option<String>,
     /// The rule is calm, and nobody is about to change that.
     is_calm: AtomicBool,
     /// The time of an answer of which the rule does not know, in nanoseconds; 0 if there is none.
@@ -47,7 +47,7 @@ impl Outage {
     pub(crate) fn new(policy: RetryPolicy) -> Outage {
         Outage {
             origin: now(),
-            is_reported: true,
+            host: None,
             is_calm: AtomicBool::new(true),
             noted_answer: AtomicU64::new(0),
             state: Lock::new(State {
@@ -60,10 +60,10 @@ impl Outage {
         }
     }
 
-    /// One in which some of the client's calls wait, while others are answered.
-    pub(crate) fn unreported(policy: RetryPolicy) -> Outage {
+    /// One in which some of the client's calls wait for a host, while others are answered.
+    pub(crate) fn of_host(policy: RetryPolicy, host: &str) -> Outage {
         Outage {
-            is_reported: false,
+            host: Some(host.to_owned()),
             ..Outage::new(policy)
         }
     }
@@ -88,7 +88,7 @@ impl Outage {
         }
         let result = act(&mut state, now);
         let changed = state.note_outage(now, noted > 0);
-        let changed = changed.filter(|_| self.is_reported);
+        let outage = state.count;
         let is_calm = state.rule.is_calm();
         self.is_calm.store(is_calm, Ordering::SeqCst);
         let woken = state.rule.take_woken();
@@ -98,30 +98,53 @@ impl Outage {
         for thread in threads {
             thread.unpark();
         }
-        match changed {
-            None => {}
-            Some(Changed::Begins(cause)) => event!(
+        if let Some(changed) = changed {
+            self.tell(&changed, outage);
+        }
+        result
+    }
+
+    /// Says that an outage began or ended, with its number: the lock is free by now, so of two threads the one with the end
+    /// may come first.
+    fn tell(&self, changed: &Changed, outage: u64) {
+        match (changed, &self.host) {
+            (Changed::Begins(cause), None) => event!(
                 warn,
+                outage,
                 cause = cause.as_ref().map(|cause| cause.name()),
                 when = cause.as_ref().and_then(|cause| cause.when()),
                 detail = cause.as_ref().and_then(|cause| cause.detail()),
                 "service unavailable"
             ),
-            Some(Changed::Ends {
-                after,
-                answered: true,
-            }) => {
-                event!(info, duration_ms = millis(after), "service is back");
-            }
-            Some(Changed::Ends { after, .. }) => {
-                event!(
-                    info,
-                    duration_ms = millis(after),
-                    "no call waits for the service any more"
-                );
-            }
+            (Changed::Begins(cause), Some(host)) => event!(
+                warn,
+                host,
+                outage,
+                cause = cause.as_ref().map(|cause| cause.name()),
+                when = cause.as_ref().and_then(|cause| cause.when()),
+                detail = cause.as_ref().and_then(|cause| cause.detail()),
+                "calls wait for a host"
+            ),
+            (Changed::Ends { after, .. }, Some(host)) => event!(
+                info,
+                host,
+                outage,
+                duration_ms = millis(*after),
+                "no call waits for the host any more"
+            ),
+            (Changed::Ends { after, answered }, None) if *answered => event!(
+                info,
+                outage,
+                duration_ms = millis(*after),
+                "service is back"
+            ),
+            (Changed::Ends { after, .. }, None) => event!(
+                info,
+                outage,
+                duration_ms = millis(*after),
+                "no call waits for the service any more"
+            ),
         }
-        result
     }
 
     /// How many outages there were, and whether there is one.
@@ -302,5 +325,66 @@ mod tests {
         assert!(outage.is_told_of_answers());
         outage.answered();
         assert!(outage.is_told_of_answers());
+    }
+
+    /// Notes each event: its message, and the fields that tell outages apart.
+    #[derive(Clone, Default)]
+    struct Listener(Arc<Lock<Vec<String>>>);
+
+    impl tracing::Subscriber for Listener {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, event: &tracing::Event<'_>) {
+            let (mut message, mut shown) = (String::new(), String::new());
+            let mut visit =
+                |field: &tracing::field::Field, value: &dyn std::fmt::Debug| match field.name() {
+                    "message" => message = format!("{value:?}"),
+                    name @ ("host" | "outage" | "cause") => shown += &format!(" {name}={value:?}"),
+                    _ => {}
+                };
+            event.record(&mut visit);
+            self.0.lock().push(message + &shown);
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn the_log_numbers_outages_and_names_the_host_that_some_calls_wait_for() {
+        let listener = Listener::default();
+        let policy = RetryPolicy::default();
+        tracing::subscriber::with_default(listener.clone(), || {
+            for outage in [Outage::new(policy), Outage::of_host(policy, "a.test")] {
+                for _ in 0..2 {
+                    let mut places = [(); 2].map(|()| OutagePlace::new(&outage));
+                    let phase = Phase::Connect;
+                    let cause = Arc::new(Cause::Timeout { phase });
+                    for place in &mut places {
+                        place.failed(&cause, true, now(), now() + Duration::from_secs(60));
+                    }
+                    outage.answered();
+                }
+            }
+        });
+        let said = listener.0.lock();
+        assert_eq!(
+            *said,
+            [
+                "service unavailable outage=1 cause=\"timeout\"",
+                "service is back outage=1",
+                "service unavailable outage=2 cause=\"timeout\"",
+                "service is back outage=2",
+                "calls wait for a host host=\"a.test\" outage=1 cause=\"timeout\"",
+                "no call waits for the host any more host=\"a.test\" outage=1",
+                "calls wait for a host host=\"a.test\" outage=2 cause=\"timeout\"",
+                "no call waits for the host any more host=\"a.test\" outage=2",
+            ]
+        );
     }
 }

@@ -28,13 +28,16 @@ pub(crate) struct Outages {
 }
 
 impl Outages {
-    pub(crate) fn new(policy: RetryPolicy, hosts: usize) -> Outages {
-        let of_host = || Outage::unreported(policy);
-        let hosts = if hosts > 1 { hosts } else { 0 };
-        Outages {
-            service: Outage::new(policy),
-            of_host: (0..hosts).map(|_| of_host()).collect(),
-        }
+    pub(crate) fn new<'h>(
+        policy: RetryPolicy,
+        hosts: impl ExactSizeIterator<Item = &'h str>,
+    ) -> Outages {
+        let service = Outage::new(policy);
+        let of_host = match hosts.len() {
+            1 => Vec::new(),
+            _ => hosts.map(|host| Outage::of_host(policy, host)).collect(),
+        };
+        Outages { service, of_host }
     }
 }
 

@@ -104,6 +104,7 @@ impl State {
         );
         let quota = AppQuota::shared(key, settings.fresh_start);
         let of_path = Arc::clone(&quota);
+        let hosts = settings.hosts.iter().map(|host| host.endpoint.host());
         State {
             http: Http::new(
                 &settings.hosts,
@@ -115,7 +116,7 @@ impl State {
             ),
             usersigs: UserSigs::default(),
             budget: RetryBudget::full(),
-            outages: Outages::new(settings.retry, settings.hosts.len()),
+            outages: Outages::new(settings.retry, hosts),
             counters: Counters::default(),
             random: Random::seeded(),
             pipeline: Arc::new(Pipeline::new(settings.rules)),

@@ -140,7 +140,9 @@ impl Batcher {
 
     /// Makes any change as [`call`](Batcher::call) does, for asynchronous code: its outcome is a [`Future`] of any executor.
     /// The change is handed in now, so the changes of an account keep the order of these calls. This never blocks: if the
-    /// batcher is full and set to wait, the future waits for capacity, in turn. The time of the change is the batcher's
+    /// batcher is full and set to wait, the change waits for capacity, in turn. Until then it is in no
+    /// [`flush`](Batcher::flush), nor in [`unsettled`](Batcher::unsettled) or the figures, and what another batcher or a run
+    /// of the client is given for its account meanwhile may go before it. The time of the change is the batcher's
     /// `timeout`, as in [`submit`](Batcher::submit). For an earlier end see [`OutcomeFuture::withdraw`], and
     /// [`async_programs`](crate::async_programs) for more.
     ///
@@ -345,7 +347,7 @@ impl Batcher {
             .collect()
     }
 
-    /// How many changes and gets have no outcome yet. One that was withdrawn has its outcome.
+    /// How many of the changes and gets that were taken have no outcome yet. One that was withdrawn has its outcome.
     #[must_use]
     pub fn unsettled(&self) -> usize {
         let producer = self.session.producer;
@@ -360,7 +362,8 @@ impl Batcher {
     }
 
     /// Sends the changes and gets that were given before without lingering, and waits until all of them have their
-    /// outcomes. They are sent so also if the wait ends early. Later ones linger as ever. Where the batcher pauses, the
+    /// outcomes. They are sent so also if the wait ends early. Later ones linger as ever, and so does what waits for the
+    /// capacity of a full batcher by now. Where the batcher pauses, the
     /// outcomes come after the resume, or when the time of the changes and gets is up.
     ///
     /// # Errors
