@@ -36,6 +36,7 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         ("requests", json!(3)),
         ("lower_bound", json!(3)),
         ("retries", json!(0)),
+        ("quota_rejections", json!(0)),
         ("resumed", json!(0)),
         ("splits", json!(0)),
         ("users_tagged", json!(250)),
@@ -57,10 +58,28 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         assert_eq!(report[field], expected, "{field}");
     }
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(report.as_object().unwrap().len(), 25, "{report}");
+    assert_eq!(report.as_object().unwrap().len(), 26, "{report}");
     assert_eq!(stage.emulator.users().len(), 250);
     assert_eq!(stage.tags_of("user0249"), ["tag0", "tag1"]);
     assert_eq!(stage.emulator.stats().arrivals(), 3);
+}
+
+#[test]
+fn requests_that_are_rejected_as_too_frequent_are_counted_and_said_to_be() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(100, 1));
+    let rejected = [60007, 60007].map(Fault::code);
+    stage.emulator.faults(ADD, rejected.clone());
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["quota_rejections"]), (Some(0), &json!(2)));
+    assert_eq!(report["retries"], 2);
+    stage.emulator.faults(ADD, rejected);
+    let ran = stage.run(&["import", "users.csv"]);
+    let says = "2 attempts were rejected as too frequent (60007): others use the app's quota, too; set each process's \
+                share by --calls-per-second";
+    let words: Vec<_> = ran.out.split_whitespace().collect();
+    assert!(words.join(" ").contains(says), "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.len() <= 80), "{}", ran.out);
 }
 
 #[test]

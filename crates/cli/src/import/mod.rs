@@ -25,7 +25,7 @@ mod undone;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use imtag_core::{CallRate, Rules};
+use imtag_core::{CallRate, Operation, Rules};
 use imtag_transport::Client;
 
 #[cfg(feature = "emulator")]
@@ -272,6 +272,7 @@ impl Run<'_> {
             requests: counters.requests,
             lower_bound: read.totals.lower_bound(),
             retries: counters.retries,
+            quota_rejections: rejections(client),
             splits: counters.splits,
             users_tagged,
             users_failed,
@@ -364,6 +365,15 @@ fn settings(client: &Client) -> Vec<(String, String)> {
     settings
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+}
+
+/// How many attempts the service rejected as too frequent; not the reads that look what came of an import.
+fn rejections(client: &Client) -> u64 {
+    let changes = Operation::ALL
+        .into_iter()
+        .filter(|it| *it != Operation::Get);
+    let stats = client.stats();
+    changes.map(|it| stats.operation(it).quota_rejections).sum()
 }
 
 /// To four digits, as more would be noise.

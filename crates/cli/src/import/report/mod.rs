@@ -152,6 +152,8 @@ pub(crate) struct Report {
     pub(crate) requests: u64,
     pub(crate) lower_bound: u64,
     pub(crate) retries: u64,
+    /// Attempts of this run that the service rejected as too frequent: others use the quota, too.
+    pub(crate) quota_rejections: u64,
     pub(crate) splits: u64,
     pub(crate) users_tagged: u64,
     pub(crate) users_failed: u64,
@@ -273,6 +275,14 @@ impl Report {
             self.seconds,
             self.quota_utilisation * 100.0
         )?;
+        if self.quota_rejections > 0 && self.demo.is_none() {
+            let rejected = format!(
+                "          {} rejected as too frequent (60007): others use the app's quota, too; \
+                 set each process's share by --calls-per-second",
+                count(self.quota_rejections, "attempt was", "attempts were")
+            );
+            writeln!(out, "{}", wrapped(rejected, INDENT))?;
+        }
         if self.above_alarm && self.demo.is_none() {
             let alarm = format!(
                 "          faster than {} a second, which sets off the service's alarm (a webhook, if the app has one): \
