@@ -9,9 +9,10 @@ mod diagnosis;
 mod stage;
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use diagnosis::{Diagnosis, unchanged};
-use imtag_emulator::{Fault, Generation, Operation};
+use imtag_emulator::{Fault, Generation, Operation, ProbabilisticFault};
 use stage::{GET, Stage};
 
 #[test]
@@ -92,6 +93,64 @@ fn what_a_call_is_made_again_for_is_a_failure_only_if_it_stays() {
 }
 
 #[test]
+fn an_answer_has_as_long_as_an_attempt_of_a_call() {
+    for (millis, is_well) in [(300, true), (1_500, false)] {
+        let stage = Stage::new();
+        let slow = Fault::delay(Duration::from_millis(millis));
+        let slow = ProbabilisticFault::new(slow, 1.0).unwrap();
+        stage.emulator.add_standing(slow);
+        let found = Diagnosis::new(&stage, |command| {
+            command.args(["--timeout", "2"]);
+        });
+        if is_well {
+            assert_eq!(found.ran.exit, Some(0), "{}", found.report);
+            assert_eq!(found.with_status("warning"), [""; 0]);
+        } else {
+            let remedy = "allow more time by --timeout";
+            found.names("service", 4, "2 of 2 reads failed: time is up", remedy);
+        }
+        let tagged = stage.run(&["--timeout", "2", "add", "alice", "vip"]);
+        assert_eq!(tagged.exit, found.ran.exit, "{}", tagged.err);
+    }
+    // silence once
+    let stage = Stage::new();
+    stage
+        .emulator
+        .fault(GET, Fault::delay(Duration::from_secs(600)));
+    let found = Diagnosis::new(&stage, |command| {
+        command.args(["--timeout", "2"]);
+    });
+    found.warns(
+        "service",
+        "1 of 2 reads failed: time is up",
+        "allow more time",
+    );
+}
+
+#[test]
+fn a_refusal_of_some_reads_is_a_failure_as_no_call_repeats_it() {
+    let stage = Stage::new();
+    let well = Fault::delay(Duration::from_millis(1));
+    let refused = [70009, 60010, 60020].map(Fault::code);
+    let all = [vec![well.clone()], refused.into()].concat();
+    stage.emulator.faults(GET, all);
+    let found = Diagnosis::new(&stage, unchanged);
+    let remedy = "use the secret key of this very app";
+    found.names("app", 3, "3 of 4 reads refused: ", remedy);
+    assert_eq!(found.check("plan")["status"], "ok");
+    assert_eq!(
+        found.check("quota")["detail"],
+        "4 reads, none too frequent; what changes tags has a quota of its own"
+    );
+    stage.emulator.faults(
+        GET,
+        vec![well.clone(), well.clone(), well, Fault::code(60026)],
+    );
+    let found = Diagnosis::new(&stage, unchanged);
+    found.names("region", 3, "1 of 4 reads refused: ", "");
+}
+
+#[test]
 fn an_identifier_that_is_no_user_of_its_own_is_no_failure() {
     let stage = Stage::new();
     for code in [70107, 90003, 90012, 90048] {
@@ -137,6 +196,16 @@ fn the_other_generation_is_tried_where_the_product_is_another() {
         3,
         "the paths of timpush: the service refused the request: 90045",
         "set the generation to timpush",
+    );
+    stage.emulator.fault(GET, Fault::code(60027));
+    stage.emulator.fault(timpush, Fault::code(60027));
+    let found = Diagnosis::new(&stage, unchanged);
+    found.names(
+        "product",
+        3,
+        "the paths of timpush: the service refused the request: 60027",
+        "use an app of the Push product, or ask the service's support which paths this app has (sdkappid: \
+         IMTAG_SDKAPPID)",
     );
     stage.emulator.fault(timpush, Fault::code(60027));
     stage.emulator.fault(GET, Fault::code(60027));

@@ -322,6 +322,42 @@ fn a_proxy_that_is_not_used_is_said_not_to_be_and_why() {
 }
 
 #[test]
+fn an_exception_that_keeps_a_host_from_the_proxy_is_the_cause() {
+    let regions = Regions::new(0);
+    regions.stage.emulator.remove_faults();
+    regions.proxy.leads(SPARE, regions.stage.emulator.address());
+    let with = |exceptions: &str| {
+        Diagnosis::new(&regions.stage, |command| {
+            command
+                .env("IMTAG_CA_FILE", &regions.ca)
+                .env("HTTPS_PROXY", regions.proxy.url("me:hush-hush@"))
+                .env("NO_PROXY", exceptions)
+                .env("IMTAG_ENDPOINT", "https://nowhere.invalid")
+                .env("IMTAG_SPARE_ENDPOINT", format!("https://{SPARE}"));
+        })
+    };
+    // the spare host has the proxy all the same
+    let found = with(".invalid");
+    let remedy = "take nowhere.invalid out of NO_PROXY, so that it is called through the proxy";
+    found.warns("dns", "so calls go to the spare host", remedy);
+    let proxy = &found.check("proxy");
+    assert_eq!(proxy["status"], "ok", "{proxy}");
+    let detail = proxy["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with(&format!(" [HTTPS_PROXY] connects to {SPARE}")),
+        "{detail}"
+    );
+    let tcp = &found.check("tcp")["detail"];
+    assert_eq!(tcp, "the proxy connects to the service");
+    assert_eq!(found.check("tls")["status"], "ok");
+    // nor the spare host
+    let found = with("nowhere.invalid,my-imcloud.com");
+    found.names("dns", 4, "the spare host fails too", remedy);
+    let says = found.check("dns")["remedy"].as_str().unwrap();
+    assert!(!says.contains("name the proxy"), "{says}");
+}
+
+#[test]
 fn text_is_a_line_a_check_within_80_columns_and_as_the_readme_has_it() {
     let regions = Regions::new(60026);
     let mut command = regions.stage.imtag(&["doctor"]);

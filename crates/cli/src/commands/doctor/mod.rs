@@ -54,10 +54,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<Exit, CommandError> {
     match builder.clone().build() {
         Ok(client) => {
             let remedies = Arc::new(Remedies::new(&config, &client));
+            let time = context.timeout().unwrap_or(TIME);
             let reader = Reader {
                 builder,
                 client,
-                deadline: Instant::now().checked_add(context.timeout().unwrap_or(TIME)),
+                time,
+                deadline: Instant::now().checked_add(time),
                 interrupt: interrupt.clone(),
                 remedies,
             };

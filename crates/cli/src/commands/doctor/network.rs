@@ -101,7 +101,9 @@ impl<'p> Way<'p> {
                 found.dedup();
                 Some(ok(check, step, format!("{host} is {}", found.join(", "))))
             }
-            Check::Proxy if !is_proxied => skipped(&self.remedies.why_no_proxy()),
+            Check::Proxy if !is_proxied && !self.may_be_proxied_yet() => {
+                skipped(&self.remedies.why_no_proxy())
+            }
             Check::Proxy => {
                 let (proxy, tunnel) = (self.step(Phase::Proxy)?, self.step(Phase::Tunnel)?);
                 let shown = tunnel.proxy.as_deref().unwrap_or_default();
@@ -109,7 +111,9 @@ impl<'p> Way<'p> {
                 let detail = format!("{shown} [{place}] connects to {}", tunnel.host);
                 Some(ok(check, tunnel, detail).taking(proxy.time + tunnel.time))
             }
-            Check::Tcp if is_proxied => skipped("the proxy connects to the service"),
+            Check::Tcp if is_proxied || self.is_spare_proxied() => {
+                skipped("the proxy connects to the service")
+            }
             Check::Tcp => {
                 let step = self.step(Phase::Connect)?;
                 let peer = step.addresses.first()?;
@@ -126,6 +130,23 @@ impl<'p> Way<'p> {
             }
             _ => None,
         }
+    }
+
+    /// The first host has no proxy, and the spare has one: which of them is reached is not known, or it is the spare.
+    fn may_be_proxied_yet(&self) -> bool {
+        let is_reached = |it: &[Step]| it.last().is_some_and(|it| it.phase == Phase::Write);
+        self.remedies.is_spare_alone_proxied()
+            && match self.failed_first() {
+                None => !is_reached(self.first),
+                Some(_) => !self.is_over || self.reached_spare().is_some(),
+            }
+    }
+
+    /// The first host has no connection, and the spare has one through a proxy.
+    fn is_spare_proxied(&self) -> bool {
+        let is_connected = self.first.iter().any(|it| it.phase == Phase::Handshake);
+        let reached = self.reached_spare();
+        !is_connected && reached.is_some_and(|step| step.proxy.is_some())
     }
 
     /// What a service that answers took for it.

@@ -17,6 +17,8 @@ pub(super) struct Remedies {
     config: Config,
     client: Client,
     choice: ProxyChoice,
+    /// That of the spare host.
+    spare_choice: Option<ProxyChoice>,
 }
 
 impl Remedies {
@@ -26,6 +28,7 @@ impl Remedies {
             config: config.clone(),
             client: client.clone(),
             choice: proxy_choice(proxy, client.endpoint()),
+            spare_choice: client.spare_endpoint().map(|it| proxy_choice(proxy, it)),
         }
     }
 
@@ -42,9 +45,16 @@ impl Remedies {
         }
     }
 
+    /// True if only the spare host is called through a proxy, as an exception names the first.
+    pub(super) fn is_spare_alone_proxied(&self) -> bool {
+        let is_proxied = |choice| matches!(choice, ProxyChoice::Setting | ProxyChoice::Variable(_));
+        !is_proxied(self.choice) && self.spare_choice.is_some_and(is_proxied)
+    }
+
     /// Where the proxy is named.
     pub(super) fn proxy_place(&self) -> String {
-        match self.choice {
+        let spare = self.spare_choice.filter(|_| self.is_spare_alone_proxied());
+        match spare.unwrap_or(self.choice) {
             ProxyChoice::Variable(name) => name.to_owned(),
             _ => self.config.get("proxy").map(place).unwrap_or_default(),
         }
@@ -82,6 +92,10 @@ impl Remedies {
     pub(super) fn of_first_host(&self, check: Check, host: &str) -> String {
         let keys = [&HOST[..], &["spare_endpoint"]].concat();
         let sentence = match check {
+            _ if self.is_spare_alone_proxied() => match self.out_of_exceptions() {
+                Some(sentence) => sentence,
+                None => format!("let this machine reach {host}"),
+            },
             Check::Dns => format!("check why this machine's DNS does not know {host}"),
             Check::Tls => format!("check who answers in the place of {host}"),
             Check::Proxy => format!("check why the proxy does not reach {host}"),
@@ -100,7 +114,31 @@ impl Remedies {
         }
     }
 
+    /// What to do where an exception names the host of a proxy that is there.
+    fn out_of_exceptions(&self) -> Option<String> {
+        match self.choice {
+            ProxyChoice::Exception(name) => Some(format!(
+                "take {} out of {name}, so that it is called through the proxy",
+                self.client.endpoint().host()
+            )),
+            _ => None,
+        }
+    }
+
     fn of_way(&self, error: &Error) -> String {
+        let is_of_network = matches!(error.cause(), Cause::Network { .. } | Cause::Timeout { .. });
+        let remedy = self.of_way_taken(error);
+        match self.out_of_exceptions() {
+            Some(out) if is_of_network && !error.is_local_failure() => {
+                // a proxy is named
+                let remedy = remedy.replace(", or name the proxy of this network", "");
+                format!("{out}; or {remedy}")
+            }
+            _ => remedy,
+        }
+    }
+
+    fn of_way_taken(&self, error: &Error) -> String {
         let host = self.client.endpoint().host_and_port();
         let is_region = self
             .one_of(&HOST)
@@ -258,18 +296,14 @@ impl Remedies {
         match (check, code.0) {
             (Check::App, 60006 | 60012 | 70020) => self.with_places(sentence, &["sdkappid"]),
             (Check::App, 70001) => self.with_places(sentence, &CREDENTIALS),
-            (Check::App, 70016) => {
-                self.with_places(sentence, &[&HOST[..], &["sdkappid"]].concat())
-            }
+            (Check::App, 70016) => self.with_places(sentence, &[&HOST[..], &["sdkappid"]].concat()),
             (Check::App, _) => self.of_credentials(sentence),
             (Check::Region, _) => self.with_places(sentence, &HOST),
             (Check::Rights, _) => self.with_places(sentence, &["identifier"]),
             (Check::Plan, _) => self.with_places(sentence, &["sdkappid"]),
-            (Check::Product, _) if self.client.rules().generation == Generation::Timpush => self
-                .with_places(
-                    "use an app of the Push product, or ask the service's support which paths this app has",
-                    &["sdkappid", "generation"],
-                ),
+            (Check::Product, _) if self.client.rules().generation == Generation::Timpush => {
+                self.of_no_product()
+            }
             (Check::Product, _) => self.with_places(sentence, &["generation"]),
             (Check::Address, _) => {
                 let what = match self.choice {
@@ -286,6 +320,14 @@ impl Remedies {
             ),
             _ => sentence.to_owned(),
         }
+    }
+
+    /// For an app that has the paths of neither product.
+    pub(super) fn of_no_product(&self) -> String {
+        self.with_places(
+            "use an app of the Push product, or ask the service's support which paths this app has",
+            &["sdkappid", "generation"],
+        )
     }
 
     /// The region, or the generation, to set.

@@ -1,8 +1,8 @@
 //! What the service answers to reads of the identifier's own tags, and the few more reads that say what to set.
 //!
 //! ```text
-//! read ─┬─ answered ───────────────► three more, apart: does anyone else use the quota?
-//!       ├─ 60007, 91000, 502 … ────► up to three more, as a call would be made again: the next answer is the one that counts
+//! read ─┬─ answered ───────────────► three more, apart: does anyone else use the quota, is any of them refused?
+//!       ├─ 60007, 502, silence … ──► up to three more, as a call would be made again: the next answer is the one that counts
 //!       ├─ 70107 and its like ─────► answered: the identifier is no user itself, and need not be
 //!       ├─ 60026, 70016, 70020 ────► the other official hosts, at once: which of them has the app?
 //!       └─ 60027, 60009 ───────────► the other generation of paths: is the app of that product?
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use imtag_core::retry::{Retry, RetryPolicy};
 use imtag_core::{Code, Generation, GetTags, Region, RetryClass, Scope};
 use imtag_transport::{
     CallOptions, Cause, Client, ClientBuilder, Error, Outcome, Probe, StepWatcher,
@@ -27,7 +28,7 @@ use crate::output::count;
 const READS: u32 = 4;
 const BETWEEN: Duration = Duration::from_millis(200);
 
-/// The time for a read that comes after the first.
+/// The time for a read in another place.
 const ANOTHER: Duration = Duration::from_secs(3);
 
 /// How often a pause looks for Ctrl-C.
@@ -42,6 +43,8 @@ type Read = Result<Outcome, Error>;
 pub(super) struct Reader {
     pub(super) builder: ClientBuilder,
     pub(super) client: Client,
+    /// For all that goes over the network, as a call has it for all that it does.
+    pub(super) time: Duration,
     /// None: so far away that no clock gets there.
     pub(super) deadline: Option<Instant>,
     pub(super) interrupt: Interrupt,
@@ -91,7 +94,7 @@ impl Repeated {
 impl Reader {
     /// The first read, step by step.
     pub(super) fn probe(&self, watcher: StepWatcher) -> Probe {
-        self.read(&self.client, Duration::MAX, watcher)
+        self.read(&self.client, self.attempt_time(), watcher)
     }
 
     /// Judges the first read, and makes more of them where that says more.
@@ -99,32 +102,35 @@ impl Reader {
         let began = Instant::now();
         let (mut well, mut decisive) = (None, None);
         let (mut refused, mut failed) = (Repeated::default(), Repeated::default());
+        let mut turned_away = Repeated::default();
         let (mut read, mut reads) = (first, 0);
         loop {
             reads += 1;
+            let is_silent = read.as_ref().is_err_and(is_of_silence);
             match read {
                 Err(error) if is_of_quota(&error) => refused.add(error),
                 Err(error) if is_made_again(&error) => failed.add(error),
-                Err(error) if !is_of_account(&error) => {
+                Err(error) if !is_of_account(&error) && well.is_none() => {
                     decisive = Some(error);
                     break;
                 }
+                // a call that is refused so is not made again
+                Err(error) if !is_of_account(&error) && error.code().is_some() => {
+                    turned_away.add(error);
+                }
+                Err(error) if !is_of_account(&error) => failed.add(error),
                 answered => {
                     well.get_or_insert(answered);
                 }
             }
-            if reads == READS || !self.pause() {
+            if reads == READS || !self.pause(is_silent) {
                 break;
             }
             let next = reads + 1;
             waits_for(&format!("reading again ({next} of {READS})"));
-            read = self.read(&self.client, ANOTHER, Arc::new(|_| {})).result;
+            let at_most = self.attempt_time();
+            read = self.read(&self.client, at_most, Arc::new(|_| {})).result;
         }
-        // once one is answered well, a later one says nothing new by failing
-        let (reads, decisive) = match (&well, decisive) {
-            (Some(_), Some(_)) => (reads - 1, None),
-            (_, decisive) => (reads, decisive),
-        };
         let mut found = Answered {
             is_well: well.is_some(),
             code: decisive.as_ref().and_then(Error::code),
@@ -133,10 +139,13 @@ impl Reader {
             findings: Vec::new(),
         };
         self.add_repeated(&mut found, reads, failed, way);
+        self.add_repeated(&mut found, reads, turned_away, way);
         let is_known = refused.reads == 0 && found.is_well;
         self.add_repeated(&mut found, reads, refused, way);
         if is_known {
-            let detail = format!("{}, none refused", count(reads, "read", "reads"));
+            let reads = count(reads, "read", "reads");
+            let detail =
+                format!("{reads}, none too frequent; what changes tags has a quota of its own");
             let finding = Finding::ok(Check::Quota, detail).taking(began.elapsed());
             found.findings.push(finding);
         }
@@ -154,19 +163,23 @@ impl Reader {
     /// What reads that failed for now say: the service works if another one was answered.
     fn add_repeated(&self, found: &mut Answered, reads: u32, repeated: Repeated, way: &Way<'_>) {
         let Some(error) = repeated.first else { return };
-        let is_refused = is_of_quota(&error);
-        let failed = if is_refused {
-            "refused, so others use the quota"
-        } else {
-            "failed"
+        let is_refused = !is_of_quota(&error) && !is_made_again(&error) && error.code().is_some();
+        let failed = match () {
+            () if is_of_quota(&error) => "refused, so others use the quota",
+            () if is_refused => "refused",
+            () => "failed",
         };
         // no region and no other path is asked for these
         let mut fault = self.fault(&error, way, &|_| {});
+        fault.after = None; // that of one of them
+        if found.is_well && is_on_the_way(&error) {
+            fault.check = Check::Service; // the way of the first is known, and shown
+        }
         fault.detail = format!(
             "{} of {reads} reads {failed}: {}",
             repeated.reads, fault.detail
         );
-        if found.is_well {
+        if found.is_well && !is_refused {
             found.warnings.push(fault);
         } else if found.fault.is_none() {
             found.code = error.code();
@@ -247,10 +260,10 @@ impl Reader {
             None => true,
         };
         let silent = answers.iter().filter(|it| is_silent(&it.1)).count();
-        fault.detail += &format!(
-            "; of the {} other regions none has the app, and {silent} gave no answer",
-            answers.len()
-        );
+        fault.detail += &format!("; of the {} other regions none has the app", answers.len());
+        if silent > 0 {
+            fault.detail += &format!(", and {silent} gave no answer");
+        }
         if silent == 0 {
             let sentence = "use the SDKAppID that the console shows: no region has this one";
             fault.remedy = self.remedies.with_places(sentence, &["sdkappid"]);
@@ -270,6 +283,9 @@ impl Reader {
             }
             Some(Err(error)) => {
                 fault.detail += &format!("; the paths of {other}: {}", error.reason());
+                if error.code().map(Check::of_code) == Some(Check::Product) {
+                    fault.remedy = self.remedies.of_no_product();
+                }
             }
             None => {}
         }
@@ -284,18 +300,27 @@ impl Reader {
         let account = [client.identifier().as_str()];
         let request = GetTags::with_rules(client.rules(), account);
         let request = request.expect("an identifier keeps the limits of an account");
-        let time = self.left().min(at_most);
-        let options = CallOptions::new().timeout(time).attempt_timeout(time);
+        let (left, attempt) = (self.left(), at_most.min(self.left()));
+        let options = CallOptions::new().timeout(left).attempt_timeout(attempt);
         client.probe(&request, &options.cancel(self.interrupt.token()), watcher)
     }
 
-    /// Waits until the next read. False: there is no time for it, or Ctrl-C has come.
-    fn pause(&self) -> bool {
+    /// The time that a call's first attempt has, of a call with this much time.
+    fn attempt_time(&self) -> Duration {
+        let attempt = Retry::new(RetryPolicy::default(), false).attempt_time(self.time);
+        attempt.unwrap_or(self.time)
+    }
+
+    /// Waits until the next read. False: there is less time for it than a call has, so that its end would say nothing, or
+    /// Ctrl-C has come. After silence a call has what is left.
+    fn pause(&self, was_silent: bool) -> bool {
         let until = Instant::now() + BETWEEN;
         while Instant::now() < until && !self.interrupt.came() {
             thread::sleep(PAUSE);
         }
-        !self.interrupt.came() && !self.left().is_zero()
+        let left = self.left();
+        let is_enough = left >= self.attempt_time() || was_silent;
+        !self.interrupt.came() && !left.is_zero() && is_enough
     }
 
     fn left(&self) -> Duration {
@@ -317,8 +342,13 @@ fn is_made_again(error: &Error) -> bool {
         (None, Cause::Network { .. } | Cause::HttpStatus { .. } | Cause::NotUnderstood(_)) => {
             error.retryable() && check_of(error) == Check::Service
         }
-        _ => false,
+        _ => is_of_silence(error),
     }
+}
+
+/// The service had a read for as long as a call waits, and gave no answer.
+fn is_of_silence(error: &Error) -> bool {
+    matches!(error.cause(), Cause::Timeout { .. }) && check_of(error) == Check::Service
 }
 
 /// The service refuses an account, and took all that stands before it: app, identifier, UserSig and plan.
