@@ -122,7 +122,12 @@ impl Scene {
 
     /// Of an emulator with its own settings, and a quota for both sides.
     pub fn with(emulator: Builder, calls_per_second: u32) -> Result<Scene, Error> {
-        let emulator = emulator.latency(LATENCY).calls_per_second(calls_per_second);
+        Scene::at(emulator, LATENCY, calls_per_second)
+    }
+
+    /// The same, of an emulator at a distance of its own.
+    pub fn at(emulator: Builder, latency: Duration, calls_per_second: u32) -> Result<Scene, Error> {
+        let emulator = emulator.latency(latency).calls_per_second(calls_per_second);
         let emulator = emulator.start()?;
         let client = Client::builder(SDKAPPID, IDENTIFIER, SecretKey::new(KEY)?)
             .endpoint(emulator.endpoint())

@@ -89,8 +89,8 @@ const XTASK: &Layers = &[
     "dist test",
     "bench::http bench::languages bench::process bench::report",
     "bench::options",
-    "bench::against",
-    "bench::batcher bench::call bench::emulator bench::import bench::marshal bench::plan bench::quota",
+    "bench::against bench::callers",
+    "bench::batcher bench::call bench::emulator bench::import bench::marshal bench::plan bench::quota bench::serve",
     "bench",
 ];
 

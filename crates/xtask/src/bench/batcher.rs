@@ -5,12 +5,13 @@
 
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imtag_emulator::Window;
 use imtag_transport::{AddTags, CallOptions, CancelToken};
 use serde::Deserialize;
 
+use super::callers::{call_for, millis};
 use super::languages::{missing, program};
 use super::options::Options;
 use super::process;
@@ -21,7 +22,6 @@ use crate::program::output;
 use crate::scene::{self, CALLS_PER_SECOND, LATENCY, Scene};
 
 const THREADS: u64 = 2_000;
-const STACK_BYTES: usize = 256 * 1024;
 /// The name of a batcher's threads.
 const BATCHER: &str = "imtag-batcher";
 /// How long it is watched at rest.
@@ -126,44 +126,16 @@ fn on_many_threads(
     time: Duration,
     call: impl Fn(&str) -> bool + Sync,
 ) -> Result<Calls, Error> {
-    let (began, call) = (Instant::now(), &call);
-    let (mut took, mut users) = (Vec::new(), 0);
-    thread::scope(|scope| -> Result<(), Error> {
-        let mut threads = Vec::new();
-        for number in 0..THREADS {
-            let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            threads.push(thread.spawn_scoped(scope, move || {
-                let account = format!("user{number:08}");
-                let (mut took, mut users) = (Vec::new(), 0);
-                while began.elapsed() < time {
-                    let start = Instant::now();
-                    users += 1;
-                    if call(&account) {
-                        took.push(start.elapsed());
-                    }
-                }
-                (took, users)
-            })?);
-        }
-        for thread in threads {
-            let of_thread = thread.join().map_err(|_| "a caller panicked")?;
-            took.extend(of_thread.0);
-            users += of_thread.1;
-        }
-        Ok(())
+    let called = call_for(time, THREADS, |caller, _| {
+        call(&format!("user{caller:08}")).into()
     })?;
-    took.sort_unstable();
-    let [p50_ms, p99_ms] = [50, 99].map(|per_cent| {
-        let wait = took.get(took.len() * per_cent / 100);
-        1e3 * wait.map_or(0.0, Duration::as_secs_f64)
-    });
     Ok(Calls {
         who: who.to_owned(),
-        users,
-        failed: users - took.len() as u64,
-        seconds: began.elapsed().as_secs_f64(),
-        p50_ms,
-        p99_ms,
+        users: called.done + called.failed,
+        failed: called.failed,
+        seconds: called.time.as_secs_f64(),
+        p50_ms: millis(called.p50),
+        p99_ms: millis(called.p99),
     })
 }
 

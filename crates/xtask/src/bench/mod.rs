@@ -5,6 +5,7 @@
 mod against;
 mod batcher;
 mod call;
+mod callers;
 mod emulator;
 mod http;
 mod import;
@@ -15,6 +16,7 @@ mod plan;
 mod process;
 mod quota;
 mod report;
+mod serve;
 
 use std::ffi::OsString;
 
@@ -23,7 +25,7 @@ use crate::cargo::cargo;
 use crate::program::run as run_command;
 use options::{BENCH, Bench, entry};
 
-static BENCHES: [Bench; 7] = [
+static BENCHES: [Bench; 8] = [
     // by name
     Bench {
         name: "batcher",
@@ -81,6 +83,15 @@ static BENCHES: [Bench; 7] = [
         // the emulator's memory is long enough for the arrivals of 90
         amount: ("seconds", [60, 10], 90),
         run: quota::run,
+        ..BENCH
+    },
+    Bench {
+        name: "serve",
+        about: "callers of the daemon, with a connection a call, beside the\nsame callers on the batcher: four minutes",
+        amount: ("seconds", [3, 1], 600),
+        rounds: [5, 1],
+        builds: true,
+        run: serve::run,
         ..BENCH
     },
 ];
