@@ -65,7 +65,8 @@ impl Server {
         // An earlier cut is for earlier connections only.
         let cuts = orders.borrow().cuts;
         let progress = Arc::new(Progress::default());
-        let served = serve(Connection {
+        // On the heap, as each future that another one is moved into holds it twice.
+        let served = Box::pin(serve(Connection {
             caller: Caller {
                 peer,
                 socket: socket.clone(),
@@ -73,7 +74,7 @@ impl Server {
             shared: Arc::clone(&self.shared),
             orders,
             progress: Arc::clone(&progress),
-        });
+        }));
         let open = Open::new(Arc::clone(&self.shared), slot);
         tokio::spawn(async move {
             let _open = open;

@@ -101,7 +101,8 @@ impl Socket {
 
     /// Reads what comes until the other side closes, and throws it away.
     pub(crate) async fn discard(&self) -> io::Result<()> {
-        let mut thrown_away = [0; 16 * 1024];
+        // On the heap, as the future of each connection has room for this one.
+        let mut thrown_away = vec![0; 16 * 1024];
         loop {
             of_either!(self, stream => stream.readable().await)?;
             match of_either!(self, stream => stream.try_read(&mut thrown_away)) {
