@@ -51,7 +51,7 @@ const FFI: &Layers = &[
 ];
 
 const LOCAL_SERVER: &Layers = &[
-    "certificate head limits names process progress socket",
+    "certificate head limits names notify process progress socket",
     "body caller guarded kept_files listener shared tls",
     "connection",
     "server",

@@ -10,6 +10,7 @@ mod kept_files;
 mod limits;
 mod listener;
 mod names;
+pub mod notify;
 mod process;
 mod progress;
 mod server;

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 
+use imtag_local_server::notify::{READY, STOPPING, WATCHDOG, notify, reloading};
 use imtag_local_server::{Names, raise_open_files, runtime};
 use imtag_serve::{Access, Daemon, Limits, Listener, Settings};
 use serde::Serialize;
@@ -87,6 +88,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
                     let daemon = served.clone();
                     tokio::spawn(async move { daemon.accept(listener).await });
                 }
+                tokio::spawn(watchdog());
                 // ends, too, where the main thread does
                 let _ = stopped.await;
                 served.drain(grace).await
@@ -94,10 +96,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
         });
     let serving = serving.map_err(denied())?;
     context.output.show(&running)?;
+    notify(READY);
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
+        notify(&reloading());
         let client = if is_demo { None } else { Some(context) };
         if let Err(error) = reload(&daemon, client, sdkappid, entry.as_ref()) {
             note_error(format_args!(
@@ -105,7 +109,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
                 error.sentence
             ));
         }
+        notify(READY);
     }
+    notify(STOPPING);
     // the next one ends the process at once
     let ends = |_| std::process::exit(Exit::Interrupted.code().into());
     let again = move || signals.forever().find(|signal| *signal != SIGHUP).map(ends);
@@ -122,6 +128,17 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
             Ok(Exit::Done)
         }
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Tells the init system, where it asks for that, that calls are still served: by the thread that serves them.
+async fn watchdog() {
+    let Some(at_least) = imtag_local_server::notify::watchdog() else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(at_least / 2).await;
+        notify(WATCHDOG);
     }
 }
 

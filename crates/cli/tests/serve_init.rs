@@ -1,0 +1,154 @@
+//! `imtag serve` under an init system: what it tells it, and that a restart at a socket that it holds refuses no call.
+
+#![cfg(all(feature = "serve", feature = "emulator"))]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use stage::{Running, Stage, wait_until};
+
+#[test]
+fn the_init_system_hears_of_start_reload_and_end_and_of_the_watchdog_where_it_asks() {
+    let stage = Stage::new();
+    let path = stage.home.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let heard = || {
+        let mut bytes = [0; 256];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let mut command = stage.imtag(&["serve", "--socket", "s"]);
+    command.env("NOTIFY_SOCKET", &path);
+    let daemon = Running::start(command);
+    assert_eq!(heard(), "READY=1");
+    daemon.signal(Signal::HUP);
+    let reloading = heard();
+    let micros = reloading
+        .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
+        .unwrap();
+    assert!(micros.parse::<u64>().unwrap() > 0);
+    assert_eq!(heard(), "READY=1");
+    daemon.end(Signal::TERM);
+    assert_eq!(heard(), "STOPPING=1");
+
+    let mut command = stage.imtag(&["serve", "--socket", "s"]);
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "20000");
+    let daemon = Running::start(command);
+    while heard() != "WATCHDOG=1" {}
+    drop(daemon);
+}
+
+/// `imtag serve` with a listener as its third descriptor, as systemd starts it.
+fn at_held_socket(stage: &Stage, listener: &UnixListener) -> Running {
+    let imtag = stage.imtag(&["serve", "--json"]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec 3<&0 </dev/null; exec \"$0\" \"$@\""])
+        .arg(imtag.get_program())
+        .arg("serve")
+        .current_dir(stage.home.path())
+        .env_clear()
+        .envs(
+            imtag
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("LISTEN_FDS", "1")
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(
+            listener.try_clone().unwrap(),
+        )))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Running::start(command)
+}
+
+fn call(path: &Path) -> Option<String> {
+    let mut stream = UnixStream::connect(path).ok()?;
+    let body = r#"{"To_Account":["a"]}"#;
+    let head =
+        "POST /v4/all_member_push/im_get_tag HTTP/1.1\r\nHost: localhost\r\nConnection: close";
+    write!(
+        stream,
+        "{head}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn a_restart_at_a_held_socket_refuses_no_call() {
+    let stage = Stage::new();
+    let path = stage.home.path().join("held");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|threads| {
+        let mut daemon = at_held_socket(&stage, &listener);
+        let mut callers = Vec::new();
+        for _ in 0..4 {
+            callers.push(threads.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = call(&path).unwrap_or_default();
+                    if !answer.contains("\"ErrorCode\":0") {
+                        stop.store(true, Ordering::Relaxed);
+                        panic!("a call was refused: {answer:?}");
+                    }
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+        }
+        for _ in 0..3 {
+            let before = answered.load(Ordering::Relaxed);
+            wait_until("no call is answered", || {
+                answered.load(Ordering::Relaxed) > before + 8 || stop.load(Ordering::Relaxed)
+            });
+            daemon.end(Signal::TERM);
+            daemon = at_held_socket(&stage, &listener);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        daemon.end(Signal::TERM);
+    });
+    assert!(path.exists());
+}
+
+/// Where systemd is, it is asked. It wants the program to be where the unit says.
+#[test]
+fn systemd_understands_the_units() {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["imtag.service", "imtag.socket"] {
+        let unit = std::fs::read_to_string(units.join(name)).unwrap();
+        let unit = unit.replace("/usr/bin/imtag", env!("CARGO_BIN_EXE_imtag"));
+        std::fs::write(folder.path().join(name), unit).unwrap();
+    }
+    let verify = Command::new("systemd-analyze")
+        .args(["verify", "--man=no", "imtag.service", "imtag.socket"])
+        .current_dir(folder.path())
+        .env("SYSTEMD_UNIT_PATH", format!("{}:", folder.path().display()))
+        .output();
+    let Ok(said) = verify else {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && !text.contains("imtag."), "{text}");
+}
