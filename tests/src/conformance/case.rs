@@ -126,7 +126,8 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
     case.faults = faults(&case.server, kind, &case.script).map_err(in_case)?;
     case.kind = kind;
     if case.is_observed() {
-        let played = observed::hushed(&[&case.script, &case.server]);
+        let settings = Value::Object(case.settings.clone());
+        let played = observed::hushed(&[&case.script, &case.server, &settings]);
         case.hushed = played.map_err(in_case)?;
     }
     case.title = format!("{theme}: {}", case.name);

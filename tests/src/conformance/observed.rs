@@ -29,7 +29,8 @@ pub(super) struct Record {
     fields: Map<String, Value>,
 }
 
-/// All texts of a case that a record must not show: accounts, tags, and what the service says.
+/// All texts of a case that a record must not show: accounts, tags, what the service or a callback says, and the login that
+/// a client has for its proxy.
 pub(super) fn hushed(parts: &[&Value]) -> Result<BTreeSet<String>, String> {
     let mut words = BTreeSet::new();
     parts.iter().for_each(|part| collect(part, &mut words));
@@ -46,14 +47,27 @@ fn collect(part: &Value, words: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, words)),
         Value::Object(members) => {
             for (name, value) in members {
-                if ["account", "accounts", "tags", "text", "body"].contains(&name.as_str()) {
+                let hushed = ["account", "accounts", "tags", "text", "body", "refuse"];
+                if hushed.contains(&name.as_str()) {
                     texts(value, words);
+                }
+                if name == "proxy" {
+                    words.extend(login(value));
                 }
                 collect(value, words);
             }
         }
         _ => {}
     }
+}
+
+/// The user and the password in a proxy's URL.
+fn login(proxy: &Value) -> impl Iterator<Item = String> {
+    let url = proxy.as_str().unwrap_or_default();
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (login, _) = rest.rsplit_once('@').unwrap_or_default();
+    let words = login.split(':').filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
 fn texts(value: &Value, words: &mut BTreeSet<String>) {
@@ -244,10 +258,21 @@ mod tests {
     fn what_is_played_is_looked_for_in_all_that_is_shown() {
         let script =
             json!({"users": [{"account": "an-account", "tags": ["first-tag", {"hex": "61"}]}]});
-        let words = hushed(&[&script, &json!({"text": "what it says"})]).unwrap();
+        let settings = json!({
+            "proxy": "http://its-user:its-password@127.0.0.1:1",
+            "credential_callback": {"refuse": "its-reason"}
+        });
+        let words = hushed(&[&script, &json!({"text": "what it says"}), &settings]).unwrap();
         assert_eq!(
             words.iter().map(String::as_str).collect::<Vec<_>>(),
-            ["an-account", "first-tag", "what it says"]
+            [
+                "an-account",
+                "first-tag",
+                "its-password",
+                "its-reason",
+                "its-user",
+                "what it says"
+            ]
         );
         assert!(hushed(&[&json!({"accounts": ["short"]})]).is_err());
         let found = |shown: &Value| {
