@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use imtag_emulator::{Fault, ProbabilisticFault};
@@ -247,7 +247,8 @@ fn figures_that_are_read_while_calls_go_on_only_grow_and_keep_no_call_from_endin
         let mut reads = 0;
         let mut before = counters();
         loop {
-            let are_over = calls.iter().all(|it| it.is_finished()) && changes.is_finished();
+            let calls_are_over = calls.iter().all(ScopedJoinHandle::is_finished);
+            let are_over = calls_are_over && changes.is_finished();
             let now = counters();
             for (earlier, later) in before.iter().zip(&now) {
                 assert_eq!(earlier.0, later.0);
