@@ -344,7 +344,7 @@ impl Cause {
 
     /// The same with the names that a certificate has, for people who ask what is wrong with a host.
     pub(crate) fn full_detail(&self) -> Option<String> {
-        self.in_detail(|error| error.to_string())
+        self.in_detail(ToString::to_string)
     }
 
     fn in_detail(&self, words: fn(&TlsError) -> String) -> Option<String> {
