@@ -179,3 +179,25 @@ fn a_drain_answers_what_is_under_way_and_takes_no_more() {
     assert_eq!(answer.json["ErrorCode"], 0);
     assert_eq!(scene.tags("a"), ["t"]);
 }
+
+#[test]
+fn a_call_that_began_to_come_before_a_drain_is_answered_in_it() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    let request = support::http::post(ADD, "", user("a"));
+    let (first, rest) = request.split_at(20);
+    let mut caller = scene.connect();
+    caller.say(first);
+    // connections are taken in their order
+    assert_eq!(scene.post(ADD, user("b")).code(), 0);
+    std::thread::scope(|threads| {
+        let ended = threads.spawn(|| scene.end());
+        while scene.try_connect().is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        caller.say(rest);
+        let answer = caller.answer().expect("an answer");
+        assert_eq!((answer.status, answer.code()), (200, 0), "{}", answer.json);
+        assert_eq!(ended.join().unwrap(), 0);
+    });
+}
