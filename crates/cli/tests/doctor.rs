@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use diagnosis::{Diagnosis, unchanged};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_emulator::Fault;
-use stage::{GET, KEY, Ran, Stage, signal, wait_until};
+use stage::{GET, KEY, Ran, Stage, run, signal, wait_until};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -209,10 +209,10 @@ fn settings_that_are_missing_misspelt_or_wrong() {
         "settings",
         3,
         "set IMTAG_SDKAPPID or --sdkappid",
-        "set or correct",
+        "correct the name that is misspelt",
     );
     let detail = found.check("settings")["detail"].as_str().unwrap();
-    assert!(detail.contains("IMTAG_SDKAPID is no setting: did you mean IMTAG_SDKAPPID?"));
+    assert!(detail.starts_with("IMTAG_SDKAPID is no setting: did you mean IMTAG_SDKAPPID?\n"));
     assert_eq!(found.with_status("skipped").len(), 14);
 
     stage.file(
@@ -224,8 +224,15 @@ fn settings_that_are_missing_misspelt_or_wrong() {
         "settings",
         3,
         "line 2: no such setting: did you mean region?",
-        "set or correct",
+        "correct the name that is misspelt",
     );
+    let found = Diagnosis::new(&stage, |command| {
+        command.env_remove("IMTAG_SDKAPPID");
+    });
+    let detail = found.check("settings")["detail"].as_str().unwrap();
+    let [misspelt, missing] =
+        ["did you mean region?", "set IMTAG_SDKAPPID"].map(|it| detail.find(it).unwrap());
+    assert!(misspelt < missing, "{detail}");
     stage.file(".config/imtag/config.toml", "generation = timpush");
     let found = Diagnosis::new(&stage, unchanged);
     let remedy = "name a settings file that can be read, or correct this one (config: IMTAG_CONFIG, --config";
@@ -266,6 +273,38 @@ fn settings_that_are_missing_misspelt_or_wrong() {
         assert!(!shown.contains("hush-hush"), "{shown}");
     }
     assert_eq!(stage.emulator.stats().connections, 0);
+}
+
+#[test]
+fn a_profile_whose_app_the_environment_replaces_gets_a_warning() {
+    let stage = Stage::new();
+    let profile = "[profile.test]\nidentifier = \"administrator\"\nsdkappid = 7\nsecret_key_file = \"k\"\nregion = \
+                   \"tokyo\"\ncalls_per_second = 9\n[profile.rate]\ncalls_per_second = 9\n";
+    stage.file(".config/imtag/config.toml", profile);
+    let warning = "the profile test gives sdkappid, secret_key_file, region, but IMTAG_SDKAPPID, IMTAG_SECRET_KEY, \
+                   IMTAG_ENDPOINT of the environment win: unset them to call its app";
+    let asked = |command: &mut std::process::Command, by_flag: bool| {
+        if by_flag {
+            command.args(["--profile", "test"]);
+        } else {
+            command.env("IMTAG_PROFILE", "test");
+        }
+        command.env("IMTAG_CALLS_PER_SECOND", "8");
+    };
+    for by_flag in [true, false] {
+        let found = Diagnosis::new(&stage, |command| asked(command, by_flag));
+        found.warns("settings", warning, "correct it if it is a mistake");
+        let mut command = stage.imtag(&["get", "alice"]);
+        asked(&mut command, by_flag);
+        let ran = run(command);
+        assert_eq!(ran.err, format!("imtag: warning: {warning}\n"));
+        assert_eq!(ran.exit, Some(0));
+    }
+    // none where flags say so, nor where the profile says nothing of the app
+    for arguments in [&["--profile", "rate"][..], &[]] {
+        let ran = stage.run(&[&["get", "alice"], arguments].concat());
+        assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
+    }
 }
 
 #[test]

@@ -40,9 +40,9 @@ fn what_the_service_refuses_the_app_for() {
         ),
         (90009, "rights", 3, "use an administrator"),
         (60006, "app", 3, "use the SDKAppID that the console shows"),
-        (70003, "app", 3, "check SDKAppID, identifier and region"),
+        (70003, "app", 3, "check SDKAppID, identifier and secret key"),
         (70398, "plan", 3, "raise the app's limit"),
-        (12345, "service", 4, "the code is in no list"),
+        (12345, "service", 3, "the code is in no list"),
         (60003, "service", 4, "ask the service's support"),
         (90018, "service", 4, "ask the service's support"),
         (

@@ -27,6 +27,9 @@ pub enum InvalidEndpoint {
     /// It is not `https://host[:port]`.
     #[error("the endpoint {0:?} is not of the form https://host or https://host:port")]
     Malformed(String),
+    /// It is `host:port` of this machine.
+    #[error("the endpoint {0:?} has no scheme: write http://{0}, or https://{0} if it speaks TLS")]
+    NoScheme(String),
     /// Plain HTTP to another machine.
     #[error(
         "the endpoint {0:?} is plain HTTP to another machine, which would show the UserSig to the network: \
@@ -58,7 +61,10 @@ impl Endpoint {
     /// Fails for another form, or for plain HTTP to another machine.
     pub fn parse(text: &str) -> Result<Endpoint, InvalidEndpoint> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-        let malformed = || InvalidEndpoint::Malformed(without_secret(text));
+        let malformed = || match Endpoint::from_authority(false, text, None) {
+            Some(here) if here.is_loopback() => InvalidEndpoint::NoScheme(text.to_owned()),
+            _ => InvalidEndpoint::Malformed(without_secret(text)),
+        };
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),

@@ -10,8 +10,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::parser::key_in_file;
 use super::problems::in_file;
-use super::setting::{Kind, Setting, nearest};
+use super::setting::{Kind, OF_APP, Setting, nearest};
 use super::{Config, Given, Place};
 use crate::settings_error::SettingsError;
 
@@ -99,12 +100,19 @@ impl Config {
             file.table(table, Some(wanted), true);
         }
         file.table(document.get_ref(), None, true);
-        for (name, table) in profiles {
-            if Some(name) != profile {
+        for (name, table) in &profiles {
+            if Some(*name) != profile {
                 file.table(table, Some(name), false);
             }
         }
         let has_secret = file.has_secret;
+        if let Some((name, table)) = profiles.iter().find(|it| Some(it.0) == profile) {
+            let value = |key| {
+                let (_, value) = table.get_key_value(key)?;
+                Some((key, Setting::named(key)?.kind.value(value.get_ref())))
+            };
+            self.warn_of_beaten_profile(name, OF_APP.into_iter().filter_map(value));
+        }
         self.file = Some(path.to_owned());
         self.profiles = names;
         if has_secret {
@@ -122,32 +130,34 @@ impl Config {
         }
     }
 
-    /// A setting's value for a message: a key may stand in its place.
-    fn shown(&self, key: &str, value: String) -> String {
-        match self.get(key) {
-            Some(given) => given.without_secret(value),
-            None => value,
-        }
-    }
-
     pub(super) fn warn_of_readable_key(&mut self) {
-        let path = self.get("secret_key_file").and_then(|it| it.path().ok());
-        if let Some(path) = path {
+        let given = self.get("secret_key_file");
+        let path = given
+            .and_then(|it| it.path().ok())
+            .filter(|path| is_open(path));
+        // what is no key, such as a certificate, is for others too
+        let has_key = given.is_some_and(|it| key_in_file(it).is_ok());
+        if let Some(path) = path.filter(|_| has_key) {
             self.warn_if_others_can_read(&path);
         }
     }
 
     /// Only a warning: containers mount secrets readable, and must still work.
     fn warn_if_others_can_read(&mut self, path: &Path) {
-        let is_open =
-            |file: fs::Metadata| file.is_file() && file.permissions().mode() & OTHERS_READ != 0;
-        if fs::metadata(path).is_ok_and(is_open) {
+        if is_open(path) {
             let path = path.display();
             self.warnings.push(format!(
                 "others can read {path}, which holds a secret: chmod 600 it"
             ));
         }
     }
+}
+
+/// True for a file that others can read; a pipe is none, and is left as it is.
+fn is_open(path: &Path) -> bool {
+    let is_open =
+        |file: fs::Metadata| file.is_file() && file.permissions().mode() & OTHERS_READ != 0;
+    fs::metadata(path).is_ok_and(is_open)
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {

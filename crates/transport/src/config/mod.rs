@@ -131,7 +131,8 @@ impl Config {
     }
 
     /// What is no error and probably a mistake, a sentence each: a variable that seems misspelt, a file with a secret
-    /// that others can read, a settings file in the home directory that may not be read.
+    /// that others can read, a settings file in the home directory that may not be read, a profile that was asked for and
+    /// whose app variables replace by another.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -199,6 +200,39 @@ impl Config {
     fn add(&mut self, given: Given) {
         if self.get(given.setting.key).is_none() {
             self.given.push(given);
+        }
+    }
+
+    /// A profile was asked for, and variables win over these values of it, which say which app it is: another app is called.
+    fn warn_of_beaten_profile(
+        &mut self,
+        profile: &str,
+        values: impl Iterator<Item = (&'static str, Result<OsString, String>)>,
+    ) {
+        let (mut keys, mut variables) = (Vec::new(), Vec::new());
+        for (key, value) in values {
+            let given = self.get(key).filter(|it| it.value != value);
+            let wins = given.or_else(|| self.in_place_of(key));
+            if let Some(wins) = wins.filter(|it| it.place == Place::Variable) {
+                keys.push(key);
+                variables.push(wins.to_string());
+            }
+        }
+        variables.dedup();
+        if !keys.is_empty() {
+            let profile = self.shown("profile", profile.escape_debug().to_string());
+            let (keys, variables) = (keys.join(", "), variables.join(", "));
+            self.warnings.push(format!(
+                "the profile {profile} gives {keys}, but {variables} of the environment win: unset them to call its app"
+            ));
+        }
+    }
+
+    /// A setting's value for a message: a key may stand in its place.
+    fn shown(&self, key: &str, value: String) -> String {
+        match self.get(key) {
+            Some(given) => given.without_secret(value),
+            None => value,
         }
     }
 

@@ -130,7 +130,14 @@ pub(super) fn key_in_file(given: &Given) -> Result<SecretKey, String> {
     let mut bytes = Vec::new();
     File::open(&path)
         .and_then(|file| file.take(KEY_BYTES_AT_MOST + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
+        .map_err(|error| {
+            if given.may_be_secret() {
+                return format!(
+                    "the file {shown} cannot be read: it looks like the key itself, so set IMTAG_SECRET_KEY to it"
+                );
+            }
+            format!("the file {shown} cannot be read: {error}")
+        })?;
     if bytes.len() as u64 > KEY_BYTES_AT_MOST {
         return Err(format!(
             "the file {shown} is too long for a key: it must hold the key and nothing else"

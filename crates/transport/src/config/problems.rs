@@ -75,8 +75,12 @@ impl Problems {
             ([], _) => "wrong",
             _ => "missing or wrong",
         };
-        let sentences = self.wrong.iter().map(|it| &it.sentence);
-        let lines = self.missing.iter().chain(sentences);
+        // a misspelt key is why another is missing
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            self.wrong.iter().partition(|it| !it.keys.is_empty());
+        let [unknown, known] =
+            [unknown, known].map(|wrong| wrong.into_iter().map(|it| &it.sentence));
+        let lines = unknown.chain(&self.missing).chain(known);
         let lines: String = lines.map(|line| format!("\n  {line}")).collect();
         Some(format!("settings are {what}:{lines}"))
     }

@@ -34,6 +34,17 @@ pub enum Kind {
 
 /// The app, and who calls it: a setting each.
 pub(crate) static APP: [&str; 2] = ["sdkappid", "identifier"];
+/// Which app is called, as which account and where.
+pub(super) static OF_APP: [&str; 8] = [
+    "sdkappid",
+    "identifier",
+    "secret_key",
+    "secret_key_file",
+    "usersig",
+    "region",
+    "endpoint",
+    "generation",
+];
 /// Each excludes the others.
 pub(crate) static CREDENTIALS: [&str; 3] = ["secret_key", "secret_key_file", "usersig"];
 /// Each excludes the other.

@@ -44,7 +44,7 @@ pub(crate) fn explain(
             "let the callback make a new UserSig, valid for 24 hours or more, with a right clock"
         }
         (UserSigFault::WrongParts, UserSigSource::Key { .. }) => {
-            "check SDKAppID, identifier and region: the UserSig was made of these"
+            "check SDKAppID, identifier and secret key: the UserSig was made of these"
         }
         (UserSigFault::WrongKey, UserSigSource::Ready | UserSigSource::Callback) => {
             "make the UserSig with the secret key of this very app"

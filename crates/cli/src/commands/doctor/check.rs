@@ -172,14 +172,15 @@ impl Fault {
         }
     }
 
-    /// With the exit code of a call that fails so. What some accounts only are refused for is here the service's.
+    /// With the exit code of a call that fails so. What some accounts only are refused for is here the service's, and a
+    /// code in no list is a refusal as others are.
     pub(super) fn of_call(self, error: &Error) -> Fault {
         let exit = Exit::from_call(error);
         Fault {
-            exit: if exit == Exit::SomeFailed {
-                self.exit
-            } else {
-                exit
+            exit: match error.code() {
+                _ if exit != Exit::SomeFailed => exit,
+                Some(code) if code.entry().is_none() => Exit::Settings,
+                _ => self.exit,
             },
             ..self
         }

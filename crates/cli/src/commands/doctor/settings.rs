@@ -41,8 +41,14 @@ pub(super) fn complete(config: &Config) -> Finding {
 /// Settings that no client can be made of.
 pub(super) fn incomplete(config: &Config, error: &SettingsError) -> Finding {
     let warnings = config.warnings().iter();
-    let warnings: String = warnings.map(|it| format!("\nwarning: {it}")).collect();
+    let warnings: String = warnings.map(|it| format!("{it}\n")).collect();
+    // the name that is meant may be the setting that is missing
+    let is_misspelt = (warnings.clone() + &error.to_string()).contains("did you mean");
     let remedy = match error {
+        SettingsError::Found(_) if is_misspelt => {
+            "correct the name that is misspelt; then see whether anything is still missing"
+                .to_owned()
+        }
         SettingsError::NoSuchProfile { .. } => with_places(
             config,
             "ask for a profile that there is, or write this one into the settings file",
@@ -57,9 +63,13 @@ pub(super) fn incomplete(config: &Config, error: &SettingsError) -> Finding {
             "set or correct what is named here; the settings that there are stand below".to_owned()
         }
     };
-    let mut fault = Fault::new(Check::Settings, error.to_string() + &warnings, remedy);
+    let mut fault = Fault::new(Check::Settings, warnings + &error.to_string(), remedy);
     let profiles = config.profiles();
-    if let (Some(file), [first, ..], None) = (config.file(), profiles, config.get("profile")) {
+    let asked = config
+        .get("profile")
+        .map(|_| ())
+        .or(is_misspelt.then_some(()));
+    if let (Some(file), [first, ..], None) = (config.file(), profiles, asked) {
         let names = profiles.join(", ");
         fault.detail += &format!(
             "\n{} has profiles, and none was asked for: {names}",
