@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	imtag "github.com/libimtag/libimtag/bindings/go"
@@ -87,8 +88,9 @@ func TestAProfileIsAskedForByNameAndWarningsAreData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "warnings", fmt.Sprint(config.Warnings()),
-		fmt.Sprintf("[others can read %s, which holds a secret: chmod 600 it]", file))
+	equal(t, "warnings", strings.Join(config.Warnings(), "\n"), fmt.Sprintf(
+		"the profile live gives secret_key, but the environment wins: unset IMTAG_SECRET_KEY to call its app\n"+
+			"others can read %s, which holds a secret: chmod 600 it", file))
 	_, err = imtag.FromProfile("test")
 	equal(t, "no profile", settingsMessage(t, err), fmt.Sprintf(`there is no profile "test": %s has live`, file))
 }

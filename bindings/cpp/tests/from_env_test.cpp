@@ -88,8 +88,10 @@ TEST_F(from_env, a_setter_takes_the_place_of_what_is_found) {
 TEST_F(from_env, a_profile_is_asked_for_by_name_and_warnings_are_data) {
     const auto file = settings_file("[profile.live]\nsecret_key = \"hush\"\n");
     const auto warnings = imtag::config::from_env("live").warnings();
-    ASSERT_EQ(warnings.size(), 1u);
-    EXPECT_EQ(warnings[0], "others can read " + file + ", which holds a secret: chmod 600 it");
+    ASSERT_EQ(warnings.size(), 2u);
+    EXPECT_EQ(warnings[0],
+              "the profile live gives secret_key, but the environment wins: unset IMTAG_SECRET_KEY to call its app");
+    EXPECT_EQ(warnings[1], "others can read " + file + ", which holds a secret: chmod 600 it");
     EXPECT_EQ(settings_error_of([] { imtag::config::from_env(std::string("test")); }),
               "there is no profile \"test\": " + file + " has live");
 }

@@ -54,7 +54,8 @@ def test_the_readmes_log_shows_what_the_page_says(emulator: Emulator, tmp_path: 
 
 def test_prometheus_shows_the_figures(emulator: Emulator, tmp_path: Path) -> None:
     after = (
-        "client.add_tag({'u': ['a']})\nclients['other'] = client\nimport prometheus_client\nprint(prometheus_client.generate_latest().decode())\n"
+        "client.add_tag({'u': ['a']})\nclients['other'] = client\n"
+        "import prometheus_client\nprint(prometheus_client.generate_latest().decode())\n"
     )
     page = run_example(emulator, tmp_path, "CounterMetricFamily", BEFORE, after).stdout.splitlines()
     for client in ("main", "other"):

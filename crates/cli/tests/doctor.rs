@@ -281,8 +281,8 @@ fn a_profile_whose_app_the_environment_replaces_gets_a_warning() {
     let profile = "[profile.test]\nidentifier = \"administrator\"\nsdkappid = 7\nsecret_key_file = \"k\"\nregion = \
                    \"tokyo\"\ncalls_per_second = 9\n[profile.rate]\ncalls_per_second = 9\n";
     stage.file(".config/imtag/config.toml", profile);
-    let warning = "the profile test gives sdkappid, secret_key_file, region, but IMTAG_SDKAPPID, IMTAG_SECRET_KEY, \
-                   IMTAG_ENDPOINT of the environment win: unset them to call its app";
+    let warning = "the profile test gives sdkappid, secret_key_file, region, but the environment wins: unset \
+                   IMTAG_SDKAPPID, IMTAG_SECRET_KEY, IMTAG_ENDPOINT to call its app";
     let asked = |command: &mut std::process::Command, by_flag: bool| {
         if by_flag {
             command.args(["--profile", "test"]);

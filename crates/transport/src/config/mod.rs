@@ -223,7 +223,7 @@ impl Config {
             let profile = self.shown("profile", profile.escape_debug().to_string());
             let (keys, variables) = (keys.join(", "), variables.join(", "));
             self.warnings.push(format!(
-                "the profile {profile} gives {keys}, but {variables} of the environment win: unset them to call its app"
+                "the profile {profile} gives {keys}, but the environment wins: unset {variables} to call its app"
             ));
         }
     }
