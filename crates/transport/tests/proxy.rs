@@ -137,7 +137,7 @@ fn a_look_up_of_the_proxy_that_hangs_ends_with_the_call() {
     });
     let client = client.retry(ONE_ATTEMPT).build().unwrap();
     let error = client
-        .call(&add(), &within(Duration::from_millis(50)))
+        .call(&add(), &within(Duration::from_millis(500)))
         .unwrap_err();
     assert_eq!(cause(&error), "timeout while connecting to the proxy");
 }
