@@ -51,6 +51,8 @@ pub use config::{
 };
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
+#[doc(hidden)] // for the command line
+pub use error::date_and_time;
 pub use error::{Cause, ChangeError, Error, Phase, ProxyFailure, RunError, Unfinished};
 #[doc(hidden)] // for the command line
 pub use http::{Step, StepWatcher};

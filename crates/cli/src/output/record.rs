@@ -4,6 +4,7 @@ use std::fmt::{Debug, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
+use imtag_transport::date_and_time;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -131,19 +132,9 @@ fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::
 /// `2026-11-30T13:18:30.000250Z`.
 fn utc(time: SystemTime) -> String {
     let time: Duration = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (seconds, micros) = (time.as_secs(), time.subsec_micros());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // days of years that begin in March, so that the leap day is a year's last
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = (from_march + 2) % 12 + 1;
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    let micros = time.subsec_micros();
+    let [date, time] = date_and_time(time);
+    format!("{date}T{time}.{micros:06}Z")
 }
 
 #[cfg(test)]

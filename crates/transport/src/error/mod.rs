@@ -16,5 +16,6 @@ mod text;
 pub use cause::{Cause, Error, Phase, ProxyFailure, RunError};
 pub use change::{ChangeError, Unfinished};
 pub(crate) use judge::{is_gateway_status, is_local_failure};
+pub use refused_usersig::date_and_time;
 pub(crate) use refused_usersig::{UserSigSource, explain};
 pub(crate) use text::counted;

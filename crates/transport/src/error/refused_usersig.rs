@@ -74,6 +74,13 @@ fn clocks(now: SystemTime, date: Option<Duration>, always: bool) -> Option<Strin
 
 /// `2026-11-29 10:58:03 UTC`.
 fn utc(since_epoch: Duration) -> String {
+    let [date, time] = date_and_time(since_epoch);
+    format!("{date} {time} UTC")
+}
+
+/// A time of UTC: `2026-11-29` and `10:58:03`.
+#[must_use]
+pub fn date_and_time(since_epoch: Duration) -> [String; 2] {
     let seconds = since_epoch.as_secs();
     let (days, time) = (seconds / 86_400, seconds % 86_400);
     // days of years that begin in March, so that the leap day is a year's last
@@ -86,7 +93,10 @@ fn utc(since_epoch: Duration) -> String {
     let month = (from_march + 2) % 12 + 1;
     let year = year + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    [
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    ]
 }
 
 #[cfg(test)]
