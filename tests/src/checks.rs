@@ -226,6 +226,7 @@ fn packaged() -> Command {
         "imtag-local-server",
         "imtag-transport",
         "imtag-wire",
+        "imtag-rows",
         "imtag-emulator",
         "imtag-serve",
     ] {

@@ -10,7 +10,7 @@ use crate::files::{assert_none, read};
 use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 11] = [
+const OURS: [(&str, &[&str]); 12] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-checks",
@@ -22,6 +22,7 @@ const OURS: [(&str, &[&str]); 11] = [
             "imtag-core",
             "imtag-emulator",
             "imtag-local-server",
+            "imtag-rows",
             "imtag-serve",
             "imtag-transport",
         ],
@@ -33,6 +34,7 @@ const OURS: [(&str, &[&str]); 11] = [
     ),
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
     ("imtag-local-server", &[]),
+    ("imtag-rows", &["imtag-core", "imtag-transport"]),
     (
         "imtag-serve",
         &[

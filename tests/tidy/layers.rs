@@ -4,13 +4,14 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 12] = [
+pub(super) const LAYERS: [(&str, &Layers); 13] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
     ("crates/local-server/src", LOCAL_SERVER),
     ("crates/emulator/src", EMULATOR),
     ("crates/wire/src", WIRE),
+    ("crates/rows/src", ROWS),
     ("crates/serve/src", SERVE),
     ("crates/cli/src", CLI),
     ("crates/bench-clients/src", BENCH_CLIENTS),
@@ -93,6 +94,8 @@ const XTASK: &Layers = &[
     "bench::batcher bench::call bench::emulator bench::import bench::marshal bench::plan bench::quota bench::serve",
     "bench",
 ];
+
+const ROWS: &Layers = &["excerpt odd reason", "failure json row", "change"];
 
 const CHECKS: &Layers = &[
     "cargo cost data elf error parallel program random scene",

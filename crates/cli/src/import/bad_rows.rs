@@ -9,12 +9,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use imtag_rows::write_line;
 use serde::{Serialize, Serializer};
 
 use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
 use super::report::reasons::{ByReason, NAMED, group};
-use super::state::list_lines::{holds_lines, write_line};
+use super::state::list_lines::holds_lines;
 use crate::output::{Shown, count, wrapped};
 use crate::ownership::whole::{OwnFile, is_filled_file};
 use crate::ownership::{FileKind, PRIVATE, UnusableFile};

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
+use imtag_rows::odd::is_invisible;
 use serde::Serialize;
-
-use super::text::is_invisible;
 
 /// Writes a line of JSON. JSON itself escapes only the control characters below U+0020: DEL, those from U+0080 on (one of
 /// which begins a terminal's commands) and what turns text around are escaped here.

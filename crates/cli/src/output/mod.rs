@@ -14,11 +14,12 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) use imtag_rows::{bounded, code_and_reason, said};
 use json::write_json;
-pub(crate) use reason::{bounded, code_and_reason, in_words, said};
+pub(crate) use reason::in_words;
 pub(crate) use record::Format;
 pub(crate) use stderr::{note, note_error, note_user, note_warning};
-pub(crate) use text::{Shown, count, is_invisible, without_secrets, wrapped};
+pub(crate) use text::{Shown, count, without_secrets, wrapped};
 
 use crate::exit::{CommandError, Exit};
 

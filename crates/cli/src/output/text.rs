@@ -4,6 +4,8 @@
 
 use std::fmt::{self, Write};
 
+use imtag_rows::odd::is_invisible;
+
 /// Text from outside, safe to show.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
@@ -17,23 +19,6 @@ impl fmt::Display for Shown<'_> {
             }
         })
     }
-}
-
-/// Characters that take no place or turn the text around them. Not the joiners U+200C and U+200D: emoji and some
-/// scripts need them.
-pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
 }
 
 const HIDDEN: &str = "(not shown, as it may be a secret)";

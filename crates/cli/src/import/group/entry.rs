@@ -12,9 +12,9 @@
 use std::io;
 
 use imtag_core::ChangeOperation;
+use imtag_rows::{OPERATIONS, Row};
 
 use super::interner::Interner;
-use crate::import::input::{OPERATIONS, Row};
 
 /// How many tags get a number. Further tags stand in their rows, so no file can fill the memory with tags. Fewer in
 /// tests.
@@ -147,7 +147,7 @@ pub(crate) fn changed() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::input::row::Tags;
+    use imtag_rows::Tags;
 
     #[test]
     fn bytes_that_hold_no_row_are_an_error_and_no_panic() {

@@ -34,8 +34,8 @@ mod spill_file;
 use std::path::PathBuf;
 
 use imtag_core::Limits;
+use imtag_rows::Row;
 
-use crate::import::input::Row;
 use crate::import::memory::Memory;
 use entry::Entry;
 use grouper::Grouper;

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imtag_core::ChangeOperation::{self, Add, Clear, Remove, Replace};
+use imtag_rows::{OPERATIONS, Row, Tags};
 use proptest::prelude::*;
 
 use super::entry::NUMBERED_TAGS;
 use super::*;
-use crate::import::input::row::{OPERATIONS, Row, Tags};
 
 /// A row: its account, what it does, and its tags, separated by `;`.
 type Given = (String, ChangeOperation, String);

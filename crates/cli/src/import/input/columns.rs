@@ -6,11 +6,10 @@
 //! again.
 
 use imtag_core::{ChangeOperation, Rules};
+use imtag_rows::{Checks, Row, Tags, odd, start_of_line, too_long};
 
 use super::csv::Records;
-use super::odd;
-use super::problem::{FileProblem, start_of_line};
-use super::row::{Row, Tags, too_long};
+use super::problem::FileProblem;
 
 /// Where the fields of a row stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +111,8 @@ impl Columns {
         } else {
             Tags::One(tags)
         };
-        let may_be_odd = record.lines.may_be_odd;
-        Row::new(record.field(self.account), op, tags, rules, may_be_odd)
+        let checks = Checks::of_import(rules, record.lines.may_be_odd);
+        Row::new(record.field(self.account), op, tags, checks)
     }
 
     fn wrong_fields(&self, record: &Records) -> String {

@@ -23,7 +23,9 @@
 //! however much of the file it swallows. A quote that is still open at the end of the file ends the import, as nobody
 //! knows which of the lines it swallowed are rows.
 
-use super::lines::{Lines, ROW_BYTES};
+use imtag_rows::ROW_BYTES;
+
+use super::lines::Lines;
 use super::problem::{FileError, FileProblem};
 
 /// Fields whose places are kept: more than any header has columns. Fields beyond them are only counted.

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
+use imtag_rows::Tags;
 use memchr::memchr2;
 use serde::Serialize;
 
-use super::row::Tags;
 use crate::output::count;
 
 /// Separators that others use.

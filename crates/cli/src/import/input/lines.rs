@@ -13,17 +13,14 @@ use std::io::{ErrorKind, Read};
 use std::mem;
 use std::ops::Range;
 
+use imtag_rows::{ROW_BYTES, odd};
 use memchr::{memchr, memchr2};
 
 use super::kind::{Encoding, WINDOW};
-use super::odd;
 use super::problem::{FileError, FileProblem};
 
 /// Bytes that are taken in at once, at most.
 const BUFFER: usize = 128 * 1024;
-
-/// Bytes of a row, at most. A row of a thousand tags takes a twentieth of them.
-pub(crate) const ROW_BYTES: usize = 1024 * 1024;
 
 /// A file that is read line by line, and the line that it is at.
 pub(crate) struct Lines {

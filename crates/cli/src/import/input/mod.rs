@@ -9,8 +9,8 @@
 //!                                                                          ndjson
 //! ```
 //!
-//! `row` says what a row is and checks it; `odd` and `joined` know what people do not mean; `problem` says what refuses
-//! a file.
+//! The crate rows says what a row is and checks it; `joined` knows what people do not mean; `problem` says what refuses a
+//! file.
 
 mod columns;
 mod csv;
@@ -18,25 +18,31 @@ mod file;
 mod joined;
 mod kind;
 mod lines;
-mod ndjson;
-mod odd;
 mod problem;
-pub(crate) mod row;
 
 use imtag_core::Rules;
+use imtag_rows::{Checks, JsonRow, Row, Tags, too_long};
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use file::{Fingerprint, Input};
 pub(crate) use joined::JoinedTags;
 pub(crate) use problem::{FileError, FileProblem};
-pub(crate) use row::{BadRow, OPERATIONS, Row};
 
 use columns::Columns;
 use csv::Records;
 use file::Format;
 use lines::Lines;
-use ndjson::JsonRow;
-use row::{Tags, too_long};
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BadRow {
+    /// The line that it starts on, counted from 1.
+    pub(crate) line: u64,
+    /// What is wrong with it, and what to do.
+    pub(crate) reason: String,
+}
 
 /// A row, or what is wrong with it.
 type ParsedRow<'r> = Result<Row<'r>, BadRow>;
@@ -107,13 +113,8 @@ fn json_rows<E: From<FileError>>(
             Ok(row) => {
                 // an escape makes any character
                 let may_be_odd = lines.may_be_odd || memchr(b'\\', text.as_bytes()).is_some();
-                Row::new(
-                    &row.account,
-                    &row.op,
-                    Tags::List(&row.tags),
-                    rules,
-                    may_be_odd,
-                )
+                let checks = Checks::of_import(rules, may_be_odd);
+                Row::new(&row.account, &row.op, Tags::List(&row.tags), checks)
             }
             Err(reason) => Err(reason.clone()),
         };

@@ -5,9 +5,6 @@ use std::io;
 use super::kind::Encoding;
 use crate::output::Shown;
 
-/// Characters of a line that are shown, at most.
-const SHOWN: usize = 60;
-
 /// A file that cannot be imported.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {problem}", Shown(name))]
@@ -77,18 +74,4 @@ impl FileError {
     pub(crate) fn is_of_this_machine(&self) -> bool {
         matches!(self.problem, FileProblem::NoFileLeft(_))
     }
-}
-
-/// The start of a line, for a message.
-pub(crate) fn start_of_line(line: &str) -> String {
-    start_of_text(line, SHOWN)
-}
-
-/// The first characters of a text, with a sign if there are more.
-pub(crate) fn start_of_text(text: &str, most: usize) -> String {
-    let mut start: String = text.chars().take(most).collect();
-    if start.len() < text.len() {
-        start.push('…');
-    }
-    start
 }

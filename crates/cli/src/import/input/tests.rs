@@ -2,9 +2,9 @@
 
 use imtag_core::{ChangeOperation, Generation};
 
-use super::lines::ROW_BYTES;
 use super::*;
 use crate::import::memory::Memory;
+use imtag_rows::ROW_BYTES;
 
 /// Each row as `account: tag|tag`, with its operation before it if that is not add, or as `line N: reason`; or what is
 /// wrong with the file.

@@ -1,9 +1,5 @@
 //! A change of a user that failed: a line of the list `FILE.failed.ndjson`, which can be imported again as it is, and an
-//! entry of the report's `failures`.
-//!
-//! ```text
-//! {"account":"bob","op":"remove","tags":["vip"],"code":70107,"reason":"…","remedy":"…","effect":"not applied"}
-//! ```
+//! entry of the report's `failures`. The crate rows says how it is written.
 //!
 //! The lines of a user stand together; a change of very many tags has several. A file is known as a list by its lines:
 //! each is, to the byte, as it is written here.
@@ -11,28 +7,19 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
+use std::ops::{Deref, DerefMut};
 
+use imtag_rows::FailureLine;
 use imtag_transport::{Cause, ChangeError, ChangeOperation, Effect, Scope};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
-use super::list_lines::{holds_lines, parse_line, write_line};
-use crate::output::code_and_reason;
+use super::list_lines::{holds_lines, parse_line};
 
-/// A change that is not done, or not known to be done. The names of the fields are a promise to programs, and no line has
-/// another.
+/// A change that is not done, or not known to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(transparent)]
 pub(crate) struct FailedChange {
-    pub(crate) account: String,
-    pub(crate) op: ChangeOperation,
-    /// The tags that are not known to be there, or to be gone. Empty for a clear.
-    pub(crate) tags: Vec<String>,
-    /// The service's code, where it is the service that said so.
-    pub(crate) code: Option<i32>,
-    pub(crate) reason: String,
-    pub(crate) remedy: Cow<'static, str>,
-    #[serde(serialize_with = "write_effect", deserialize_with = "read_effect")]
-    pub(crate) effect: Effect,
+    line: FailureLine,
     #[serde(skip)]
     pub(crate) next: Next,
 }
@@ -50,10 +37,6 @@ pub(crate) enum Next {
     #[default]
     Listed,
 }
-
-/// The most tags of a line. It can be imported again, and be told from the line of another program, so that its length has
-/// a limit. Escaped, a tag takes 300 bytes at most.
-const TAGS_AT_MOST: usize = 1_000;
 
 /// Why a change is not done, in imtag's own words, and what to do.
 pub(crate) type Why = (String, Cow<'static, str>);
@@ -73,18 +56,9 @@ impl FailedChange {
             Scope::App | Scope::Service => Next::Again,
             Scope::Request | Scope::Account | Scope::Tag => Next::Listed,
         };
-        let (code, reason) = code_and_reason(error.error());
-        let (error, account, tags) = error.into_parts();
-        FailedChange {
-            account,
-            op,
-            tags,
-            code,
-            reason,
-            remedy: error.remedy().into(),
-            effect: error.effect().max(earlier),
-            next,
-        }
+        let mut line = FailureLine::from_error(error, op);
+        line.effect = line.effect.max(earlier);
+        FailedChange { line, next }
     }
 
     /// A change that was not sent, as the run ended before. Why is said when the import ends.
@@ -107,7 +81,7 @@ impl FailedChange {
         (reason, remedy): &Why,
         effect: Effect,
     ) -> FailedChange {
-        FailedChange {
+        let line = FailureLine {
             account: account.to_owned(),
             op,
             tags,
@@ -115,41 +89,33 @@ impl FailedChange {
             reason: reason.clone(),
             remedy: remedy.clone(),
             effect,
+        };
+        FailedChange {
+            line,
             next: Next::default(),
         }
     }
+}
 
-    /// Appends the lines of the change to a text.
-    pub(super) fn write(&self, text: &mut Vec<u8>) {
-        if self.tags.len() <= TAGS_AT_MOST {
-            return write_line(self, text);
-        }
-        let mut line = self.clone();
-        for tags in self.tags.chunks(TAGS_AT_MOST) {
-            line.tags = tags.to_vec();
-            write_line(&line, text);
-        }
+impl Deref for FailedChange {
+    type Target = FailureLine;
+
+    fn deref(&self) -> &FailureLine {
+        &self.line
     }
 }
 
-// serde passes a reference
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn write_effect<S: Serializer>(effect: &Effect, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(effect.name())
-}
-
-fn read_effect<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Effect, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let effects = [Effect::NotApplied, Effect::PossiblyApplied, Effect::Applied];
-    let effect = effects.into_iter().find(|it| it.name() == name);
-    effect.ok_or_else(|| de::Error::custom(format!("no effect is called {name:?}")))
+impl DerefMut for FailedChange {
+    fn deref_mut(&mut self) -> &mut FailureLine {
+        &mut self.line
+    }
 }
 
 /// The number of users in lines; `None` if imtag did not write them so. `last` is the last user of the lines before these.
 pub(super) fn count_users(lines: &[u8], last: &mut Option<String>) -> Option<u64> {
     let mut users = 0;
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let account = Some(parse_line::<FailedChange>(line)?.account);
+        let account = Some(parse_line::<FailureLine>(line)?.account);
         users += u64::from(account != *last);
         *last = account;
     }
@@ -161,7 +127,7 @@ const START: &str = "{\"account\":\"";
 
 /// True if a file is a list.
 pub(super) fn is_list(file: &mut File) -> io::Result<bool> {
-    holds_lines::<FailedChange>(START, file)
+    holds_lines::<FailureLine>(START, file)
 }
 
 #[cfg(test)]
@@ -170,61 +136,33 @@ pub(crate) mod tests {
 
     /// A change that the service refused.
     pub(crate) fn failed(account: &str) -> FailedChange {
-        FailedChange {
-            account: account.to_owned(),
-            op: ChangeOperation::Add,
-            tags: vec!["a".to_owned(), "北京".to_owned()],
-            code: Some(70107),
-            reason: "no such account".to_owned(),
-            remedy: "import the account first".into(),
-            effect: Effect::NotApplied,
-            next: Next::Listed,
-        }
-    }
-
-    pub(crate) fn cleared(account: &str) -> FailedChange {
-        FailedChange {
-            op: ChangeOperation::Clear,
-            tags: Vec::new(),
-            code: None,
-            reason: "time was up".to_owned(),
-            remedy: "try again".into(),
-            effect: Effect::PossiblyApplied,
-            ..failed(account)
-        }
+        let tags = vec!["a".to_owned(), "北京".to_owned()];
+        let why = (
+            "no such account".to_owned(),
+            "import the account first".into(),
+        );
+        let change = (ChangeOperation::Add, tags);
+        let mut failed = FailedChange::with_reason(account, change, &why, Effect::NotApplied);
+        failed.code = Some(70107);
+        failed
     }
 
     /// As imtag writes it.
     fn line() -> String {
         let mut line = Vec::new();
-        write_line(&failed("bob"), &mut line);
+        failed("bob").write(&[], &mut line);
         String::from_utf8(line).unwrap()
     }
 
     fn is_list(text: &[u8]) -> bool {
-        holds_lines::<FailedChange>(START, text).unwrap()
-    }
-
-    #[test]
-    fn a_line_has_the_promised_fields() {
-        let mut text = Vec::new();
-        for change in [failed("bob \"b\"\n"), cleared("eve")] {
-            write_line(&change, &mut text);
-        }
-        assert_eq!(
-            String::from_utf8(text).unwrap(),
-            "{\"account\":\"bob \\\"b\\\"\\n\",\"op\":\"add\",\"tags\":[\"a\",\"北京\"],\"code\":70107,\
-             \"reason\":\"no such account\",\"remedy\":\"import the account first\",\"effect\":\"not applied\"}\n\
-             {\"account\":\"eve\",\"op\":\"clear\",\"tags\":[],\"code\":null,\
-             \"reason\":\"time was up\",\"remedy\":\"try again\",\"effect\":\"possibly applied\"}\n"
-        );
+        holds_lines::<FailureLine>(START, text).unwrap()
     }
 
     #[test]
     fn a_user_with_several_lines_counts_once() {
         let mut lines = Vec::new();
         for account in ["bob", "bob", "eve"] {
-            write_line(&failed(account), &mut lines);
+            failed(account).write(&[], &mut lines);
         }
         let mut last = None;
         assert_eq!(count_users(&lines, &mut last), Some(2));
@@ -240,26 +178,6 @@ pub(crate) mod tests {
             "bob had lines before"
         );
         assert_eq!(count_users(&lines[..lines.len() - 1], &mut last), None);
-    }
-
-    #[test]
-    fn each_tag_of_a_change_is_in_one_line_and_none_is_too_long_to_be_imported() {
-        let tag = |nth| format!("{}{nth:05}", "\u{1}".repeat(45));
-        let mut change = failed("bob");
-        change.tags = (0..2_001).map(tag).collect();
-        let mut text = Vec::new();
-        change.write(&mut text);
-        assert!(is_list(&text));
-        let lines = text.split_inclusive(|byte| *byte == b'\n');
-        let lines = lines.map(|line| {
-            assert!(line.len() < 512 * 1024, "{}", line.len());
-            parse_line::<FailedChange>(line).unwrap()
-        });
-        let lines: Vec<_> = lines.collect();
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[2].tags, [tag(2_000)]);
-        let tags = lines.into_iter().flat_map(|line| line.tags);
-        assert!(tags.eq(change.tags));
     }
 
     #[test]

@@ -3,18 +3,12 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use imtag_rows::write_line;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The longest line of any list.
 const LINE_AT_MOST: u64 = 1 << 20;
-
-/// Appends the line of an object to a text.
-pub(crate) fn write_line(object: &impl Serialize, text: &mut Vec<u8>) {
-    serde_json::to_writer(&mut *text, object)
-        .expect("a Vec takes all that is written to it, and every key is a string");
-    text.push(b'\n');
-}
 
 /// True if a file holds lines of `T`, which begin with `start`, and nothing else. Its last line may be cut short, as a
 /// crash leaves a file that is written in place. Its first may not: else any file with these few bytes were one.

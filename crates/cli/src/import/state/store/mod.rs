@@ -269,7 +269,7 @@ impl Store {
     ) -> Result<(), UnusableFile> {
         assert!(!changes.is_empty(), "user {position} failed at nothing");
         for change in changes {
-            change.write(&mut self.failed);
+            change.write(&[], &mut self.failed);
         }
         self.settle(Set::Failed, position);
         self.commit_lines()
@@ -289,7 +289,7 @@ impl Store {
             self.replace_held_back();
         }
         for change in changes {
-            change.write(&mut self.held_back);
+            change.write(&[], &mut self.held_back);
         }
         self.users_held_back += 1;
         self.commit_lines()

@@ -9,14 +9,16 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use imtag_core::{Account, ChangeOperation, Invalid, Rules, Tag};
-use serde::{Deserialize, Serialize};
 
-use super::lines::ROW_BYTES;
-use super::odd;
-use super::problem::start_of_line;
+use crate::excerpt::start_of_line;
+use crate::odd;
 
-/// What a row may ask for, in the order of their numbers.
-pub(crate) const OPERATIONS: [ChangeOperation; 3] = [
+/// Bytes of a row, at most. A row of a thousand tags takes a twentieth of them.
+pub const ROW_BYTES: usize = 1024 * 1024;
+
+/// What a row of an import may ask for, in the order of their numbers. It puts the rows of a user together, whose order would
+/// count where one of them replaces.
+pub const OPERATIONS: [ChangeOperation; 3] = [
     ChangeOperation::Add,
     ChangeOperation::Remove,
     ChangeOperation::Clear,
@@ -24,36 +26,29 @@ pub(crate) const OPERATIONS: [ChangeOperation; 3] = [
 
 /// A row whose names keep to the rules.
 #[derive(Debug)]
-pub(crate) struct Row<'r> {
-    pub(crate) account: &'r str,
-    pub(crate) op: ChangeOperation,
+pub struct Row<'r> {
+    /// The user.
+    pub account: &'r str,
+    /// What is to be done.
+    pub op: ChangeOperation,
     /// None if it clears, else at least one.
-    pub(crate) tags: Tags<'r>,
-}
-
-/// A row that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BadRow {
-    /// The line that it starts on, counted from 1.
-    pub(crate) line: u64,
-    /// What is wrong with it, and what to do.
-    pub(crate) reason: String,
+    pub tags: Tags<'r>,
 }
 
 /// The tags of a row, where they stand in the file: there are millions, so none is copied.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Tags<'r> {
+pub enum Tags<'r> {
     /// A field of one tag.
     One(&'r str),
     /// A field of tags with a [`Tags::SEPARATOR`] between two, such as `vip;beijing`.
     Separated(&'r str),
+    /// A list, as JSON has it.
     List(&'r [Cow<'r, str>]),
 }
 
 impl<'r> Tags<'r> {
     /// Between the tags of one field.
-    pub(crate) const SEPARATOR: char = ';';
+    pub const SEPARATOR: char = ';';
 
     /// Calls `each` with one after the other, up to the first error.
     #[inline]
@@ -65,16 +60,19 @@ impl<'r> Tags<'r> {
         }
     }
 
+    /// Calls `each` with one after the other.
     #[inline]
-    pub(crate) fn for_each(self, mut each: impl FnMut(&str)) {
+    pub fn for_each(self, mut each: impl FnMut(&str)) {
         let Ok(()) = self.try_for_each(|tag| {
             each(tag);
             Ok::<_, Infallible>(())
         });
     }
 
+    /// How many there are.
     #[inline]
-    pub(crate) fn count(self) -> usize {
+    #[must_use]
+    pub fn count(self) -> usize {
         match self {
             Tags::One(_) => 1,
             Tags::Separated(tags) => tags.split(Tags::SEPARATOR).count(),
@@ -91,28 +89,58 @@ impl<'r> Tags<'r> {
     }
 }
 
+/// What a row is checked by.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks<'r> {
+    /// The rules of the service.
+    pub rules: &'r Rules,
+    /// What it may ask for.
+    pub operations: &'r [ChangeOperation],
+    /// True if a name may hold an [odd] character.
+    pub may_be_odd: bool,
+}
+
+impl<'r> Checks<'r> {
+    /// Those of an import.
+    #[must_use]
+    pub fn of_import(rules: &'r Rules, may_be_odd: bool) -> Checks<'r> {
+        Checks {
+            rules,
+            operations: &OPERATIONS,
+            may_be_odd,
+        }
+    }
+}
+
 impl<'r> Row<'r> {
-    /// Checks what stands in a row. `may_be_odd` if a name may hold an odd character.
+    /// Checks what stands in a row.
     ///
     /// # Errors
     /// With what is wrong with it, and what to do.
     #[inline(always)] // a call costs NDJSON some percent
-    pub(crate) fn new(
+    pub fn new(
         account: &'r str,
         op: &str,
         tags: Tags<'r>,
-        rules: &Rules,
-        may_be_odd: bool,
+        checks: Checks<'_>,
     ) -> Result<Row<'r>, String> {
-        let known = operation(op);
-        let removes = known.is_some_and(|op| op != ChangeOperation::Add);
+        let Checks {
+            rules,
+            operations,
+            may_be_odd,
+        } = checks;
+        let known = operation(op, operations);
+        let removes = matches!(
+            known,
+            Some(ChangeOperation::Remove | ChangeOperation::Clear)
+        );
         let odd = |what: &str, name: &str| match odd::problem(name, may_be_odd, removes) {
             Some(problem) => Err(format!("{what}: {problem}")),
             None => Ok(()),
         };
         odd("account", account)?;
         Account::new(account, rules).map_err(|invalid| reason(&invalid))?;
-        let op = known.ok_or_else(|| no_op(op))?;
+        let op = known.ok_or_else(|| no_op(op, operations))?;
         if op == ChangeOperation::Clear {
             return match tags.first_text() {
                 Some(tag) => Err(tag_of_clear(tag)),
@@ -138,25 +166,26 @@ impl<'r> Row<'r> {
 }
 
 /// The operation of that exact name. No name means add.
-fn operation(name: &str) -> Option<ChangeOperation> {
-    match name {
-        "" | "add" => Some(ChangeOperation::Add),
-        "remove" => Some(ChangeOperation::Remove),
-        "clear" => Some(ChangeOperation::Clear),
-        _ => None,
+#[inline]
+fn operation(name: &str, operations: &[ChangeOperation]) -> Option<ChangeOperation> {
+    if name.is_empty() {
+        return Some(ChangeOperation::Add);
     }
+    operations.iter().copied().find(|it| it.name() == name)
 }
 
 /// What is wrong with a row that was not kept.
-pub(super) fn too_long() -> String {
+#[must_use]
+pub fn too_long() -> String {
     format!(
         "more than {ROW_BYTES} bytes, at most {ROW_BYTES} a row (split its tags into several rows)"
     )
 }
 
 #[cold]
-fn no_op(name: &str) -> String {
-    let names = OPERATIONS.map(ChangeOperation::name).join(", ");
+fn no_op(name: &str, operations: &[ChangeOperation]) -> String {
+    let names: Vec<_> = operations.iter().map(|it| it.name()).collect();
+    let names = names.join(", ");
     let name = start_of_line(name);
     format!("op: {name:?} is none of {names} (use one of them; nothing means add)")
 }
@@ -167,8 +196,9 @@ fn tag_of_clear(tag: &str) -> String {
     format!("tag: {tag:?} beside clear, which removes all (leave it empty, or use remove)")
 }
 
+/// All that is wrong, each with its remedy.
 #[cold]
-fn reason(invalid: &Invalid) -> String {
+pub(crate) fn reason(invalid: &Invalid) -> String {
     let each = invalid
         .violations()
         .iter()

@@ -1,8 +1,8 @@
 //! NDJSON: an object a line. Each is a row of one of two forms, told apart row by row:
 //!
 //! - the API's own, `{"To_Account":"alice","Tags":["vip"]}`, perhaps with `"op"`;
-//! - a line of the list of failed users, `{"account":"alice","op":"add","tags":["vip"],…}`, whose other fields say why
-//!   and are ignored, so that such a list can be imported as it is.
+//! - a line of a list of failed changes, `{"account":"alice","op":"add","tags":["vip"],…}`, whose other fields say which
+//!   and why, and are ignored, so that such a list can be imported as it is.
 //!
 //! A field that neither form has, a field of the other form, and a field that stands twice make a bad row: a misspelt
 //! `"Tag"` must not silently tag nobody.
@@ -13,18 +13,20 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 
-use super::odd;
-use super::problem::start_of_text;
+use crate::excerpt::start_of_text;
+use crate::odd;
 
 const EXAMPLE: &str = r#"a row is {"To_Account":"alice","Tags":["vip"]}"#;
 
 /// A row as it stands in its line.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct JsonRow<'r> {
-    pub(crate) account: Cow<'r, str>,
-    /// Empty if there is none.
-    pub(crate) op: Cow<'r, str>,
-    pub(crate) tags: Vec<Cow<'r, str>>,
+pub struct JsonRow<'r> {
+    /// The user.
+    pub account: Cow<'r, str>,
+    /// What is to be done; empty if the row does not say so.
+    pub op: Cow<'r, str>,
+    /// Empty if there are none.
+    pub tags: Vec<Cow<'r, str>>,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +42,10 @@ struct Fields<'r> {
     tags: Option<Vec<Text<'r>>>,
     #[serde(borrow)]
     op: Option<Text<'r>>,
+    #[serde(default)]
+    id: Ignored,
+    #[serde(default)]
+    at: Ignored,
     #[serde(default)]
     code: Ignored,
     #[serde(default)]
@@ -90,7 +96,7 @@ impl<'r> JsonRow<'r> {
     ///
     /// # Errors
     /// With what is wrong with it, and what to do.
-    pub(crate) fn parse(line: &'r str) -> Result<JsonRow<'r>, String> {
+    pub fn parse(line: &'r str) -> Result<JsonRow<'r>, String> {
         if line.starts_with(odd::MARK) {
             let what = "begins with U+FEFF, a byte order mark, as where files were put together (leave it out)";
             return Err(what.to_owned());
@@ -107,6 +113,8 @@ impl<'r> JsonRow<'r> {
             (Some(account), None) => {
                 let others = [
                     ("tags", fields.tags.is_some()),
+                    ("id", fields.id.0),
+                    ("at", fields.at.0),
                     ("code", fields.code.0),
                     ("reason", fields.reason.0),
                     ("remedy", fields.remedy.0),

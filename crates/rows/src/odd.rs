@@ -2,14 +2,12 @@
 //! together, control characters, and characters that cannot be seen. `vip` and `vip` with one of them are two tags that
 //! look the same.
 //!
-//! The service documents no set of characters, so all others pass: also a tab (`joined` warns if it looks like a
+//! The service documents no set of characters, so all others pass: also a tab (an import warns if it looks like a
 //! separator), a no-break space, and the joiners that emoji and some scripts need. A row that removes may name odd
 //! characters, so that a mistake can be taken back.
 
-use crate::output::is_invisible;
-
 /// A byte order mark.
-pub(crate) const MARK: char = '\u{feff}';
+pub const MARK: char = '\u{feff}';
 
 /// Stands for a character that a conversion lost.
 const LOST: char = '\u{fffd}';
@@ -17,8 +15,27 @@ const LOST: char = '\u{fffd}';
 /// Ends a file of DOS, after its last line or on a line by itself.
 const DOS_END: char = '\u{1a}';
 
+/// Characters that take no place or turn the text around them. Not the joiners U+200C and U+200D: emoji and some
+/// scripts need them.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
 /// True if a text may hold an odd character, so that its names must be searched.
-pub(crate) fn is_in(text: &str) -> bool {
+#[must_use]
+pub fn is_in(text: &str) -> bool {
     let is_odd = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f;
     // a loop without a branch takes many bytes at once
     let controls = text.bytes().fold(false, |odd, byte| odd | is_odd(byte));
@@ -30,7 +47,8 @@ pub(crate) fn is_in(text: &str) -> bool {
 /// What is wrong with a name, and what to do. `may_be_odd` if it may hold an odd character; `removed` if it, or a tag of
 /// it, is to be removed.
 #[inline]
-pub(crate) fn problem(name: &str, may_be_odd: bool, removed: bool) -> Option<String> {
+#[must_use]
+pub fn problem(name: &str, may_be_odd: bool, removed: bool) -> Option<String> {
     if !removed && is_white_space(name) {
         return Some("only white space (leave it out, or fill it)".to_owned());
     }
@@ -38,7 +56,8 @@ pub(crate) fn problem(name: &str, may_be_odd: bool, removed: bool) -> Option<Str
 }
 
 /// What is wrong with a line that only ends a file of DOS.
-pub(crate) fn dos_end(line: &str) -> Option<String> {
+#[must_use]
+pub fn dos_end(line: &str) -> Option<String> {
     let is_end = !line.is_empty() && line.chars().all(|c| c == DOS_END);
     is_end.then(|| "U+001A, which ends a file of DOS (leave it out)".to_owned())
 }
