@@ -41,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) times: Times,
     /// Who may call over TCP; nobody listens there without.
     pub(crate) access: Option<fn() -> Access>,
+    /// By which it is reached over TCP, beside its own.
+    pub(crate) names: Vec<String>,
     pub(crate) is_ready: bool,
 }
 
@@ -53,6 +55,7 @@ impl Setup {
             limits: Limits::default(),
             times: Times::default(),
             access: None,
+            names: vec!["daemon.example".to_owned()],
             is_ready: true,
         }
     }
@@ -65,6 +68,7 @@ pub(crate) struct Scene {
     limits: Limits,
     times: Times,
     access: Option<fn() -> Access>,
+    names: Vec<String>,
     is_ready: bool,
     running: Mutex<Option<Running>>,
     folder: TempDir,
@@ -107,6 +111,7 @@ impl Scene {
             limits: setup.limits,
             times: setup.times,
             access: setup.access,
+            names: setup.names,
             is_ready: setup.is_ready,
             running: Mutex::new(None),
             folder: tempfile::tempdir().unwrap(),
@@ -120,7 +125,7 @@ impl Scene {
         let here = IpAddr::from([127, 0, 0, 1]);
         let settings = Settings {
             access: self.access(),
-            names: Names::new(&["daemon.example".to_owned()], "localhost:0", here, &[]).unwrap(),
+            names: Names::new(&self.names, "localhost:0", here, &[]).unwrap(),
             tls: None,
             limits: self.limits.clone(),
         };
