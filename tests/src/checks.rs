@@ -18,7 +18,8 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::program::Missing;
 use crate::{
-    c, chaos, conformance, cpp, go, installed, other_sdks, python, readme, serve_examples, tools,
+    c, chaos, conformance, cpp, go, installed, other_sdks, python, readme, serve_examples, systemd,
+    tools,
 };
 
 /// A name, what must be installed, and what is done.
@@ -113,6 +114,7 @@ const OF_LANGUAGES: &[Check] = &[
     ("serve in Java", tools::java, serve_examples::example),
     ("serve in Node", NODE, serve_examples::example),
     ("serve in sh", CURL_AND_JQ, serve_examples::example),
+    ("systemd units", systemd::needs, systemd::understood),
 ];
 
 const ALONE: &[Check] = &[

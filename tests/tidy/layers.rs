@@ -102,7 +102,7 @@ const CHECKS: &Layers = &[
     "environment metadata tools",
     "build",
     "abi log pypi",
-    "c cpp go installed other_sdks page python readme serve_examples",
+    "c cpp go installed other_sdks page python readme serve_examples systemd",
     "chaos conformance quota",
     "checks",
 ];
