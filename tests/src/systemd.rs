@@ -45,7 +45,13 @@ pub fn understood(log: &Log) -> Result<(), Error> {
     // what is wrong with the system's own units is not ours
     let verify = ["verify", "--man=no", "--recursive-errors=no"];
     analyze(&[&verify[..], &UNITS].concat())?;
-    analyze(&["security", "--offline=yes", EXPOSURE, "--no-pager", UNITS[0]])?;
+    analyze(&[
+        "security",
+        "--offline=yes",
+        EXPOSURE,
+        "--no-pager",
+        UNITS[0],
+    ])?;
     let (name, installed) = USER;
     let user = folder.path().join(installed);
     fs::copy(root().join(FOLDER).join(name), &user)?;
