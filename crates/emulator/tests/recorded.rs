@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod caller;
+#[allow(dead_code)] // the daemon's test uses all of it
 #[path = "../../../tests/recorded/cases.rs"]
 mod cases;
 

@@ -1,5 +1,7 @@
 //! One call, from its body to its answer: each of its users becomes a change or a get of the batcher.
 
+use std::time::Duration;
+
 use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
 use imtag_transport::{Batcher, ChangeError, Client};
 use imtag_wire::{Job, Refusal, Route, User, read};
@@ -62,7 +64,7 @@ impl Sender {
         deadline: Instant,
         handing_over: RwLockReadGuard<'_, ()>,
     ) -> Vec<Fate> {
-        let timeout = deadline.saturating_duration_since(Instant::now());
+        let timeout = sending_time(deadline.saturating_duration_since(Instant::now()));
         let good = || job.users.iter().filter(|user| user.mistake.is_none());
         let outcomes: Vec<Result<Option<Vec<String>>, ChangeError>> = if route.operation
             == Operation::Get
@@ -92,6 +94,12 @@ impl Sender {
         };
         job.users.iter().map(fate).collect()
     }
+}
+
+/// The part of a call's time in which its users may be sent. A request ends at the last deadline of those who share it: in the
+/// rest it still says what became of those who came first. So where it had no turn in the quota, they hear that it was not sent.
+fn sending_time(time: Duration) -> Duration {
+    time - time / 8
 }
 
 fn change(operation: Operation, job: &Job<'_>, user: &User<'_>) -> ChangeRequest {

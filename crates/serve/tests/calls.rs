@@ -9,7 +9,7 @@ use std::time::Duration;
 use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::json;
 
-use support::{ADD, GET, NEWER_ADD, REMOVE, Scene};
+use support::{ADD, GET, NEWER_ADD, REMOVE, Scene, Setup};
 
 #[test]
 fn a_user_is_tagged_read_and_cleared_as_at_the_service() {
@@ -107,6 +107,31 @@ fn without_room_in_the_quota_a_call_is_too_frequent_and_not_applied() {
     );
     assert_eq!(answer.json["Effect"], "not applied");
     assert!(scene.tags("b").is_empty());
+}
+
+#[test]
+fn callers_who_share_a_request_that_has_no_turn_in_the_quota_hear_so_each_in_his_time() {
+    let scene = Scene::start(Setup {
+        share: Some(0.1),
+        ..Setup::new(Generation::AllMemberPush)
+    });
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    assert_eq!(scene.post(ADD, user("a")).json["ErrorCode"], 0);
+    let call = |name: &str, seconds| scene.post_within(ADD, &user(name), seconds);
+    let answers = std::thread::scope(|threads| {
+        // in the request that waits for its turn; the others gather meanwhile, and share the next one
+        let first = threads.spawn(|| call("b", "1"));
+        std::thread::sleep(Duration::from_millis(200));
+        let second = threads.spawn(|| call("c", "4"));
+        std::thread::sleep(Duration::from_millis(300));
+        let third = threads.spawn(|| call("d", "4"));
+        [first, second, third].map(|it| it.join().unwrap())
+    });
+    for answer in answers {
+        assert_eq!((answer.status, answer.code()), (200, 60007));
+        assert_eq!(answer.json["Effect"], "not applied");
+    }
+    assert_eq!(scene.arrivals(), 1);
 }
 
 #[test]

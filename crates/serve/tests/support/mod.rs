@@ -36,6 +36,8 @@ pub(crate) const NEWER_ADD: &str = "/v4/timpush/add_tag";
 pub(crate) struct Setup {
     pub(crate) generation: Generation,
     pub(crate) calls_per_second: u32,
+    /// The daemon's part of them; all of them where none is given.
+    pub(crate) share: Option<f64>,
     pub(crate) emulator: imtag_emulator::Builder,
     pub(crate) limits: Limits,
     pub(crate) times: Times,
@@ -51,6 +53,7 @@ impl Setup {
         Setup {
             generation,
             calls_per_second: 100,
+            share: None,
             emulator: Emulator::builder().unknown_accounts(["ghost"]),
             limits: Limits::default(),
             times: Times::default(),
@@ -64,7 +67,7 @@ impl Setup {
 pub(crate) struct Scene {
     pub(crate) emulator: Emulator,
     generation: Generation,
-    calls_per_second: u32,
+    calls_per_second: f64,
     limits: Limits,
     times: Times,
     access: Option<fn() -> Access>,
@@ -107,7 +110,7 @@ impl Scene {
         let scene = Scene {
             emulator: emulator.start().unwrap(),
             generation: setup.generation,
-            calls_per_second: setup.calls_per_second,
+            calls_per_second: setup.share.unwrap_or(setup.calls_per_second.into()),
             limits: setup.limits,
             times: setup.times,
             access: setup.access,
