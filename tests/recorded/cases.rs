@@ -36,7 +36,7 @@ pub(crate) fn all() -> Vec<Case> {
     for path in files.filter(|path| path.extension().is_some_and(|it| it == "http")) {
         read(&path, &mut cases);
     }
-    assert_eq!(cases.len(), 63);
+    assert_eq!(cases.len(), 69);
     cases
 }
 
