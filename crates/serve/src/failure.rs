@@ -91,11 +91,14 @@ impl Failure {
             _ if refused.is_some() => Kind::Refused,
             Cause::Closed => Kind::Closing,
             _ if in_outage => Kind::Away,
-            // in no request until its time was up
-            Cause::Expired | Cause::Full => Kind::Busy,
-            Cause::Timeout {
+            // it was in a request that failed, and had no turn again: 60007 would say that it is not applied
+            _ if error.effect() == Effect::PossiblyApplied => Kind::Away,
+            // in no request, or in one that had no turn, until its time was up
+            Cause::Expired
+            | Cause::Full
+            | Cause::Timeout {
                 phase: Phase::Quota,
-            } if error.effect() != Effect::PossiblyApplied => Kind::Busy,
+            } => Kind::Busy,
             _ => Kind::Away,
         };
         let code = match (refused, kind) {

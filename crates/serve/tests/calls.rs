@@ -135,6 +135,24 @@ fn callers_who_share_a_request_that_has_no_turn_in_the_quota_hear_so_each_in_his
 }
 
 #[test]
+fn what_a_refused_request_may_have_done_is_not_said_to_be_too_frequent_alone() {
+    let scene = Scene::start(Setup {
+        share: Some(0.1),
+        ..Setup::new(Generation::AllMemberPush)
+    });
+    // the service refuses it for the ghost, and the quota has no turn to find that out in
+    let user = |name: &str| json!({"To_Account": name, "Tags": ["t"]});
+    let users = json!({"UserTags": [user("a"), user("ghost")]});
+    let answer = scene.post_within(ADD, &users, "1");
+    assert_eq!((answer.status, answer.code()), (504, 60008));
+    assert_eq!(answer.json["Effect"], "possibly applied");
+    let listed = answer.json["ErrorList"].as_array().unwrap();
+    let listed = listed.iter().map(|it| (&it["ErrorCode"], &it["Effect"]));
+    let (code, effect) = (json!(60008), json!("possibly applied"));
+    assert_eq!(listed.collect::<Vec<_>>(), [(&code, &effect); 2]);
+}
+
+#[test]
 fn the_newer_paths_replace_the_tags_of_a_user() {
     let scene = Scene::new(Generation::Timpush);
     let user = |tags: &[&str]| json!([{"To_Account": "a", "Tags": tags}]);
