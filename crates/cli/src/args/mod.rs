@@ -165,6 +165,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     let matches = command.try_get_matches_from_mut(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.settings = Config::with_flags(|key| matches.get_one(key).cloned());
+    let name = matches.subcommand_name().unwrap_or_default();
+    if let Some(why) = cli.timeout.and_then(|_| without_timeout(name)) {
+        let why = format!("imtag {name} takes no --timeout: {why}");
+        let asked = command.find_subcommand_mut(name);
+        let asked = asked.expect("a command that was read is one of them");
+        return Err(asked.error(ErrorKind::ArgumentConflict, why));
+    }
     if let Some(wrong) = settings::wrong_flag(&cli.settings) {
         return Err(command.error(ErrorKind::ValueValidation, wrong));
     }
@@ -175,9 +182,26 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     Ok(cli)
 }
 
+/// Why `--timeout` would do nothing in a command; `None` where it is for each call.
+fn without_timeout(command: &str) -> Option<&'static str> {
+    match command {
+        "serve" => Some("a call to the daemon has 8 seconds, or less by the header Imtag-Timeout"),
+        "emulator" | "explain" | "usersig" => Some("it makes no call"),
+        _ => None,
+    }
+}
+
 fn command() -> clap::Command {
     let flags = SETTINGS.iter().filter_map(flag);
     let mut command = Cli::command().args(flags).after_help(exit::help());
+    let timeout = command.get_arguments().find(|it| it.get_id() == "timeout");
+    let hidden = timeout.expect("it is a field of Cli").clone().hide(true);
+    for subcommand in command.get_subcommands_mut() {
+        if without_timeout(subcommand.get_name()).is_some() {
+            // before the build, which gives the others the one of the root
+            *subcommand = std::mem::take(subcommand).arg(hidden.clone());
+        }
+    }
     command.build();
     for subcommand in command.get_subcommands_mut() {
         // or the usage that stands below a mistake would name each flag that is given, as if it were needed
@@ -263,6 +287,49 @@ mod tests {
         for wrong in ["0", "-1", "nan", "inf", "1e30", "soon", ""] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_time_limit_is_neither_offered_nor_taken_where_it_would_do_nothing() {
+        let (mut with, mut without) = (0, 0);
+        for line in [
+            "get a",
+            "add a t",
+            "import f",
+            "doctor",
+            "serve",
+            "emulator",
+            "usersig",
+            "explain 1",
+        ] {
+            let Ok(_) = asked(&format!("imtag {line}")) else {
+                continue; // a command of a feature that is off
+            };
+            let name = line.split(' ').next().unwrap();
+            let help = asked(&format!("imtag {name} --help")).err().unwrap();
+            let is_offered = help.to_string().contains("--timeout");
+            assert_eq!(is_offered, without_timeout(name).is_none(), "{name}");
+            for given in [
+                format!("imtag --timeout 3 {line}"),
+                format!("imtag {line} --timeout 3"),
+            ] {
+                match asked(&given) {
+                    Ok(cli) => assert_eq!(cli.timeout, Some(Duration::from_secs(3))),
+                    Err(error) => {
+                        let says = error.to_string();
+                        let start = format!("error: imtag {name} takes no --timeout: ");
+                        assert!(says.starts_with(&start), "{says}");
+                    }
+                }
+                assert_eq!(asked(&given).is_ok(), is_offered, "{given}");
+            }
+            if is_offered {
+                with += 1;
+            } else {
+                without += 1;
+            }
+        }
+        assert!(with == 4 && without >= 2);
     }
 
     #[test]
