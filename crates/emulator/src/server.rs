@@ -24,16 +24,13 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use imtag_local_server::{Authority, Connection, Names, RequestBody, Socket, host_of};
+use imtag_local_server::{Authority, Connection, Names, RequestBody, host_of};
 use imtag_wire::shown_path;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::handler::Context;
 use crate::wire::{self, Line, Wire};
-
-/// What TLS begins with, and no HTTP does.
-const TLS_HANDSHAKE: [u8; 1] = [22];
 
 /// What all connections are served with.
 #[derive(Clone)]
@@ -59,7 +56,7 @@ impl Server {
             return Ok(());
         };
         let config = || tls.config(here).map_err(io::Error::other);
-        let opened = if self.begins_tls(&socket).await? {
+        let opened = if connection.begins_tls().await? {
             let stream = connection.tls(config()?, socket).await?;
             self.http(&connection, stream, tunnel(Below::Tls)).await?
         } else {
@@ -72,13 +69,6 @@ impl Server {
                 .await?;
         }
         Ok(())
-    }
-
-    async fn begins_tls(&self, socket: &Socket) -> io::Result<bool> {
-        let stream = socket.as_tcp().ok_or(io::ErrorKind::Unsupported)?;
-        let mut first = [0];
-        tokio::time::timeout(self.context.read_timeout, stream.peek(&mut first)).await??;
-        Ok(first == TLS_HANDSHAKE)
     }
 
     /// Serves HTTP until the connection ends, or becomes a tunnel.

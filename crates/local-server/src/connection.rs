@@ -39,6 +39,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// for each call would see the call fail.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
 
+/// What TLS begins with, and no HTTP does.
+const TLS_HANDSHAKE: [u8; 1] = [22];
+
 /// An accepted connection.
 pub struct Connection {
     pub(crate) caller: Caller,
@@ -62,6 +65,18 @@ impl Connection {
 
     fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// True where the other side of a TCP connection begins with TLS. Nothing of it is taken.
+    ///
+    /// # Errors
+    /// Where nothing comes within the time for a head.
+    pub async fn begins_tls(&self) -> io::Result<bool> {
+        let stream = self.caller.socket.as_tcp();
+        let stream = stream.ok_or(io::ErrorKind::Unsupported)?;
+        let mut first = [0];
+        timeout(self.limits().head, stream.peek(&mut first)).await??;
+        Ok(first == TLS_HANDSHAKE)
     }
 
     /// Shakes hands as the server of a configuration, within the time for a head.

@@ -52,9 +52,11 @@ impl Listener {
     /// there is replaced; another file is not, nor a socket that is listened on. The path is removed with the listener.
     ///
     /// # Errors
-    /// `AddrInUse` where another process listens on it, `AlreadyExists` where another file is there, and what the system
-    /// says else.
+    /// `AddrInUse` where another process listens on it, `AlreadyExists` where another file is there, `InvalidInput` where
+    /// the path is longer than any caller could name it to the system, and what the system says else.
     pub fn unix(path: &Path, access: UnixAccess) -> io::Result<Listener> {
+        // it is bound by a shorter path, and renamed
+        std::os::unix::net::SocketAddr::from_pathname(path)?;
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),

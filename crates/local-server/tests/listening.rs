@@ -56,6 +56,22 @@ async fn what_a_dead_process_has_left_is_replaced_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_path_that_no_caller_could_name_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let longest = 107; // 103 elsewhere than on Linux
+    let room = longest - folder.path().as_os_str().len() - 1;
+    let path = folder.path().join("s".repeat(room));
+    #[cfg(target_os = "linux")]
+    {
+        let _listener = Listener::unix(&path, ACCESS).unwrap();
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+    }
+    let error = Listener::unix(&path.with_extension("x"), ACCESS).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(entries(folder.path()), 0);
+}
+
+#[tokio::test]
 async fn what_a_process_of_the_same_number_has_left_while_it_started_is_in_no_ones_way() {
     let folder = tempfile::tempdir().unwrap();
     let private = folder.path().join(format!(".{}", std::process::id()));

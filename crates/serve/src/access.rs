@@ -80,7 +80,7 @@ impl Access {
             return Ok(CallerName::Uid(uid));
         }
         if let Some(bearer) = bearer {
-            let token = bearer.as_bytes().strip_prefix(b"Bearer ");
+            let token = token(bearer.as_bytes());
             let is_right = token.is_some_and(|token| self.is_token(token));
             if !is_right {
                 return Err(Refusal::new(70003, "the token is not the daemon's"));
@@ -115,6 +115,14 @@ impl Access {
     fn is_token(&self, token: &[u8]) -> bool {
         self.token == Some(Sha256::digest(token).into())
     }
+}
+
+/// What stands behind `Bearer`, which counts in any case.
+fn token(authorization: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"Bearer ";
+    let (scheme, token) = authorization.split_at_checked(SCHEME.len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME);
+    is_bearer.then(|| token.trim_ascii_start())
 }
 
 fn other_app(given: &str, app: SdkAppId) -> Result<(), Refusal> {

@@ -373,6 +373,8 @@ fn over_tcp_only_who_has_the_token_or_the_local_key_is_let_in_and_no_foreign_pag
     let other_key = "f".repeat(64);
     let cases: Vec<(String, String, u16, i64)> = vec![
         (String::new(), token.clone(), 200, 0),
+        (String::new(), token.replace("Bearer ", "bearer "), 200, 0),
+        (String::new(), token.replace("Bearer ", "BEARER   "), 200, 0),
         (signed(app, LOCAL_KEY), String::new(), 200, 0),
         (signed(app, &other_key), String::new(), 200, 70009),
         (signed(app + 1, LOCAL_KEY), String::new(), 200, 70020),
@@ -391,6 +393,12 @@ fn over_tcp_only_who_has_the_token_or_the_local_key_is_let_in_and_no_foreign_pag
         (
             String::new(),
             "Authorization: Bearer \r\n".to_owned(),
+            200,
+            70003,
+        ),
+        (
+            String::new(),
+            format!("Authorization: Bearer{TOKEN}\r\n"),
             200,
             70003,
         ),
