@@ -10,9 +10,12 @@ use std::fs;
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use imtag_emulator::Fault;
 use rustix::process::Signal;
 use stage::{KEY, Ran, Running, Stage, run, wait_until};
 
@@ -148,6 +151,15 @@ fn what_cannot_be_is_refused_by_name_before_anybody_can_connect() {
         2,
         "0.0.0.0:0 is not a loopback address, and plain HTTP",
     );
+    let long = "s".repeat(108);
+    run(stage.imtag(&["serve", "--socket", &long]))
+        .refuses(2, "is longer than the path of a socket may be");
+    refused(
+        &["--demo", "--region", "china"],
+        2,
+        "--demo brings its own service, and uses no settings: leave --region out",
+    );
+    refused(&["--timeout", "3"], 2, "imtag serve takes no --timeout");
     refused(
         &["--address", "nowhere"],
         2,
@@ -186,8 +198,103 @@ fn what_cannot_be_is_refused_by_name_before_anybody_can_connect() {
     let second = stage.imtag(&["serve", "--socket", "s2", tcp, "--data", "data"]);
     run(second).refuses(
         4,
-        "another daemon uses the data in data: stop it, or use another folder",
+        "another daemon uses the data in data: stop it, or use another folder (--data)",
     );
+}
+
+#[test]
+fn a_demo_says_so_wherever_it_is_looked_at_and_without_settings_it_is_named() {
+    let stage = Stage::new();
+    let page = || {
+        let mut stream = UnixStream::connect(stage.home.path().join("s")).unwrap();
+        let ask = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(ask.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
+    };
+    let daemon = Running::start(stage.bare(&["serve", "--demo", "--socket", "s"]));
+    assert_eq!(daemon.says["demo"], true);
+    assert_eq!(page(), "ready (demo)\n");
+    daemon.end(Signal::TERM);
+    let daemon = Running::start(serve(&stage, &[]));
+    assert_eq!(daemon.says["demo"], false);
+    assert_eq!(page(), "ready\n");
+    daemon.end(Signal::TERM);
+
+    let mut child = stage
+        .bare(&["serve", "--demo", "--socket", "s"])
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    lines.read_line(&mut first).unwrap();
+    stage::kill(child);
+    assert!(
+        first.starts_with("The daemon takes calls for a demo"),
+        "{first}"
+    );
+
+    for command in [["serve", "--socket=s"], ["import", "users.csv"]] {
+        let ran = run(stage.bare(&command));
+        ran.refuses(3, "settings are missing:\n  set IMTAG_SDKAPPID");
+        assert!(
+            ran.err
+                .ends_with("\n  or try it without any of them, by --demo\n")
+        );
+    }
+    run(serve(&stage, &["--region", "mars"])).refuses(3, "unknown region");
+}
+
+#[test]
+fn a_start_takes_the_place_of_a_daemon_that_is_ending_and_answers_meanwhile() {
+    let stage = Stage::new();
+    let before = over_tcp(&stage, &[]);
+    let address = before.text("endpoint").trim_start_matches("http://");
+    let address = address.to_owned();
+    stage
+        .emulator
+        .fault(stage::GET, Fault::delay(Duration::from_secs(600)));
+    let under_way = {
+        let mut stream = UnixStream::connect(stage.home.path().join("s")).unwrap();
+        let body = r#"{"To_Account":["a"]}"#;
+        let head =
+            "POST /v4/all_member_push/im_get_tag HTTP/1.1\r\nHost: localhost\r\nConnection: close";
+        let length = body.len();
+        write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        stream
+    };
+    stage::arrivals(&stage, 1);
+    before.signal(Signal::TERM);
+    let arguments = ["--address", &address, "--data", "data"];
+    let after = Running::start(serve(&stage, &arguments));
+    stage.emulator.remove_faults();
+    assert_eq!(caller(&stage, &after, &["get", "alice"]).exit, Some(0));
+    stage.emulator.disconnect();
+    let mut answer = String::new();
+    let mut under_way = under_way;
+    under_way.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"ErrorCode\":0"), "{answer}");
+    before.end(Signal::CONT);
+    after.end(Signal::TERM);
+}
+
+#[test]
+fn plain_http_on_a_port_of_tls_is_told_to_use_https() {
+    let stage = Stage::new();
+    let daemon = over_tcp(&stage, &["--tls"]);
+    let address = daemon.text("endpoint").trim_start_matches("https://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let ask = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("this port takes HTTPS: call https://"));
+    assert_eq!(caller(&stage, &daemon, &["get", "alice"]).exit, Some(0));
 }
 
 #[test]

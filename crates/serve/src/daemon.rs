@@ -6,6 +6,7 @@
 //!                └──┘ another client sends, another key or token lets in, another certificate is shown
 //! ```
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::counts::Counts;
-use crate::handler::handle;
+use crate::handler::{handle, plain_beside_tls};
 use crate::shared::{Shared, State, Times, sender};
 
 /// The daemon. Its clones are the same one.
@@ -40,6 +41,8 @@ pub struct Settings {
     pub tls: Option<Authority>,
     /// What one caller may take.
     pub limits: Limits,
+    /// True where what it sends goes to no service that keeps it: `/readyz` says so.
+    pub demo: bool,
 }
 
 impl Daemon {
@@ -63,6 +66,7 @@ impl Daemon {
             access: RwLock::new(Arc::new(settings.access)),
             app,
             names: settings.names,
+            demo: settings.demo,
             tls: RwLock::new(settings.tls.map(Arc::new)),
             counts: Counts::default(),
             state: watch::Sender::new(State::Starting),
@@ -141,6 +145,10 @@ async fn serve(shared: Arc<Shared>, connection: Connection, is_tcp: bool) -> io:
         service_fn(move |request: Request<RequestBody>| handle(Arc::clone(&for_requests), request));
     let tls = shared.tls.read().clone();
     match (tls, socket.here()) {
+        (Some(_), Some(_)) if is_tcp && !connection.begins_tls().await? => {
+            let service = service_fn(|_| async { Ok::<_, Infallible>(plain_beside_tls(&shared)) });
+            connection.http(socket, service).await
+        }
         (Some(tls), Some(here)) if is_tcp => {
             let config = tls.config(here).map_err(io::Error::other)?;
             let stream = connection.tls(config, socket).await?;

@@ -67,6 +67,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// True where another daemon uses the folder.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, DataError::Files(KeptFilesError::InUse { .. }))
+    }
+
     /// True where this machine denies it, or another daemon is in the way; false where the wrong folder was given.
     #[must_use]
     pub fn is_denied(&self) -> bool {

@@ -62,6 +62,15 @@ pub(crate) async fn handle(
     Ok(call(&daemon, &caller, request).await)
 }
 
+/// What is answered to plain HTTP on a port of TLS.
+pub(crate) fn plain_beside_tls(daemon: &Shared) -> Response<Body> {
+    let why = "this port takes HTTPS: call https:// and trust the daemon's authority";
+    let mut response = daemon.refused(StatusCode::BAD_REQUEST, why);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
 /// What an operator asks for.
 fn page(daemon: &Shared, request: &Request<RequestBody>) -> Option<Response<Body>> {
     let path = request.uri().path();
@@ -92,10 +101,12 @@ fn page(daemon: &Shared, request: &Request<RequestBody>) -> Option<Response<Body
 /// Ready also while the service is away, as calls are waited out then, and other hosts would do no better.
 fn readiness(daemon: &Shared) -> (StatusCode, String) {
     match daemon.state() {
-        State::Ready if daemon.sender().client.stats().in_outage => {
-            (StatusCode::OK, "ready; the service is away\n".to_owned())
+        State::Ready => {
+            let demo = if daemon.demo { " (demo)" } else { "" };
+            let is_away = daemon.sender().client.stats().in_outage;
+            let away = if is_away { "; the service is away" } else { "" };
+            (StatusCode::OK, format!("ready{demo}{away}\n"))
         }
-        State::Ready => (StatusCode::OK, "ready\n".to_owned()),
         State::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
         State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
     }

@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) access: RwLock<Arc<Access>>,
     pub(crate) app: SdkAppId,
     pub(crate) names: Names,
+    pub(crate) demo: bool,
     pub(crate) tls: RwLock<Option<Arc<Authority>>>,
     pub(crate) counts: Counts,
     pub(crate) state: watch::Sender<State>,

@@ -36,6 +36,15 @@ fn a_user_is_tagged_read_and_cleared_as_at_the_service() {
 }
 
 #[test]
+fn a_demo_is_told_from_a_daemon_that_sends_to_the_service() {
+    let demo = Scene::start(Setup {
+        is_demo: true,
+        ..Setup::new(Generation::AllMemberPush)
+    });
+    assert_eq!(demo.page("/readyz").json, "ready (demo)\n");
+}
+
+#[test]
 fn calls_of_many_callers_share_requests() {
     let scene = Scene::new(Generation::AllMemberPush);
     // so that those that come while one is under way meet

@@ -23,9 +23,33 @@ impl Context<'_> {
         Ok(config)
     }
 
+    /// Refuses settings beside `--demo`, which would be relied on and not used.
+    #[cfg(feature = "emulator")]
+    pub(super) fn refuse_settings_of_a_demo(&self) -> Result<(), CommandError> {
+        match settings::any_flag(&self.cli.settings) {
+            None => Ok(()),
+            Some(flag) => Err(CommandError::usage(format!(
+                "--demo brings its own service, and uses no settings: leave {flag} out"
+            ))),
+        }
+    }
+
     pub(super) fn client(&self) -> Result<Client, CommandError> {
         let builder = settings::builder(&self.settings()?, self.timeout());
         Ok(builder.build()?)
+    }
+
+    /// The same for a command that needs no settings with `--demo`.
+    pub(super) fn client_or_demo(&self) -> Result<Client, CommandError> {
+        self.client().map_err(|mut error| {
+            let is_missing = ["a setting is missing", "settings are missing"]
+                .iter()
+                .any(|start| error.sentence.starts_with(start));
+            if is_missing && cfg!(feature = "emulator") {
+                error.sentence += "\n  or try it without any of them, by --demo";
+            }
+            error
+        })
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {

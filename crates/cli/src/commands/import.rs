@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
         return demo(context, arguments, limits);
     }
     let interrupt = Interrupt::install(context.output)?;
-    let client = context.client()?;
+    let client = context.client_or_demo()?;
     let files = files()?;
     let read = import::read(&arguments.file, *client.rules(), limits)?;
     let run = Run {
@@ -64,11 +64,7 @@ fn demo(
     arguments: &ImportArgs,
     limits: ReadLimits,
 ) -> Result<Exit, CommandError> {
-    if let Some(flag) = settings::any_flag(&context.cli.settings) {
-        return Err(CommandError::usage(format!(
-            "--demo brings its own service, and uses no settings: leave {flag} out"
-        )));
-    }
+    context.refuse_settings_of_a_demo()?;
     let interrupt = Interrupt::install(context.output)?;
     let read = import::read(&arguments.file, imtag_core::Rules::default(), limits)?;
     // from here on there is a temporary file, which must go before the process ends

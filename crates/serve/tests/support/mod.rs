@@ -46,6 +46,7 @@ pub(crate) struct Setup {
     /// By which it is reached over TCP, beside its own.
     pub(crate) names: Vec<String>,
     pub(crate) is_ready: bool,
+    pub(crate) is_demo: bool,
 }
 
 impl Setup {
@@ -60,6 +61,7 @@ impl Setup {
             access: None,
             names: vec!["daemon.example".to_owned()],
             is_ready: true,
+            is_demo: false,
         }
     }
 }
@@ -73,6 +75,7 @@ pub(crate) struct Scene {
     access: Option<fn() -> Access>,
     names: Vec<String>,
     is_ready: bool,
+    is_demo: bool,
     running: Mutex<Option<Running>>,
     folder: TempDir,
 }
@@ -116,6 +119,7 @@ impl Scene {
             access: setup.access,
             names: setup.names,
             is_ready: setup.is_ready,
+            is_demo: setup.is_demo,
             running: Mutex::new(None),
             folder: tempfile::tempdir().unwrap(),
         };
@@ -131,6 +135,7 @@ impl Scene {
             names: Names::new(&self.names, "localhost:0", here, &[]).unwrap(),
             tls: None,
             limits: self.limits.clone(),
+            demo: self.is_demo,
         };
         let key = self.emulator.secret_key().clone();
         let daemon = Daemon::with_times(self.client(key), settings, self.times);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use imtag_local_server::Names;
 use imtag_serve::{Access, Authority, Data, DataError, Listener};
 
-use super::listeners::refuse_plain;
+use super::listeners::{once_free, refuse_plain};
 use crate::args::ServeArgs;
 use crate::exit::{CommandError, with_causes};
 
@@ -44,7 +44,7 @@ impl<'a> Entry<'a> {
         Ok(Some(Entry {
             arguments,
             address,
-            data: Data::open(&folder).map_err(unusable)?,
+            data: once_free(|| Data::open(&folder), DataError::is_in_use).map_err(unusable)?,
         }))
     }
 
@@ -129,7 +129,8 @@ fn refuse_flags_of_tcp(arguments: &ServeArgs) -> Result<(), CommandError> {
 }
 
 fn unusable(error: DataError) -> CommandError {
-    CommandError::file(error.is_denied(), with_causes(&error))
+    let flag = if error.is_in_use() { " (--data)" } else { "" };
+    CommandError::file(error.is_denied(), with_causes(&error) + flag)
 }
 
 /// As systemd has it, or else where programs of a user keep what they need again.

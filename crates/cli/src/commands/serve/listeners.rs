@@ -5,8 +5,11 @@ use std::env;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use imtag_serve::{Listener, UnixAccess};
+use rustix::io::Errno;
 
 use crate::args::ServeArgs;
 use crate::exit::{CommandError, Exit};
@@ -34,7 +37,8 @@ pub(super) fn own(
         let given = resolved(address)?;
         // before anybody can connect
         refuse_plain(given, arguments.tls)?;
-        listeners.push(Listener::tcp(given).map_err(denied)?);
+        let listener = once_free(|| Listener::tcp(given), is_taken);
+        listeners.push(listener.map_err(denied)?);
     }
     Ok(listeners)
 }
@@ -68,12 +72,49 @@ fn unix(arguments: &ServeArgs) -> Result<Listener, CommandError> {
         mode: 0o660,
         group: arguments.group.as_deref().map(group).transpose()?,
     };
-    Listener::unix(&path, access).map_err(|error| not_listening(&path, &error))
+    let listener = once_free(|| Listener::unix(&path, access), is_taken);
+    listener.map_err(|error| not_listening(&path, arguments.group.as_deref(), &error))
 }
 
-fn not_listening(path: &Path, error: &io::Error) -> CommandError {
+/// How long a start waits for a daemon that had this one's place, and has just been told to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+
+/// What is tried, once a daemon that is about to end no longer has it. As it begins to end, a daemon gives up what it listens
+/// on and its folder, though it still answers calls that are under way: `kill` and a start behind it leave no gap.
+pub(super) fn once_free<T, E>(
+    attempt: impl Fn() -> Result<T, E>,
+    is_taken: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let until = Instant::now() + ENDS_WITHIN;
+    loop {
+        match attempt() {
+            Err(error) if is_taken(&error) && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+fn not_listening(path: &Path, group: Option<&str>, error: &io::Error) -> CommandError {
+    let is_denied = error.raw_os_error() == Some(Errno::PERM.raw_os_error());
+    if let Some(group) = group.filter(|_| is_denied) {
+        return CommandError::usage(format_args!(
+            "--group {group}: this user is not in that group, so the system lets it make no socket for it: add it to the \
+             group and log in anew, or start the daemon by an init system (SupplementaryGroups={group} of systemd)"
+        ));
+    }
     let path = path.display();
     let why = match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            return CommandError::usage(format_args!(
+                "{path} is longer than the path of a socket may be: give one of 100 bytes at most (--socket)"
+            ));
+        }
         io::ErrorKind::AddrInUse => {
             format!("another process listens on {path}: end it, or give another path (--socket)")
         }
@@ -109,4 +150,36 @@ fn group(given: &str) -> Result<u32, CommandError> {
     });
     number
         .ok_or_else(|| CommandError::usage(format_args!("--group {given}: there is no such group")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_this_user_is_not_in_is_named_and_only_where_it_is_at_fault() {
+        let says = |errno: Errno, group| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            not_listening(Path::new("/run/s"), group, &error).sentence
+        };
+        let of_group = says(Errno::PERM, Some("www-data"));
+        assert!(
+            of_group.starts_with("--group www-data: this user is not in that group"),
+            "{of_group}"
+        );
+        for (errno, group) in [(Errno::PERM, None), (Errno::ACCESS, Some("www-data"))] {
+            assert!(says(errno, group).starts_with("cannot listen on /run/s: "));
+        }
+    }
+
+    #[test]
+    fn what_another_has_is_waited_for_and_what_is_wrong_is_not() {
+        let taken = std::cell::Cell::new(3);
+        let attempt = || match taken.replace(taken.get() - 1) {
+            0 => Ok(()),
+            left => Err(left > 0),
+        };
+        assert_eq!(once_free(attempt, |is_taken| *is_taken), Ok(()));
+        assert_eq!(once_free(|| Err::<(), _>(1), |_| false), Err(1));
+    }
 }

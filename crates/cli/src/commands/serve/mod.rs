@@ -23,7 +23,7 @@ use crate::args::ServeArgs;
 use crate::exit::{CommandError, Exit};
 #[cfg(feature = "emulator")]
 use crate::import::Demo;
-use crate::output::{Show, note_error, note_warning};
+use crate::output::{Show, count, note_error, note_warning};
 use entry::Entry;
 
 /// Connections are kept so far below the open files that are allowed, for what else the process opens: its own connections
@@ -35,6 +35,8 @@ const CONNECTIONS_AT_MOST: usize = 20_000;
 /// What is printed of a running daemon. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
 struct Running {
+    /// Its calls go to an emulator in this process.
+    demo: bool,
     socket: Option<PathBuf>,
     /// The others are of TCP.
     endpoint: Option<String>,
@@ -53,21 +55,25 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(denied())?;
     let files = raise_open_files().map_err(denied())?;
     #[cfg(feature = "emulator")]
-    let demo = arguments.demo.then(Demo::start).transpose()?;
+    let demo = demo(context, arguments)?;
     #[cfg(feature = "emulator")]
     let client = demo.as_ref().map(|demo| demo.client.clone());
     #[cfg(not(feature = "emulator"))]
     let client: Option<imtag_transport::Client> = None;
     let is_demo = client.is_some();
-    let client = client.map_or_else(|| context.client(), Ok)?;
+    let client = client.map_or_else(|| context.client_or_demo(), Ok)?;
     let sdkappid = client.sdkappid().get();
     listeners.extend(listeners::own(arguments, !listeners.is_empty())?);
     drop(entered);
     let entry = Entry::new(arguments, &listeners)?;
-    let settings = settings(entry.as_ref(), files)?;
+    let settings = Settings {
+        demo: is_demo,
+        ..settings(entry.as_ref(), files)?
+    };
     let ca_file = entry.as_ref().and_then(Entry::ca_file);
     let local_key_file = entry.as_ref().map(Entry::local_key_file);
     let running = Running {
+        demo: is_demo,
         socket: listeners.iter().find_map(Listener::path),
         endpoint: entry.as_ref().map(Entry::endpoint),
         sdkappid,
@@ -119,16 +125,28 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
         .name("signals".to_owned())
         .spawn(again);
     let _ = stop.send(());
+    // a daemon that takes this one's place starts while this one answers what is under way
+    drop(entry);
     match serving.join() {
         Ok(0) => Ok(Exit::Done),
         Ok(cut) => {
+            let connections = count(cut, "connection was", "connections were");
             note_warning(format_args!(
-                "{cut} connections were cut off, as the time of grace was up"
+                "{connections} cut off, as the time of grace was up"
             ));
             Ok(Exit::Done)
         }
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+#[cfg(feature = "emulator")]
+fn demo(context: &Context<'_>, arguments: &ServeArgs) -> Result<Option<Demo>, CommandError> {
+    if !arguments.demo {
+        return Ok(None);
+    }
+    context.refuse_settings_of_a_demo()?;
+    Demo::start().map(Some)
 }
 
 /// Tells the init system, where it asks for that, that calls are still served: by the thread that serves them.
@@ -185,6 +203,7 @@ fn settings(entry: Option<&Entry<'_>>, files: Option<u64>) -> Result<Settings, C
             names,
             tls: None,
             limits,
+            demo: false,
         });
     };
     Ok(Settings {
@@ -192,16 +211,21 @@ fn settings(entry: Option<&Entry<'_>>, files: Option<u64>) -> Result<Settings, C
         names: entry.names()?,
         tls: entry.authority()?,
         limits,
+        demo: false,
     })
 }
 
 impl Show for Running {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            out,
-            "The daemon takes calls for app {} until Ctrl-C.",
-            self.sdkappid
-        )?;
+        if self.demo {
+            writeln!(
+                out,
+                "The daemon takes calls for a demo until Ctrl-C: an emulator in this process\nanswers them, and keeps nothing."
+            )?;
+        } else {
+            let app = self.sdkappid;
+            writeln!(out, "The daemon takes calls for app {app} until Ctrl-C.")?;
+        }
         if let Some(socket) = &self.socket {
             writeln!(out, "  socket    {}", socket.display())?;
         }
@@ -210,7 +234,7 @@ impl Show for Running {
         };
         writeln!(
             out,
-            "  endpoint  {endpoint}\nOver TCP a caller signs with the local key, as if it were the app's. For imtag's own:\n"
+            "  endpoint  {endpoint}\nOver TCP a caller signs with the local key, as if it were the app's. To call\nit by imtag itself, in another terminal:\n"
         )?;
         let path = |path: &PathBuf| path.display().to_string();
         write_exports(
