@@ -230,6 +230,7 @@ fn packaged() -> Command {
         "imtag-wire",
         "imtag-rows",
         "imtag-emulator",
+        "imtag-queue",
         "imtag-serve",
     ] {
         command.args(["-p", package]);

@@ -10,7 +10,7 @@ use crate::files::{assert_none, read};
 use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 12] = [
+const OURS: [(&str, &[&str]); 13] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-checks",
@@ -35,6 +35,10 @@ const OURS: [(&str, &[&str]); 12] = [
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
     ("imtag-local-server", &[]),
     ("imtag-rows", &["imtag-core", "imtag-transport"]),
+    (
+        "imtag-queue",
+        &["imtag-core", "imtag-local-server", "imtag-transport"],
+    ),
     (
         "imtag-serve",
         &[

@@ -4,13 +4,14 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 13] = [
+pub(super) const LAYERS: [(&str, &Layers); 14] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
     ("crates/local-server/src", LOCAL_SERVER),
     ("crates/emulator/src", EMULATOR),
     ("crates/wire/src", WIRE),
+    ("crates/queue/src", QUEUE),
     ("crates/rows/src", ROWS),
     ("crates/serve/src", SERVE),
     ("crates/cli/src", CLI),
@@ -67,6 +68,17 @@ const EMULATOR: &Layers = &[
     "admin handler router server",
     "emulator",
     "builder",
+];
+
+const QUEUE: &Layers = &[
+    "error id settings",
+    "answer codec",
+    "change post",
+    "status",
+    "store",
+    "command",
+    "writer",
+    "offline queue",
 ];
 
 const SERVE: &Layers = &[

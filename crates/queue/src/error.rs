@@ -1,0 +1,131 @@
+//! Why a queue cannot be opened, and why it refuses what it is asked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use imtag_local_server::KeptFilesError;
+
+/// Of the tables, and of what is in them: raised when either changes.
+pub(crate) const FORMAT: i32 = 1;
+
+/// Why a queue cannot be opened. The files are as they were.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Its file cannot be kept in the folder.
+    #[error(transparent)]
+    Files(#[from] KeptFilesError),
+    /// Another process has it open.
+    #[error("another process uses {}: stop it, or use another folder", .0.display())]
+    InUse(PathBuf),
+    /// A later version wrote it.
+    #[error(
+        "{} is a queue of format {format}, and this imtag knows format {}: use the imtag that wrote it",
+        path.display(),
+        FORMAT
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: i32,
+    },
+    /// It is of another program.
+    #[error("{} is no queue of imtag's, and stays as it is: move it away, or use another folder", .0.display())]
+    Foreign(PathBuf),
+    /// Its content does not go together.
+    #[error("{} is damaged: bring back a copy of the folder, or move it away to begin with an empty queue", .0.display())]
+    Damaged(PathBuf),
+    /// There is none.
+    #[error("{} is not there: no daemon has kept a queue in this folder", .0.display())]
+    Missing(PathBuf),
+    /// The system refuses it.
+    #[error("{} cannot be read: {reason}: check the disk and who may read it", path.display())]
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite or the system says.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    /// True where this machine denies it, or another process is in the way; false where the wrong folder was given.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            OpenError::Files(error) => error.is_denied(),
+            OpenError::InUse(_) | OpenError::Denied { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Which limit a queue is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Of changes that wait and failures that are kept, together.
+    Changes(u64),
+    /// Of their bytes.
+    Bytes(u64),
+    /// Of what stays free on the disk.
+    MinFree(u64),
+}
+
+/// Why a queue does not do what it is asked. Nothing of it is done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// It is at a limit: a post may be taken later.
+    #[error("{}", full(limit))]
+    Full {
+        /// Which.
+        limit: Limit,
+    },
+    /// The key stands for a post with another body.
+    #[error(
+        "Idempotency-Key: another body was posted with this key before: send the same body, or use a new key"
+    )]
+    KeyReused,
+    /// The disk refuses it: it may work later.
+    #[error(
+        "the disk refuses it: {reason}; nothing was stored: make room or check the disk, and try again"
+    )]
+    Disk {
+        /// What SQLite says.
+        reason: String,
+    },
+    /// The queue has ended.
+    #[error("the queue is ending, and nothing was stored: try again in a moment")]
+    Closed,
+}
+
+impl Refused {
+    /// After how long it is worth trying again; `None` if that does not help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Refused::Full { .. } => Some(Duration::from_secs(10)),
+            Refused::Disk { .. } => Some(Duration::from_secs(5)),
+            Refused::Closed => Some(Duration::from_secs(1)),
+            Refused::KeyReused => None,
+        }
+    }
+}
+
+fn full(limit: &Limit) -> String {
+    match limit {
+        Limit::Changes(most) => format!(
+            "the queue is full: with this post it would hold more than {most} changes and failures: post it again later, \
+             or delete the failures that are taken care of"
+        ),
+        Limit::Bytes(most) => format!(
+            "the queue is full: with this post it would hold more than {most} bytes: post it again later, or delete the \
+             failures that are taken care of"
+        ),
+        Limit::MinFree(least) => format!(
+            "the disk is nearly full: the queue leaves {least} bytes free on it: make room, and post it again"
+        ),
+    }
+}

@@ -1,0 +1,167 @@
+//! The queue as a daemon has it.
+
+use std::fmt;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use imtag_local_server::KeptFiles;
+use imtag_transport::Client;
+use parking_lot::Mutex;
+
+use crate::answer::Answer;
+use crate::change::{ChangeState, Failure, Failures, Filter, Purged};
+use crate::command::{Command, Shared};
+use crate::error::OpenError;
+use crate::id::{ChangeId, PostId};
+use crate::post::{Accepted, NewPost};
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::store::Store;
+use crate::writer::Writer;
+
+/// A queue of changes that lasts. What it has accepted is on the disk, and is applied at least once, the changes of an
+/// account in the order of their posts, whatever happens to the process or the machine.
+///
+/// It takes posts from any thread or task, and has its own thread for the disk. Nothing is sent before
+/// [`send_by`](Queue::send_by). A clone is the same queue. [`drain`](Queue::drain) it at the end; if its last clone is
+/// dropped before, what is under way is cancelled, and is sent again by the next start.
+#[derive(Clone)]
+pub struct Queue(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is left in a queue that was drained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Changes without an outcome: they are sent by the next start.
+    pub unsettled: u64,
+    /// Of these, those that may be on their way.
+    pub in_doubt: u64,
+}
+
+impl Queue {
+    /// Opens the queue of a folder, and makes it where there is none. It takes no longer where there are more changes.
+    ///
+    /// # Errors
+    /// If the file is another's, is damaged, or the system refuses it. It is as it was then.
+    pub fn open(files: &KeptFiles, settings: Settings) -> Result<Queue, OpenError> {
+        let store = Store::open(files, true)?;
+        let path = files.path().to_owned();
+        let (sender, commands) = mpsc::channel();
+        let shared = Arc::new(Shared::new(sender));
+        let writer = Writer::new(store, settings, commands, Arc::clone(&shared));
+        let thread = thread::Builder::new().name("imtag-queue".to_owned());
+        let thread = thread.spawn(move || writer.run());
+        let thread = thread.map_err(|error| OpenError::Denied {
+            path,
+            reason: error.to_string(),
+        })?;
+        Ok(Queue(Arc::new(Inner {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })))
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(crate::answer::Reply<T>) -> Command) -> Answer<T> {
+        self.0.shared.ask(command)
+    }
+
+    /// Stores a post. The answer comes once it is on the disk. A post whose key is known is not stored again.
+    ///
+    /// Refused as [`Full`](crate::Refused::Full), [`KeyReused`](crate::Refused::KeyReused) or
+    /// [`Disk`](crate::Refused::Disk) nothing of it is stored.
+    pub fn post(&self, post: NewPost) -> Answer<Accepted> {
+        self.ask(|reply| Command::Post(post.encoded(), reply))
+    }
+
+    /// Answered once no change of a post waits any more and that is on the disk; at once if it is unknown.
+    pub fn settled(&self, post: PostId) -> Answer<()> {
+        self.ask(|reply| Command::Settled(post, reply))
+    }
+
+    /// What is known of the changes of a post, in their order. `None`: it was never there, or was settled long ago.
+    pub fn outcomes(&self, post: PostId) -> Answer<Option<Vec<ChangeState>>> {
+        self.ask(|reply| Command::Outcomes(post, reply))
+    }
+
+    /// What is known of a change. `None`: it was never there, or its post was settled long ago.
+    pub fn change(&self, id: ChangeId) -> Answer<Option<ChangeState>> {
+        self.ask(|reply| Command::Change(id, reply))
+    }
+
+    /// Failures that are kept, of changes behind one, in the order of these; at most so many.
+    pub fn failures(&self, after: Option<ChangeId>, limit: usize) -> Answer<Vec<Failure>> {
+        self.ask(|reply| Command::Failures(after, limit, reply))
+    }
+
+    /// Deletes failures that are taken care of. Answers how many there were.
+    pub fn delete_failures(&self, failures: Failures) -> Answer<u64> {
+        self.ask(|reply| match failures {
+            Failures::Of(ids) => Command::DeleteFailures(ids, reply),
+            Failures::Through(last) => Command::DeleteFailuresThrough(last, reply),
+        })
+    }
+
+    /// Hands no more changes out to be sent, until a [`resume`](Queue::resume), over restarts too. What is under way goes
+    /// on; posts are accepted.
+    pub fn pause(&self) -> Answer<()> {
+        self.ask(|reply| Command::Pause(true, reply))
+    }
+
+    /// Ends a [`pause`](Queue::pause). Where nothing is sent for another reason, it is tried again at once.
+    pub fn resume(&self) -> Answer<()> {
+        self.ask(|reply| Command::Pause(false, reply))
+    }
+
+    /// Deletes changes that wait; those that are under way stay, and are counted. All that wait, with an empty filter. It
+    /// goes on in parts, between other commits.
+    pub fn purge(&self, filter: Filter) -> Answer<Purged> {
+        self.ask(|reply| Command::Purge(filter, reply))
+    }
+
+    /// How it is. It does not wait for the disk.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.shared.status()
+    }
+
+    /// Sends by this client from now on. Another that sent until now finishes first what is under way. It does not wait.
+    pub fn send_by(&self, client: Client) {
+        drop(client);
+    }
+
+    /// Takes no more posts, sends nothing more, and waits for what is under way, at most until then. All outcomes are on
+    /// the disk afterwards, and the file is closed.
+    pub fn drain(&self, by: Instant) -> Drained {
+        let _ = by;
+        let ended = self.ask(Command::End).wait();
+        if let Some(thread) = self.0.thread.lock().take() {
+            drop(thread.join());
+        }
+        Drained {
+            unsettled: ended.unwrap_or(0),
+            in_doubt: 0,
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.lock().take() {
+            let ended = self.shared.ask(Command::End);
+            let _ = ended.wait_for(Duration::MAX);
+            drop(thread.join());
+        }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}

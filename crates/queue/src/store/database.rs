@@ -1,0 +1,129 @@
+//! The database that is open: what is read of it, and how it is changed.
+
+use std::time::{Instant, SystemTime};
+
+use imtag_local_server::KeptFiles;
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+
+use super::clock::{millis, moment};
+use super::facts::Facts;
+use super::file::StoreFile;
+use crate::error::{OpenError, Refused};
+use crate::id::ChangeId;
+use crate::status::{Pause, PauseReason, Status};
+
+/// A queue's file that is open.
+pub(crate) struct Store {
+    pub(super) file: StoreFile,
+    facts: Facts,
+    opened: Instant,
+    age_before: i64,
+}
+
+/// Changes that become one commit.
+pub(crate) struct Transaction<'s> {
+    pub(super) connection: &'s Connection,
+    pub(crate) facts: Facts,
+}
+
+impl Store {
+    pub(crate) fn open(files: &KeptFiles, makes: bool) -> Result<Store, OpenError> {
+        let file = StoreFile::open(files, makes)?;
+        let facts = Facts::read(&file.connection);
+        let facts = facts.map_err(|_| OpenError::Damaged(file.path.clone()))?;
+        Ok(Store {
+            opened: Instant::now(),
+            age_before: facts.age,
+            facts,
+            file,
+        })
+    }
+
+    /// As they were committed.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Makes changes, which are on the disk when it returns. After an error there are none of them.
+    pub(crate) fn commit<T>(
+        &mut self,
+        changes: impl FnOnce(&mut Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let transaction = self.file.connection.unchecked_transaction()?;
+        let mut facts = self.facts;
+        facts.age = self
+            .age_before
+            .saturating_add(millis(self.opened.elapsed()));
+        let mut inner = Transaction {
+            connection: &transaction,
+            facts,
+        };
+        let value = changes(&mut inner)?;
+        let facts = inner.facts;
+        facts.write(&transaction)?;
+        transaction.commit()?;
+        self.facts = facts;
+        Ok(value)
+    }
+
+    /// The first change that waits was accepted then; milliseconds of the machine's clock.
+    pub(crate) fn oldest(&self) -> rusqlite::Result<Option<SystemTime>> {
+        let sql = "SELECT id FROM block ORDER BY id LIMIT 1";
+        let mut first = self.file.connection.prepare_cached(sql)?;
+        let first: Option<i64> = first.query_row([], |row| row.get(0)).optional()?;
+        let Some(first) = first else {
+            return Ok(None);
+        };
+        let post = ChangeId::from_key(first).post;
+        let sql = "SELECT accepted FROM post WHERE id = ?1";
+        let mut post_of = self.file.connection.prepare_cached(sql)?;
+        post_of
+            .query_row([post.row()], |row| row.get(0).map(moment))
+            .optional()
+    }
+
+    /// How it is, without what only the threads know.
+    pub(crate) fn status(&self) -> Status {
+        let facts = &self.facts;
+        let operator = facts.paused.map(|since| Pause {
+            reason: PauseReason::Operator,
+            text: "an operator has paused it: resume it".to_owned(),
+            since: moment(since),
+        });
+        Status {
+            changes: facts.changes.cast_unsigned(),
+            bytes: facts.bytes.cast_unsigned(),
+            failures: facts.failures.cast_unsigned(),
+            file_bytes: self.file.bytes(),
+            pauses: operator.into_iter().collect(),
+            ..Status::default()
+        }
+    }
+
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        self.file.free_bytes()
+    }
+
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.file.checkpoint()
+    }
+
+    pub(crate) fn close(self) -> rusqlite::Result<()> {
+        self.file.close()
+    }
+}
+
+/// As a caller hears of what the disk, or the file, refuses.
+pub(crate) fn refused(error: &rusqlite::Error) -> Refused {
+    Refused::Disk {
+        reason: error.to_string(),
+    }
+}
+
+/// True if the file itself is at fault, so that trying again does not help.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}

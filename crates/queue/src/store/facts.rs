@@ -1,0 +1,58 @@
+//! What a queue counts, in one row that each commit writes.
+
+use rusqlite::{Connection, Result, params};
+
+/// The row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) next_post: i64,
+    /// Changes without an outcome.
+    pub(crate) changes: i64,
+    /// Of blocks and failures.
+    pub(crate) bytes: i64,
+    pub(crate) failures: i64,
+    /// Posts that are settled and have no failure: those without a key, and with one.
+    pub(crate) kept: [i64; 2],
+    /// How long the queue has been open, over all starts: milliseconds. No step of a clock changes it.
+    pub(crate) age: i64,
+    /// When the operator has paused it, by the clock of the machine: milliseconds.
+    pub(crate) paused: Option<i64>,
+    /// False while changes may be on their way to the service.
+    pub(crate) is_clean: bool,
+}
+
+impl Facts {
+    pub(crate) fn read(connection: &Connection) -> Result<Facts> {
+        let sql = "SELECT next_post, changes, bytes, failures, kept_posts, kept_keys, age, paused, is_clean FROM facts \
+                   WHERE id = 1";
+        connection.query_row(sql, [], |row| {
+            Ok(Facts {
+                next_post: row.get(0)?,
+                changes: row.get(1)?,
+                bytes: row.get(2)?,
+                failures: row.get(3)?,
+                kept: [row.get(4)?, row.get(5)?],
+                age: row.get(6)?,
+                paused: row.get(7)?,
+                is_clean: row.get(8)?,
+            })
+        })
+    }
+
+    pub(crate) fn write(&self, connection: &Connection) -> Result<()> {
+        let sql = "UPDATE facts SET next_post = ?1, changes = ?2, bytes = ?3, failures = ?4, kept_posts = ?5, \
+                   kept_keys = ?6, age = ?7, paused = ?8, is_clean = ?9 WHERE id = 1";
+        connection.prepare_cached(sql)?.execute(params![
+            self.next_post,
+            self.changes,
+            self.bytes,
+            self.failures,
+            self.kept[0],
+            self.kept[1],
+            self.age,
+            self.paused,
+            self.is_clean,
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! What is forgotten: posts that were settled long ago, with their keys. And space is given back.
+
+use rusqlite::{Result, params};
+
+use super::clock::millis;
+use super::database::{Store, Transaction};
+use crate::settings::Settings;
+
+/// Free space that stays in the file, for what comes next.
+const SPARE_BYTES: i64 = 16 << 20;
+
+impl Transaction<'_> {
+    /// Forgets posts, as many as the limits say and at most so many. Returns how many.
+    pub(crate) fn forget_posts(&mut self, settings: &Settings, at_most: i64) -> Result<u64> {
+        let limits = [
+            (settings.kept_posts, settings.kept_for),
+            (settings.kept_keys, settings.keys_kept_for),
+        ];
+        let mut forgotten = 0;
+        for (class, (most, time)) in (0_u8..).zip(limits) {
+            let kept = self.facts.kept[usize::from(class)];
+            let too_many = kept.saturating_sub(most.cast_signed()).clamp(0, at_most);
+            let before = self.facts.age.saturating_sub(millis(time));
+            // those beyond the number, or else those that are old
+            let (limit, before) = if too_many > 0 {
+                (too_many, i64::MAX)
+            } else {
+                (at_most, before)
+            };
+            let sql = "SELECT id, key FROM post INDEXED BY kept_post WHERE kept = ?1 AND settled < ?2 \
+                       ORDER BY settled LIMIT ?3";
+            let mut old = self.connection.prepare_cached(sql)?;
+            let rows = old.query_map(params![class, before, limit], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            let old: Vec<(i64, Option<Vec<u8>>)> = rows.collect::<Result<_>>()?;
+            for (post, key) in old {
+                if let Some(key) = key {
+                    let mut delete = self
+                        .connection
+                        .prepare_cached("DELETE FROM key WHERE key = ?1")?;
+                    delete.execute([key])?;
+                }
+                let mut delete = self
+                    .connection
+                    .prepare_cached("DELETE FROM post WHERE id = ?1")?;
+                delete.execute([post])?;
+                self.facts.kept[usize::from(class)] -= 1;
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
+    }
+}
+
+impl Store {
+    /// Gives a part of the file's free space back, where much of the file is free. Returns true if there is more.
+    pub(crate) fn give_space_back(&self, pages: u32) -> Result<bool> {
+        let number = |sql| {
+            self.file
+                .connection
+                .query_row(sql, [], |row| row.get::<_, i64>(0))
+        };
+        let free = || number("PRAGMA freelist_count");
+        let (all, page) = (number("PRAGMA page_count")?, number("PRAGMA page_size")?);
+        let most = (SPARE_BYTES / page.max(1)).max(all / 2);
+        if free()? <= most {
+            return Ok(false);
+        }
+        let step = format!("PRAGMA incremental_vacuum({pages})");
+        self.file.connection.execute_batch(&step)?;
+        Ok(free()? > most)
+    }
+}

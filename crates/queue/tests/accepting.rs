@@ -1,0 +1,146 @@
+//! What is accepted is kept.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use imtag_queue::{ChangeState, Limit, PostId, Refused};
+use support::{Home, add, keyed, many, post};
+
+#[test]
+fn what_was_answered_is_there_after_a_kill_at_any_moment() {
+    let home = Home::new();
+    let open = home.open();
+    let mut answered = Vec::new();
+    for round in 1..=30 {
+        let posts: Vec<_> = (0..round % 4 + 1)
+            .map(|_| open.post(many(round * 7)))
+            .collect();
+        for post in posts {
+            answered.push(post.wait().unwrap());
+        }
+        let killed = home.killed();
+        let after = killed.open();
+        let changes: u64 = answered.iter().map(|it| u64::from(it.changes)).sum();
+        assert_eq!(after.status().changes, changes);
+        for accepted in &answered {
+            let states = after.outcomes(accepted.post).wait().unwrap().unwrap();
+            assert_eq!(states.len(), accepted.changes as usize);
+            assert!(states.iter().all(|it| *it == ChangeState::Queued));
+        }
+        let unused = answered.len() as u64 + 1;
+        let next = after.post(many(1)).wait().unwrap().post;
+        assert_eq!(next.to_string(), unused.to_string(), "no id is used twice");
+    }
+}
+
+#[test]
+fn posts_of_many_callers_are_kept_whole_each_under_an_id_of_its_own() {
+    let home = Home::new();
+    let open = home.open();
+    let ids: Vec<PostId> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..20)
+            .map(|_| {
+                scope.spawn(|| -> Vec<PostId> {
+                    (0..25)
+                        .map(|_| open.post(many(3)).wait().unwrap().post)
+                        .collect()
+                })
+            })
+            .collect();
+        let ids = callers.into_iter().flat_map(|caller| {
+            let ids = caller.join().unwrap();
+            assert!(ids.is_sorted());
+            ids
+        });
+        ids.collect()
+    });
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 500);
+    let status = open.status();
+    assert_eq!((status.changes, status.counters.posts), (1_500, 500));
+    assert!(status.counters.commits <= 500);
+}
+
+#[test]
+fn the_same_key_and_body_is_answered_as_the_first_time_over_restarts_and_another_body_is_refused() {
+    let home = Home::new();
+    let open = home.open();
+    let twice = [0, 1].map(|_| open.post(keyed(many(5), "k", "{}")));
+    let [first, again] = twice.map(|post| post.wait().unwrap());
+    assert!(!first.repeated && again.repeated);
+    assert_eq!((again.post, again.changes), (first.post, 5));
+    let other = |body| open.post(keyed(many(5), "k", body)).wait();
+    assert_eq!(other("{ }"), Err(Refused::KeyReused));
+    let mut of_another = many(5);
+    of_another.set_key("uid 34", "k", b"{ }");
+    assert!(!open.post(of_another).wait().unwrap().repeated);
+    drop(open);
+    let open = home.open();
+    let later = open.post(keyed(many(5), "k", "{}")).wait().unwrap();
+    assert_eq!((later.post, later.repeated), (first.post, true));
+    assert_eq!(open.status().changes, 10);
+}
+
+#[test]
+fn a_queue_at_its_limit_says_which_and_takes_as_much_as_fits() {
+    let mut home = Home::new();
+    home.settings.changes = 10;
+    let open = home.open();
+    open.post(many(6)).wait().unwrap();
+    let full = |limit| Err(Refused::Full { limit });
+    assert_eq!(open.post(many(5)).wait(), full(Limit::Changes(10)));
+    open.post(many(4)).wait().unwrap();
+    assert_eq!(open.post(many(1)).wait(), full(Limit::Changes(10)));
+    drop(open);
+    home.settings.changes = 1_000;
+    home.settings.bytes = 200;
+    let open = home.open();
+    assert_eq!(open.post(many(100)).wait(), full(Limit::Bytes(200)));
+    drop(open);
+    home.settings.bytes = 1 << 20;
+    home.settings.min_free = u64::MAX;
+    let open = home.open();
+    let refused = open.post(many(1)).wait().unwrap_err();
+    assert_eq!(
+        refused,
+        Refused::Full {
+            limit: Limit::MinFree(u64::MAX)
+        }
+    );
+    assert!(refused.retry_after().is_some());
+    assert_eq!(open.status().changes, 10);
+}
+
+#[test]
+fn an_unknown_change_is_told_from_one_that_waits() {
+    let home = Home::new();
+    let open = home.open();
+    let accepted = open
+        .post(post([add("bob", "vip"), add("eve", "vip")]))
+        .wait()
+        .unwrap();
+    let state = |id| open.change(id).wait().unwrap();
+    assert_eq!(state(accepted.post.change(1)), Some(ChangeState::Queued));
+    assert_eq!(state(accepted.post.change(2)), None);
+    let next: PostId = "7".parse().unwrap();
+    assert_eq!(state(next.change(0)), None);
+    assert_eq!(open.outcomes(next).wait().unwrap(), None);
+    open.settled(next).wait().unwrap();
+    let waits = open.settled(accepted.post);
+    assert!(waits.wait_for(Duration::from_millis(20)).is_none());
+}
+
+#[test]
+fn a_drained_queue_refuses_and_its_file_alone_has_all() {
+    let home = Home::new();
+    let open = home.open();
+    open.post(many(250)).wait().unwrap();
+    let drained = open.drain(Instant::now());
+    assert_eq!((drained.unsettled, drained.in_doubt), (250, 0));
+    assert_eq!(open.post(many(1)).wait(), Err(Refused::Closed));
+    drop(open);
+    assert!(!home.path().join("queue.sqlite-wal").exists());
+    assert_eq!(home.open().status().changes, 250);
+}
