@@ -66,23 +66,21 @@ impl Sender {
     ) -> Vec<Fate> {
         let timeout = sending_time(deadline.saturating_duration_since(Instant::now()));
         let good = || job.users.iter().filter(|user| user.mistake.is_none());
-        let outcomes: Vec<Result<Option<Vec<String>>, ChangeError>> = if route.operation
-            == Operation::Get
-        {
-            let gets = good().map(|user| self.batcher.get_tag_async_within(&user.account, timeout));
-            let gets = UnderWay::new(gets);
-            drop(handing_over);
-            gets.outcomes(deadline).await
-        } else {
-            let changes = good().map(|user| {
-                let change = change(route.operation, job, user);
-                self.batcher.call_async_within(change, timeout)
-            });
-            let changes = UnderWay::new(changes);
-            drop(handing_over);
-            let outcomes = changes.outcomes(deadline).await;
-            outcomes.into_iter().map(|it| it.map(|()| None)).collect()
-        };
+        let outcomes: Vec<Result<Option<Vec<String>>, ChangeError>> =
+            if route.operation == Operation::Get {
+                let accounts = good().map(|user| &user.account);
+                let gets = self.batcher.get_all_async_within(accounts, timeout);
+                let gets = UnderWay::new(gets);
+                drop(handing_over);
+                gets.outcomes(deadline).await
+            } else {
+                let changes = good().map(|user| change(route.operation, job, user));
+                let changes = self.batcher.call_all_async_within(changes, timeout);
+                let changes = UnderWay::new(changes);
+                drop(handing_over);
+                let outcomes = changes.outcomes(deadline).await;
+                outcomes.into_iter().map(|it| it.map(|()| None)).collect()
+            };
         let in_outage = outcomes.iter().any(Result::is_err) && self.client.stats().in_outage;
         let mut outcomes = outcomes.into_iter();
         let fate = |user: &User<'_>| match &user.mistake {

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use imtag_emulator::{Fault, Generation, Operation};
@@ -64,6 +65,33 @@ fn calls_of_many_callers_share_requests() {
     let requests = scene.arrivals();
     // a busy machine may take long to start them
     assert!(requests < 20, "{requests} requests for 40 callers");
+}
+
+#[test]
+fn the_users_of_a_call_are_one_request_however_busy_the_machine_is() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let names: Vec<String> = (0..100).map(|number| format!("u{number}")).collect();
+    let user = |name: &String| json!({"To_Account": name, "Tags": ["t"]});
+    let users: Vec<_> = names.iter().map(user).collect();
+    let busy = AtomicBool::new(true);
+    let codes: Vec<i64> = std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                while busy.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let add = |_| scene.post(ADD, json!({"UserTags": users})).code();
+        let codes = (0..3).map(add).collect();
+        busy.store(false, Relaxed);
+        codes
+    });
+    assert_eq!(codes, [0; 3]);
+    assert_eq!(scene.arrivals(), 3);
+    let read = scene.post(GET, json!({"To_Account": names}));
+    assert_eq!(read.json["UserTags"].as_array().unwrap().len(), 100);
+    assert_eq!(scene.arrivals(), 4);
 }
 
 #[test]

@@ -5,11 +5,14 @@
 //! | to | use | threads |
 //! |---|---|---|
 //! | tag or read a user per event | [`Batcher::call_async`] and [`Batcher::get_tag_async`]: futures of any executor | the batcher's own, as many as requests are under way and one more |
+//! | the same for some users at once | [`Batcher::call_all_async_within`] and [`Batcher::get_all_async_within`]: one future of all their outcomes | the same |
 //! | make one call of up to 100 users | a blocking call on a thread of the runtime's pool, such as tokio's `spawn_blocking` | one while the call lasts |
 //! | change any number of users | a [bulk run](crate::Client::bulk) on such a thread, fed and read by channels | one while the run lasts, and the run's own |
 //!
 //! [`Batcher::call_async`]: crate::Batcher::call_async
 //! [`Batcher::get_tag_async`]: crate::Batcher::get_tag_async
+//! [`Batcher::call_all_async_within`]: crate::Batcher::call_all_async_within
+//! [`Batcher::get_all_async_within`]: crate::Batcher::get_all_async_within
 //!
 //! # A user per event
 //!
@@ -183,7 +186,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | never for long | to build or clone a client, `call_async`, `get_tag_async`, the futures' polls, `withdraw` and drops, `CancelToken::cancel`, `Batcher::withdraw`, `Bulk::cancel`, `progress`, `unsettled`, `paused`, `resume` |
+//! | never for long | to build or clone a client, `call_async`, `get_tag_async` and those of many users, the futures' polls, `withdraw` and drops, `CancelToken::cancel`, `Batcher::withdraw`, `Bulk::cancel`, `progress`, `unsettled`, `paused`, `resume` |
 //! | until an answer, a deadline or a cancel | the calls of a client; a batcher's `add_tag`, `remove_tag`, `clear_tags`, `get_tag`, `call`, `flush` and `close`, its `submit` while it is full and set to wait, its `poll`; a run's `push`, `poll` and `finish`; the drop of a batcher or a run, which waits for its threads |
 //!
 //! A credentials [callback](crate::Credentials::callback) may block. It runs on a thread that makes a call, or on one of a

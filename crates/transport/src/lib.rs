@@ -8,7 +8,7 @@
 //! | **errors** | of a call: [`Error`]; of a change or a batcher's get: [`ChangeError`]; of a run: [`RunError`]; of a wait: [`Unfinished`]. Why: [`Cause`], [`Phase`], [`ProxyFailure`], [`Stopped`], [`Refusal`]. What is known of the effect: [`Effect`]. Whose fault: [`Code`], [`Scope`], [`RetryClass`]. Of input: [`Invalid`], [`InvalidChange`], [`Violation`], [`Place`], [`Problem`] |
 //! | **time and cancel** | [`CallOptions`], [`CancelToken`]; [`WaitEnd`] |
 //! | **logs and figures** | events of `tracing` ([below](#logs)); [`Client::stats`] → [`Stats`], [`OperationStats`]; [`Bulk::stats`] and [`Batcher::stats`] → [`SessionStats`]; each as [`Figure`]s |
-//! | **asynchronous programs** | [`async_programs`]: which way to take, what a dropped future does; [`OutcomeFuture`] |
+//! | **asynchronous programs** | [`async_programs`]: which way to take, what a dropped future does; [`OutcomeFuture`], [`OutcomesFuture`] |
 //!
 #![doc = include_str!("../README.md")]
 
@@ -59,7 +59,7 @@ pub use http::{Step, StepWatcher};
 pub use outcome::Outcome;
 pub use pipeline::batcher::Batcher;
 pub use pipeline::bulk::{Bulk, BulkRun};
-pub use pipeline::future::OutcomeFuture;
+pub use pipeline::future::{OutcomeFuture, OutcomesFuture};
 pub use pipeline::offer::WhenFull;
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
 pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
     Batcher, CallOptions, Cause, ChangeError, ChangeRequest, Effect, Operation, OutcomeFuture,
-    RunError, WaitEnd, WhenFull,
+    OutcomesFuture, RunError, WaitEnd, WhenFull,
 };
 use support::*;
 use tokio::runtime;
@@ -78,6 +78,75 @@ fn futures_share_requests_and_each_has_its_own_outcome() {
     let reads = batcher.get_tag_async("u1");
     batcher.flush(&CallOptions::new()).unwrap();
     assert_eq!(block_on(reads).unwrap().unwrap(), ["a"]);
+}
+
+/// Polls changes that were given together, by a task that counts.
+fn poll_all(
+    future: &mut OutcomesFuture<()>,
+    task: &Arc<Counts>,
+) -> Poll<Vec<Result<(), ChangeError>>> {
+    let waker = Waker::from(Arc::clone(task));
+    Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+#[test]
+fn changes_that_are_given_together_are_one_request_and_wake_their_task_once() {
+    let emulator = emulator_without(["u7"]);
+    // whatever comes is sent at once: a change that is given alone has a request of its own
+    let batcher = client(&emulator).batcher().linger(Duration::ZERO).start();
+    let changes = users(0..99).chain([ChangeRequest::add("u99", [""])]);
+    let mut future = batcher.call_all_async_within(changes, LONG);
+    let task = Arc::new(Counts::default());
+    let mut polled = poll_all(&mut future, &task);
+    until(|| {
+        if polled.is_pending() && task.0.load(Ordering::SeqCst) > 0 {
+            polled = poll_all(&mut future, &task);
+        }
+        polled.is_ready()
+    });
+    let Poll::Ready(outcomes) = polled else {
+        unreachable!()
+    };
+    assert!(task.0.load(Ordering::SeqCst) <= 1);
+    assert_eq!(outcomes.len(), 100);
+    for (number, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(outcome.is_ok(), number != 7 && number != 99, "u{number}");
+    }
+    let first = &emulator.requests()[0];
+    assert_eq!(first.body.matches("To_Account").count(), 99);
+
+    let reads = batcher.get_all_async_within(["u1", "", "u99"], LONG);
+    let reads: Vec<_> = block_on(reads).into_iter().map(Result::ok).collect();
+    assert_eq!(reads.len(), 3);
+    assert_eq!(reads[0], Some(Some(vec!["a".to_owned()])));
+    assert_eq!(reads[1], None);
+    let nothing: [ChangeRequest; 0] = [];
+    assert!(block_on(batcher.call_all_async_within(nothing, LONG)).is_empty());
+}
+
+#[test]
+fn changes_that_were_given_together_are_withdrawn_each_with_what_is_known_of_it() {
+    let emulator = emulator();
+    let (batcher, [sent, waits]) = full(&emulator, WhenFull::Wait);
+    drop(batcher.call_all_async_within(users(0..2), LONG)); // was not taken
+    let expires = batcher.call_all_async_within(users(2..4), Duration::ZERO);
+    let mut future = batcher.call_all_async_within(users(4..7), LONG);
+    waits.withdraw(WaitEnd::Cancelled).unwrap_err(); // one of them has its capacity
+    assert_eq!(batcher.unsettled(), 2);
+    assert!(poll_all(&mut future, &Arc::default()).is_pending());
+    let _ = batcher.flush(&within(Duration::ZERO)); // it is sent
+    until(|| batcher.stats().queued == 1);
+    let effects = |outcomes: Vec<Result<(), ChangeError>>| -> Vec<_> {
+        let effects = outcomes.into_iter().map(|it| it.unwrap_err().effect());
+        effects.collect()
+    };
+    assert_eq!(effects(block_on(expires)), [Effect::NotApplied; 2]);
+    sent.withdraw(WaitEnd::Cancelled).unwrap_err();
+    assert_eq!(
+        effects(future.withdraw(WaitEnd::Cancelled))[2],
+        Effect::NotApplied
+    );
+    assert_eq!(batcher.unsettled(), 0);
 }
 
 #[test]

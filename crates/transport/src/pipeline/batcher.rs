@@ -10,7 +10,7 @@ use imtag_core::plan::{ChangeId, Flush, Item, Query};
 use imtag_core::{ChangeRequest, Effect, Operation};
 
 use super::engine::State;
-use super::future::OutcomeFuture;
+use super::future::{OutcomeFuture, OutcomesFuture};
 use super::offer::WhenFull;
 use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
 use super::session::Session;
@@ -124,9 +124,9 @@ impl Batcher {
         account: &str,
         options: &CallOptions,
     ) -> Result<Option<Vec<String>>, ChangeError> {
-        let read = self.call_item(&self.get_of(account)?, options)?;
-        // copied on this thread, unless it is the only one
-        Ok(read.map(Arc::unwrap_or_clone))
+        // copied on this thread
+        self.call_item(&self.get_of(account)?, options)
+            .map(read_tags)
     }
 
     fn get_of(&self, account: &str) -> Result<Item, ChangeError> {
@@ -161,9 +161,7 @@ impl Batcher {
     /// [`submit_within`](Batcher::submit_within). When it is up the change's requests end, and no more: to have its outcome
     /// then, [withdraw](OutcomeFuture::withdraw) it.
     pub fn call_async_within(&self, change: ChangeRequest, timeout: Duration) -> OutcomeFuture<()> {
-        let change = change.check(&self.session.rules);
-        let item = change.map(Item::from).map_err(ChangeError::from);
-        OutcomeFuture::new(&self.session, self.when_full, timeout, item, drop)
+        OutcomeFuture(self.call_all_async_within([change], timeout))
     }
 
     /// Reads the tags of a user as [`get_tag`](Batcher::get_tag) does, for asynchronous code: see
@@ -179,9 +177,45 @@ impl Batcher {
         account: &str,
         timeout: Duration,
     ) -> OutcomeFuture<Option<Vec<String>>> {
-        let item = self.get_of(account);
-        let read = |read: ReadTags| read.map(Arc::unwrap_or_clone);
-        OutcomeFuture::new(&self.session, self.when_full, timeout, item, read)
+        OutcomeFuture(self.get_all_async_within([account], timeout))
+    }
+
+    /// Makes changes of many users as [`call_async_within`](Batcher::call_async_within) does, in one step: those that there is
+    /// capacity for come at one moment, so that up to 100 users are one request, however short the linger time and however
+    /// busy the machine. The future has all their outcomes, in the order of the changes, and its task is woken once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use imtag_transport::{Batcher, ChangeRequest};
+    ///
+    /// async fn tag(batcher: &Batcher, accounts: &[&str]) -> usize {
+    ///     let changes = accounts.iter().map(|account| ChangeRequest::add(account, ["vip"]));
+    ///     let outcomes = batcher.call_all_async_within(changes, Duration::from_secs(8)).await;
+    ///     outcomes.iter().filter(|outcome| outcome.is_ok()).count()
+    /// }
+    /// ```
+    pub fn call_all_async_within(
+        &self,
+        changes: impl IntoIterator<Item = ChangeRequest>,
+        timeout: Duration,
+    ) -> OutcomesFuture<()> {
+        let check = |change: ChangeRequest| match change.check(&self.session.rules) {
+            Ok(change) => Ok(change.into()),
+            Err(invalid) => Err(invalid.into()),
+        };
+        let items = changes.into_iter().map(check);
+        OutcomesFuture::new(&self.session, self.when_full, timeout, items, drop)
+    }
+
+    /// Reads the tags of many users as [`get_tag_async_within`](Batcher::get_tag_async_within) does, in one step: see
+    /// [`call_all_async_within`](Batcher::call_all_async_within).
+    pub fn get_all_async_within<A: AsRef<str>>(
+        &self,
+        accounts: impl IntoIterator<Item = A>,
+        timeout: Duration,
+    ) -> OutcomesFuture<Option<Vec<String>>> {
+        let items = accounts.into_iter().map(|it| self.get_of(it.as_ref()));
+        OutcomesFuture::new(&self.session, self.when_full, timeout, items, read_tags)
     }
 
     fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
@@ -193,7 +227,7 @@ impl Batcher {
             return Err(taken_back(item, why));
         }
         let waiter = Waiter::here();
-        let delivery = Delivery::Caller(Arc::clone(&waiter));
+        let delivery = Delivery::Caller(waiter.recipient(0));
         let number = self.give(item, &delivery, &until_deadline)?;
         let mut why = match waiter.wait(&until_deadline) {
             Ok(outcome) => return outcome,
@@ -444,6 +478,11 @@ impl fmt::Debug for Batcher {
             .field("unsettled", &self.unsettled())
             .finish_non_exhaustive()
     }
+}
+
+/// Copied where others have read the same.
+fn read_tags(read: ReadTags) -> Option<Vec<String>> {
+    read.map(Arc::unwrap_or_clone)
 }
 
 /// A flush or close has no time limit of its own.

@@ -1,4 +1,4 @@
-//! A change or a get of a batcher whose outcome an asynchronous task waits for.
+//! Changes or gets of a batcher whose outcomes an asynchronous task waits for: one, or several that are given in one step.
 //!
 //! ```text
 //!                                      there is capacity
@@ -10,22 +10,23 @@
 //! ```
 //!
 //! No thread and no timer is of the future: the step that brings capacity takes in what waits for it (`queue.rs`), and the one
-//! that settles a change wakes its task. A future that is dropped once its change is taken leaves it there: the change goes
-//! on.
+//! that settles the last of its changes wakes its task. A future that is dropped once its change is taken leaves it there: the
+//! change goes on.
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use imtag_core::Effect;
-use imtag_core::plan::{ChangeId, Item};
+use imtag_core::plan::{ChangeId, Item, ProducerId};
 
 use super::engine::State;
 use super::offer::WhenFull;
-use super::outcome::{Delivery, ReadTags, Waiter};
+use super::outcome::{Delivery, ItemResult, ReadTags, Recipient, Waiter};
 use super::queue::{Place, Waiting};
 use super::session::Session;
 use super::withdraw::{abandoned, taken_back};
@@ -42,26 +43,37 @@ use crate::wait::{Polled, WaitEnd, deadline_after};
 /// take it back, or to hear what is known of it, [withdraw](OutcomeFuture::withdraw) it instead. Two things end with their
 /// futures: a get, which has no effect, and what still waits for the capacity of a full batcher, which was not taken.
 #[must_use = "if it is dropped, its change goes on and its outcome is lost"]
-pub struct OutcomeFuture<T> {
+pub struct OutcomeFuture<T>(pub(super) OutcomesFuture<T>);
+
+/// The outcomes of changes or gets that were given to a batcher together, in their order: made by
+/// [`Batcher::call_all_async_within`](crate::Batcher::call_all_async_within) and
+/// [`Batcher::get_all_async_within`](crate::Batcher::get_all_async_within). It is ready when all are there, and as an
+/// [`OutcomeFuture`] in all else.
+#[must_use = "if it is dropped, its changes go on and their outcomes are lost"]
+pub struct OutcomesFuture<T> {
     session: Arc<Session>,
-    stage: Stage,
+    /// None once their outcomes were returned.
+    members: Vec<Member>,
+    waiter: Arc<Waiter>,
+    deadline: Duration,
     read: fn(ReadTags) -> T,
 }
 
-enum Stage {
-    /// It waits for capacity, or the batcher has it.
+/// One of those that were given together.
+enum Member {
+    /// Its outcome comes to the waiter.
     Given {
         item: Item,
         given: Given,
-        waiter: Arc<Waiter>,
     },
-    /// None once it was returned.
-    Over(Option<Result<ReadTags, ChangeError>>),
+    Refused(ChangeError),
 }
 
 enum Given {
+    /// The batcher does not have it: it was taken back, or this is a forked child.
+    Nowhere,
     /// The batcher had no capacity; by now it may have it.
-    Waits { place: Place, deadline: Duration },
+    Waits(Place),
     /// Its number in the plan.
     Taken(ChangeId),
 }
@@ -69,23 +81,6 @@ enum Given {
 const ONCE: &str = "a future is not polled after it was ready";
 
 impl<T> OutcomeFuture<T> {
-    /// Hands a change or a get in, if it is valid; where there is no capacity it waits for that.
-    pub(super) fn new(
-        session: &Arc<Session>,
-        when_full: WhenFull,
-        timeout: Duration,
-        item: Result<Item, ChangeError>,
-        read: fn(ReadTags) -> T,
-    ) -> OutcomeFuture<T> {
-        let deadline = session.pipeline().at(deadline_after(timeout));
-        let given = item.and_then(|item| give(session, when_full, deadline, item));
-        OutcomeFuture {
-            session: Arc::clone(session),
-            stage: given.unwrap_or_else(|error| Stage::Over(Some(Err(error)))),
-            read,
-        }
-    }
-
     /// Waits no longer, and returns the outcome if it is there. Else a change that is in no request yet is taken back: it is
     /// not sent, and is *not applied*. One that is in a request may still be sent, or sent again, and is *possibly applied*;
     /// a get is *not read*. It does not block. `why` is what the error says.
@@ -105,162 +100,245 @@ impl<T> OutcomeFuture<T> {
     ///
     /// # Errors
     /// Unless it is done.
-    pub fn withdraw(mut self, why: WaitEnd) -> Result<T, ChangeError> {
-        let outcome = match &mut self.stage {
-            Stage::Given {
-                item,
-                given,
-                waiter,
-            } => {
-                match take_back(&self.session, item, given) {
-                    Some(true) => Err(taken_back(item, why)),
-                    // unless it has its outcome
-                    Some(false) => waiter.take().unwrap_or_else(|| Err(abandoned(item, why))),
-                    None => Err(of_parent(item, given)),
-                }
-            }
-            Stage::Over(outcome) => outcome.take().expect(ONCE),
-        };
-        outcome.map(self.read)
+    pub fn withdraw(self, why: WaitEnd) -> Result<T, ChangeError> {
+        self.0.withdraw(why).pop().expect(ONCE)
     }
 }
 
-/// Hands a change or a get in.
-fn give(
-    session: &Session,
-    when_full: WhenFull,
-    deadline: Duration,
-    item: Item,
-) -> Result<Stage, ChangeError> {
-    let producer = session.producer;
-    let waiter = Waiter::of_task();
-    let delivery = Delivery::Caller(Arc::clone(&waiter));
-    let step = |state: &mut State, now| {
+impl<T> OutcomesFuture<T> {
+    /// Hands changes or gets in, those that are valid; where there is no capacity they wait for that. It is one step: between
+    /// two of them no request is formed, and nothing else is given.
+    pub(super) fn new(
+        session: &Arc<Session>,
+        when_full: WhenFull,
+        timeout: Duration,
+        items: impl Iterator<Item = Result<Item, ChangeError>>,
+        read: fn(ReadTags) -> T,
+    ) -> OutcomesFuture<T> {
+        let member = |item| match item {
+            Ok(item) => Member::Given {
+                item,
+                given: Given::Nowhere,
+            },
+            Err(error) => Member::Refused(error),
+        };
+        let mut members: Vec<_> = items.map(member).collect();
+        let waiter = Waiter::of_task(members.len());
+        let deadline = session.pipeline().at(deadline_after(timeout));
+        let give = |state: &mut State, now| {
+            let mut refused = 0;
+            for (at, member) in members.iter_mut().enumerate() {
+                if let Member::Given { item, given } = member {
+                    let recipient = waiter.recipient(at);
+                    match state.give(session.producer, when_full, item, recipient, deadline, now) {
+                        Ok(its) => *given = its,
+                        Err(cause) => {
+                            let error = ChangeError::of_item(item, cause, Effect::NotApplied);
+                            *member = Member::Refused(error);
+                        }
+                    }
+                }
+                refused += usize::from(matches!(member, Member::Refused(_)));
+            }
+            waiter.forgo(refused);
+        };
+        session.with(give);
+        OutcomesFuture {
+            session: Arc::clone(session),
+            members,
+            waiter,
+            deadline,
+            read,
+        }
+    }
+
+    /// Waits no longer, and returns what is known of each, as [`OutcomeFuture::withdraw`] does. This is one step, too.
+    #[must_use = "it says what may have been applied"]
+    pub fn withdraw(mut self, why: WaitEnd) -> Vec<Result<T, ChangeError>> {
+        if self.take_back(|_, _| true).is_none() {
+            return self.of_parent();
+        }
+        let outcomes = self.waiter.take_all();
+        self.over(outcomes, why)
+    }
+
+    /// Takes changes and gets back, or disowns them, where they are in a request or have their outcomes. Returns how many of
+    /// them had waited for capacity; none in a forked child.
+    fn take_back(&mut self, which: fn(&Item, &Given) -> bool) -> Option<usize> {
+        let producer = self.session.producer;
+        let step = |state: &mut State, now| {
+            let mut waited = Vec::new();
+            for member in &mut self.members {
+                if let Member::Given { item, given } = member {
+                    if which(item, given) {
+                        waited.extend(state.take_back_given(producer, item, given, now));
+                    }
+                }
+            }
+            waited
+        };
+        let waited = self.session.with(step)?;
+        Some(waited.len()) // what waited is dropped when the lock is free
+    }
+
+    /// In a child there is no step, and no outcome.
+    fn of_parent(&mut self) -> Vec<Result<T, ChangeError>> {
+        let members = mem::take(&mut self.members).into_iter();
+        let outcome = |member| match member {
+            Member::Given { item, given } => {
+                let effect = match given {
+                    Given::Taken(_) => Effect::PossiblyApplied,
+                    Given::Waits(place) if place.taken().is_some() => Effect::PossiblyApplied,
+                    Given::Waits(_) | Given::Nowhere => Effect::NotApplied,
+                };
+                Err(ChangeError::of_item(&item, Cause::Forked, effect))
+            }
+            Member::Refused(error) => Err(error),
+        };
+        members.map(outcome).collect()
+    }
+
+    /// The outcomes. `why` is for those that have none, as nobody waits any more.
+    fn over(
+        &mut self,
+        outcomes: Vec<Option<ItemResult>>,
+        why: WaitEnd,
+    ) -> Vec<Result<T, ChangeError>> {
+        let members = mem::take(&mut self.members).into_iter();
+        let outcome = |(member, outcome): (_, Option<ItemResult>)| match (member, outcome) {
+            (_, Some(outcome)) => outcome.map(self.read),
+            (Member::Refused(error), None) => Err(error),
+            (Member::Given { item, given }, None) => Err(match given {
+                Given::Nowhere => taken_back(&item, why),
+                Given::Waits(_) | Given::Taken(_) => abandoned(&item, why),
+            }),
+        };
+        members.zip(outcomes).map(outcome).collect()
+    }
+
+    /// Takes out what waits for capacity, if its time is up. Returns whether there was any.
+    fn expire(&mut self) -> bool {
+        let waits =
+            |member: &Member| matches!(member, Member::Given { given, .. } if given.waits());
+        if !self.members.iter().any(waits) || self.session.pipeline().now() < self.deadline {
+            return false;
+        }
+        let expired = self.take_back(|_, given| given.waits()).unwrap_or(0);
+        self.waiter.forgo(expired);
+        expired > 0
+    }
+}
+
+impl Given {
+    /// True if it still waits for capacity, or was refused as it did.
+    fn waits(&self) -> bool {
+        matches!(self, Given::Waits(place) if place.taken().is_none())
+    }
+}
+
+impl State {
+    /// Hands a change or a get in.
+    fn give(
+        &mut self,
+        producer: ProducerId,
+        when_full: WhenFull,
+        item: &Item,
+        recipient: Recipient,
+        deadline: Duration,
+        now: Duration,
+    ) -> Result<Given, Cause> {
         if now >= deadline {
             return Err(Cause::Expired);
         }
-        let offered = state.offer(producer, when_full, (&item, &delivery), deadline, now);
-        match offered {
+        let delivery = Delivery::Caller(recipient.clone());
+        match self.offer(producer, when_full, (item, &delivery), deadline, now) {
             Polled::Ready(offered) => offered.map(Given::Taken),
-            Polled::WaitUntil(_) | Polled::Pending => {
-                let waiting = Waiting {
+            Polled::WaitUntil(_) | Polled::Pending => Ok(Given::Waits(self.enqueue(
+                producer,
+                Waiting {
                     item: item.clone(),
-                    waiter: Arc::clone(&waiter),
+                    recipient,
                     deadline,
                     place: Place::default(),
-                };
-                let place = state.enqueue(producer, waiting);
-                Ok(Given::Waits { place, deadline })
-            }
+                },
+            ))),
         }
-    };
-    match session.with(step).unwrap_or(Err(Cause::Forked)) {
-        Ok(given) => Ok(Stage::Given {
-            item,
-            given,
-            waiter,
-        }),
-        Err(cause) => Err(ChangeError::of_item(&item, cause, Effect::NotApplied)),
     }
-}
 
-/// Takes a change or a get back, or disowns it, where it is in a request or has its outcome. Returns whether it is not sent.
-fn take_back(session: &Session, item: &Item, given: &Given) -> Option<bool> {
-    let producer = session.producer;
-    let step = |state: &mut State, now| {
+    /// Takes a change or a get back, or disowns it, where it is in a request or has its outcome. Drop what this returns
+    /// without the lock.
+    fn take_back_given(
+        &mut self,
+        producer: ProducerId,
+        item: &Item,
+        given: &mut Given,
+        now: Duration,
+    ) -> Option<Waiting> {
         let number = match given {
+            Given::Nowhere => return None,
             Given::Taken(number) => *number,
-            Given::Waits { place, .. } => {
-                let waiting = state.dequeue(producer, item.operation(), place);
+            Given::Waits(place) => {
+                let waiting = self.dequeue(producer, item.operation(), place);
                 match place.taken() {
                     Some(number) => number,
-                    None => return (waiting.is_some(), waiting),
+                    None => {
+                        if waiting.is_some() {
+                            *given = Given::Nowhere;
+                        }
+                        return waiting;
+                    }
                 }
             }
         };
-        let is_taken_back = state.take_back(producer, number, now);
-        if !is_taken_back {
-            state.disown(number);
+        if self.take_back(producer, number, now) {
+            *given = Given::Nowhere;
+        } else {
+            self.disown(number);
         }
-        (is_taken_back, None)
-    };
-    // what waited is dropped when the lock is free
-    session
-        .with(step)
-        .map(|(is_taken_back, _waiting)| is_taken_back)
-}
-
-/// In a forked child: its parent goes on with what it was given.
-fn of_parent(item: &Item, given: &Given) -> ChangeError {
-    let effect = match given {
-        Given::Waits { place, .. } if place.taken().is_none() => Effect::NotApplied,
-        _ => Effect::PossiblyApplied,
-    };
-    ChangeError::of_item(item, Cause::Forked, effect)
+        None
+    }
 }
 
 impl<T> Future for OutcomeFuture<T> {
     type Output = Result<T, ChangeError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcomes = Pin::new(&mut self.0).poll(context);
+        outcomes.map(|mut outcomes| outcomes.pop().expect(ONCE))
+    }
+}
+
+impl<T> Future for OutcomesFuture<T> {
+    type Output = Vec<Result<T, ChangeError>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let outcome = match &mut this.stage {
+        if !this.session.is_owned() {
             // a lock may be held for ever in a child
-            Stage::Given { item, given, .. } if !this.session.is_owned() => {
-                Err(of_parent(item, given))
-            }
-            Stage::Given {
-                item,
-                given,
-                waiter,
-            } => match waiter.poll(context.waker()) {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending if has_expired(&this.session, item, given) => {
-                    Err(taken_back(item, WaitEnd::TimedOut))
-                }
-                Poll::Pending => return Poll::Pending,
-            },
-            Stage::Over(outcome) => outcome.take().expect(ONCE),
-        };
-        this.stage = Stage::Over(None);
-        Poll::Ready(outcome.map(this.read))
-    }
-}
-
-/// Takes what waits for capacity out, if its time is up.
-fn has_expired(session: &Session, item: &Item, given: &Given) -> bool {
-    match given {
-        Given::Waits { place, deadline } => {
-            let is_late = place.taken().is_none() && session.pipeline().now() >= *deadline;
-            let dequeue =
-                |state: &mut State, _| state.dequeue(session.producer, item.operation(), place);
-            is_late && session.with(dequeue).flatten().is_some()
+            return Poll::Ready(this.of_parent());
         }
-        Given::Taken(_) => false,
+        let polled = match this.waiter.poll(context.waker()) {
+            Poll::Pending if this.expire() => this.waiter.poll(context.waker()),
+            polled => polled,
+        };
+        // what has none has expired
+        polled.map(|outcomes| this.over(outcomes, WaitEnd::TimedOut))
     }
 }
 
-impl<T> Drop for OutcomeFuture<T> {
+impl<T> Drop for OutcomesFuture<T> {
     /// A change that is taken goes on. A get has no use any more, and what waits for capacity is not taken.
     fn drop(&mut self) {
-        let Stage::Given {
-            item,
-            given,
-            waiter,
-        } = &self.stage
-        else {
-            return;
+        let ends = |item: &Item, given: &Given| matches!(item, Item::Get(_)) || given.waits();
+        let is_over = |member: &Member| match member {
+            Member::Given { item, given } => ends(item, given),
+            Member::Refused(_) => false,
         };
-        if matches!(item, Item::Get(_)) {
-            take_back(&self.session, item, given);
-        } else if let Given::Waits { place, .. } = given {
-            let dequeue = |state: &mut State, _| {
-                state.dequeue(self.session.producer, item.operation(), place)
-            };
-            drop(self.session.with(dequeue)); // when the lock is free
+        if self.members.iter().any(is_over) {
+            self.take_back(ends);
         }
-        if self.session.is_owned() {
-            waiter.forget();
+        if !self.members.is_empty() && self.session.is_owned() {
+            self.waiter.forget();
         }
     }
 }
@@ -268,5 +346,11 @@ impl<T> Drop for OutcomeFuture<T> {
 impl<T> fmt::Debug for OutcomeFuture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutcomeFuture").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for OutcomesFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutcomesFuture").finish_non_exhaustive()
     }
 }

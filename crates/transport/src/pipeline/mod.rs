@@ -15,7 +15,8 @@
 //! order with changes, and are never possibly applied: a get whose caller has gone is *not read*, and is not sent again.
 //!
 //! Words: `push` gives a change to a bulk run and `submit` to a batcher, whose outcomes are polled; `call` gives one to
-//! a batcher and waits for its outcome, `call_async` returns a future of it (`future.rs`). A *request* is what a worker sends, for one *operation* (add, get, remove,
+//! a batcher and waits for its outcome, `call_async` returns a future of it, and `call_all_async_within` one of many, which
+//! are given in one step (`future.rs`). A *request* is what a worker sends, for one *operation* (add, get, remove,
 //! clear); a *replace* is an add whose requests hold nothing else. To *settle* a request gives its changes their outcomes, or queues them again. A change *lingers* while it
 //! waits for others to share its request. After an attempt without an answer the account's next change waits for the
 //! *late window*, as the attempt may still arrive. A change that is in no request yet can be *taken back*: it is not
@@ -44,7 +45,7 @@
 //! |---|---|---|
 //! | in `call` | its change has no outcome | the step that settles the change; its deadline or token |
 //! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step after which more changes of the session are over (settled, taken back, disowned), or there is capacity again, or which closes, ends, pauses or resumes it, or ends its last worker; its deadline or token. All callers of the session look then |
-//! | a task that awaits a future | its change has no outcome | the step that settles the change |
+//! | a task that awaits a future | its change has no outcome | the step that settles the change; of changes that were given together, the last of them |
 //! | the same, where there is no capacity | its change is not taken | a step after which there is capacity: the first of those tasks, which wakes the next by what it does; a step that closes or ends the session: all |
 //! | an idle worker | nothing can be sent | a step after which a request is ready: one worker, which wakes the next if there is more; its timer; a `close`, `finish`, `abandon` or drop that waits for the workers, which end then |
 //! | a busy worker | quota, backoff, the network | an answer, a failure, the request's time, the session's tokens (`Session::cancel`, `drain`) |

@@ -101,17 +101,17 @@ impl State {
                 } else {
                     let Waiting {
                         item,
-                        waiter,
+                        recipient,
                         deadline,
                         place,
                     } = waiting;
-                    let delivery = Delivery::Caller(waiter);
+                    let delivery = Delivery::Caller(recipient);
                     let number = self.push(producer, item, delivery, deadline, now);
                     place.take(number);
                     continue;
                 };
                 let error = ChangeError::of_item(&waiting.item, cause, Effect::NotApplied);
-                self.wake_later(waiting.waiter.complete(Err(error)));
+                self.wake_later(waiting.recipient.complete(Err(error)));
             }
         }
     }

@@ -73,7 +73,7 @@ pub(crate) enum Delivery {
     /// To `poll`, under the caller's number.
     Poll(u64),
     /// To a thread or a task that waits for it.
-    Caller(Arc<Waiter>),
+    Caller(Recipient),
     /// Nowhere: its caller has an error already, as it waits no longer.
     Discard,
 }
@@ -81,55 +81,89 @@ pub(crate) enum Delivery {
 /// What a get has read; `None` where the answer does not name the account, and for a change.
 pub(crate) type ReadTags = Option<Arc<Vec<String>>>;
 
-/// A thread or a task that waits for the outcome of one change or get.
+/// Whether a change is made, or what a get has read.
+pub(crate) type ItemResult = Result<ReadTags, ChangeError>;
+
+/// One of the outcomes that a waiter waits for.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipient {
+    waiter: Arc<Waiter>,
+    at: usize,
+}
+
+impl Recipient {
+    /// Sets the outcome. What this returns is woken when the pipeline's lock is free.
+    pub(crate) fn complete(&self, outcome: ItemResult) -> Option<Sleeper> {
+        let mut slots = self.waiter.0.lock();
+        let slot = slots.outcomes.get_mut(self.at)?;
+        *slot = Some(outcome);
+        slots.left -= 1;
+        if slots.left > 0 {
+            return None;
+        }
+        slots.sleeper.take()
+    }
+}
+
+/// A thread or a task that waits for the outcomes of changes or gets that were given together. It is woken by the last.
 #[derive(Debug)]
-pub(crate) struct Waiter(Lock<Slot>);
+pub(crate) struct Waiter(Lock<Slots>);
 
 #[derive(Debug)]
-struct Slot {
-    outcome: Option<Result<ReadTags, ChangeError>>,
-    /// A task has none before it is polled; with the outcome nothing sleeps any more.
+struct Slots {
+    /// In the order in which they were given; none of what was not taken.
+    outcomes: Vec<Option<ItemResult>>,
+    /// How many are still to come.
+    left: usize,
+    /// A task has none before it is polled; with the last outcome nothing sleeps any more.
     sleeper: Option<Sleeper>,
 }
 
 impl Waiter {
-    /// This thread.
+    /// This thread, for one outcome.
     pub(crate) fn here() -> Arc<Waiter> {
-        Waiter::new(Some(Sleeper::Thread(thread::current())))
+        Waiter::new(1, Some(Sleeper::Thread(thread::current())))
     }
 
-    /// The task that polls.
-    pub(crate) fn of_task() -> Arc<Waiter> {
-        Waiter::new(None)
+    /// The task that polls, for so many outcomes.
+    pub(crate) fn of_task(outcomes: usize) -> Arc<Waiter> {
+        Waiter::new(outcomes, None)
     }
 
-    fn new(sleeper: Option<Sleeper>) -> Arc<Waiter> {
-        let outcome = None;
-        Arc::new(Waiter(Lock::new(Slot { outcome, sleeper })))
+    fn new(left: usize, sleeper: Option<Sleeper>) -> Arc<Waiter> {
+        Arc::new(Waiter(Lock::new(Slots {
+            outcomes: vec![None; left],
+            left,
+            sleeper,
+        })))
     }
 
-    /// Sets the outcome. The caller wakes what sleeps after it has let go of the pipeline's lock.
-    pub(crate) fn complete(&self, outcome: Result<ReadTags, ChangeError>) -> Option<Sleeper> {
-        let mut slot = self.0.lock();
-        slot.outcome = Some(outcome);
-        slot.sleeper.take()
+    /// Where an outcome goes.
+    pub(crate) fn recipient(self: &Arc<Waiter>, at: usize) -> Recipient {
+        let waiter = Arc::clone(self);
+        Recipient { waiter, at }
     }
 
-    /// Waits for the outcome. It is called on the thread that waits.
-    pub(crate) fn wait(&self, scope: &WaitScope) -> Result<Result<ReadTags, ChangeError>, WaitEnd> {
+    /// So many outcomes will not come: what they are of was not taken.
+    pub(crate) fn forgo(&self, outcomes: usize) {
+        self.0.lock().left -= outcomes;
+    }
+
+    /// Waits for the one outcome. It is called on the thread that waits.
+    pub(crate) fn wait(&self, scope: &WaitScope) -> Result<ItemResult, WaitEnd> {
         scope.wait_until(|| self.take().map_or(Polled::Pending, Polled::Ready))
     }
 
-    /// The outcome, or the task is woken once it is there.
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<ReadTags, ChangeError>> {
+    /// The outcomes, or the task is woken once all are there.
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Vec<Option<ItemResult>>> {
         // cloned before the lock is taken; what it replaces is dropped when the lock is free
         let mut sleeper = Some(Sleeper::Task(waker.clone()));
-        let mut slot = self.0.lock();
-        if let Some(outcome) = slot.outcome.take() {
-            return Poll::Ready(outcome);
+        let mut slots = self.0.lock();
+        if slots.left == 0 {
+            return Poll::Ready(mem::take(&mut slots.outcomes));
         }
-        mem::swap(&mut slot.sleeper, &mut sleeper);
-        drop(slot);
+        mem::swap(&mut slots.sleeper, &mut sleeper);
+        drop(slots);
         Poll::Pending
     }
 
@@ -139,9 +173,15 @@ impl Waiter {
         drop(sleeper); // when the lock is free
     }
 
-    /// The outcome, once it is there.
-    pub(crate) fn take(&self) -> Option<Result<ReadTags, ChangeError>> {
-        self.0.lock().outcome.take()
+    /// The one outcome, once it is there.
+    pub(crate) fn take(&self) -> Option<ItemResult> {
+        self.0.lock().outcomes.first_mut()?.take()
+    }
+
+    /// The outcomes that are there. None comes after this.
+    pub(crate) fn take_all(&self) -> Vec<Option<ItemResult>> {
+        let mut slots = self.0.lock();
+        mem::take(&mut slots.outcomes)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use imtag_core::plan::{ChangeId, Item};
 
-use super::outcome::Waiter;
+use super::outcome::Recipient;
 
 /// Those of a session that wait for one kind of capacity, in their order.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) item: Item,
-    pub(super) waiter: Arc<Waiter>,
+    pub(super) recipient: Recipient,
     pub(super) deadline: Duration,
     pub(super) place: Place,
 }

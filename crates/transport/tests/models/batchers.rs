@@ -7,7 +7,7 @@ use imtag_core::{ChangeRequest, Effect, Operation};
 use shuttle::thread;
 
 use crate::call::CallOptions;
-use crate::error::Cause;
+use crate::error::{Cause, ChangeError};
 use crate::futures::block_on;
 use crate::pipeline::offer::WhenFull;
 use crate::pipeline::outcome::BatcherCompletion;
@@ -325,6 +325,12 @@ pub(crate) fn a_forked_child_takes_no_lock() {
         assert!(batcher.submit(0, add(0)).is_err());
         let error = block_on(batcher.call_async(add(0))).unwrap_err();
         assert!(matches!(error.cause(), Cause::Forked));
+        let outcomes = block_on(batcher.call_all_async_within([add(0), add(1)], Duration::MAX));
+        let is_forked = |it: &Result<(), ChangeError>| {
+            let error = it.as_ref().unwrap_err();
+            matches!(error.cause(), Cause::Forked) && error.effect() == Effect::NotApplied
+        };
+        assert!(outcomes.len() == 2 && outcomes.iter().all(is_forked));
         assert!(batcher.poll(Duration::MAX).is_empty());
         batcher.withdraw(0, WaitEnd::Cancelled);
         batcher.flush(&CallOptions::new()).unwrap();

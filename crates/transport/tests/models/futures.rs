@@ -1,6 +1,7 @@
 //! Models of the futures of a batcher.
 
 use std::future::Future;
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,7 +11,8 @@ use imtag_core::Effect;
 use shuttle::thread;
 
 use crate::call::CallOptions;
-use crate::error::Cause;
+use crate::error::{Cause, ChangeError};
+use crate::pipeline::batcher::Batcher;
 use crate::pipeline::offer::WhenFull;
 use crate::service::{Held, add, batcher, beside, sending};
 use crate::wait::WaitEnd;
@@ -109,6 +111,55 @@ pub(crate) fn a_dropped_future_leaves_its_turn_to_the_next() {
     // of 0 and 3, and of 2 if it was taken before it was dropped
     let arrivals = service.arrivals();
     assert!([2, 3].contains(&arrivals), "{arrivals}");
+}
+
+/// Changes that are given together are in one request, whatever a worker does meanwhile.
+pub(crate) fn changes_that_are_given_together() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    let other = beside(&batcher, |it| block_on(it.call_async(add(9))));
+    let outcomes = block_on(batcher.call_all_async_within((0..3).map(add), Duration::MAX));
+    assert_eq!(outcomes.len(), 3);
+    outcomes.into_iter().for_each(Result::unwrap);
+    other.join().unwrap().unwrap();
+    assert!(service.arrivals() <= 2, "{}", service.arrivals());
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// Of changes that are given together some wait for capacity, and come in while the first have their outcomes.
+pub(crate) fn changes_that_are_given_together_to_a_full_batcher() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 2, 1, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    let task = |users: [u64; 3]| {
+        let give =
+            move |it: &Batcher| block_on(it.call_all_async_within(users.map(add), Duration::MAX));
+        beside(&batcher, give)
+    };
+    let tasks = [task([0, 1, 2]), task([3, 4, 5])];
+    service.hold(Held::Nothing);
+    for task in tasks {
+        let outcomes = task.join().unwrap();
+        assert!(outcomes.len() == 3 && outcomes.iter().all(Result::is_ok));
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// Some are in a request or wait for one, and others for capacity: all are withdrawn at any moment, or dropped.
+pub(crate) fn changes_that_were_given_together_are_withdrawn() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 2, 1, false), WhenFull::Wait);
+    let give = |users: Range<u64>| batcher.call_all_async_within(users.map(add), Duration::MAX);
+    let outcomes = give(0..4).withdraw(WaitEnd::Cancelled);
+    assert_eq!(outcomes.len(), 4);
+    let is_not_sent = |outcome: &Result<(), ChangeError>| match outcome {
+        Ok(()) => false,
+        Err(error) => error.effect() == Effect::NotApplied,
+    };
+    let none_is_sent = outcomes.iter().all(is_not_sent);
+    batcher.flush(&CallOptions::new()).unwrap();
+    assert!(!none_is_sent || service.arrivals() == 0);
+    drop(give(4..8));
+    block_on(batcher.call_async(add(8))).unwrap(); // they are in no one's way
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.unsettled(), 0);
 }
 
 /// A close refuses the tasks that wait for capacity at once, and not when there is some.
