@@ -98,14 +98,20 @@ fn page(daemon: &Shared, request: &Request<RequestBody>) -> Option<Response<Body
     Some(response(status, kind, text))
 }
 
-/// Ready also while the service is away, as calls are waited out then, and other hosts would do no better.
+/// Ready also while the service is away or refuses the daemon, as calls are waited out or refused by name then, and other
+/// hosts would do no better.
 fn readiness(daemon: &Shared) -> (StatusCode, String) {
     match daemon.state() {
         State::Ready => {
             let demo = if daemon.demo { " (demo)" } else { "" };
-            let is_away = daemon.sender().client.stats().in_outage;
-            let away = if is_away { "; the service is away" } else { "" };
-            (StatusCode::OK, format!("ready{demo}{away}\n"))
+            let stats = daemon.sender().client.stats();
+            let refused = stats.operations.iter().find_map(|it| it.app_refused);
+            let but = match refused {
+                _ if stats.in_outage => "; the service is away".to_owned(),
+                Some(code) => format!("; the service refuses the daemon itself ({code})"),
+                None => String::new(),
+            };
+            (StatusCode::OK, format!("ready{demo}{but}\n"))
         }
         State::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
         State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
