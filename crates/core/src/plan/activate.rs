@@ -54,6 +54,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 self.fail_rest(next, &failure);
                 continue;
             }
+            if entry.deadline <= now {
+                self.fail_rest(next, &E::expired());
+                continue;
+            }
             self.ready_producers.insert(producer);
             let safe_from = account.safe_from(form);
             if safe_from > now {
