@@ -44,6 +44,8 @@ const OURS: [(&str, &[&str]); 13] = [
         &[
             "imtag-core",
             "imtag-local-server",
+            "imtag-queue",
+            "imtag-rows",
             "imtag-transport",
             "imtag-wire",
         ],

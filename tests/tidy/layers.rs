@@ -82,12 +82,16 @@ const QUEUE: &Layers = &[
 ];
 
 const SERVE: &Layers = &[
-    "access data under_way",
-    "failure",
+    "access data figures kept_failure timeout under_way",
+    "failure queue_figures",
     "reply",
     "call",
     "counts",
     "shared",
+    "changes::answers",
+    "changes::body changes::target",
+    "changes",
+    "changes::control changes::post changes::read",
     "handler",
     "daemon",
 ];
@@ -125,7 +129,7 @@ const TIDY: &Layers = &[
 ];
 
 const CLI: &Layers = &[
-    "exit",
+    "exit size",
     "output",
     "interrupt ownership settings",
     "import",

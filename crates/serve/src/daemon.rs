@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use hyper::Request;
 use hyper::service::service_fn;
 use imtag_local_server::{Authority, Connection, Limits, Listener, Names, RequestBody, Server};
+use imtag_queue::Queue;
 use imtag_transport::{CallOptions, Client};
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -43,6 +44,17 @@ pub struct Settings {
     pub limits: Limits,
     /// True where what it sends goes to no service that keeps it: `/readyz` says so.
     pub demo: bool,
+    /// For changes that last; without one they are not taken.
+    pub queue: Option<Queue>,
+}
+
+/// What is left when a daemon has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Connections that were cut off, as their time was up.
+    pub cut: usize,
+    /// Changes in the queue that have no outcome yet.
+    pub unsettled: u64,
 }
 
 impl Daemon {
@@ -56,6 +68,9 @@ impl Daemon {
     #[must_use]
     pub fn with_times(client: Client, settings: Settings, times: Times) -> Daemon {
         let app = client.sdkappid();
+        if let Some(queue) = &settings.queue {
+            queue.send_by(client.clone());
+        }
         let since = std::time::SystemTime::UNIX_EPOCH
             .elapsed()
             .unwrap_or_default();
@@ -68,6 +83,7 @@ impl Daemon {
             names: settings.names,
             demo: settings.demo,
             tls: RwLock::new(settings.tls.map(Arc::new)),
+            queue: settings.queue,
             counts: Counts::default(),
             state: watch::Sender::new(State::Starting),
             start: format!("{:x}", since.as_millis()),
@@ -102,6 +118,9 @@ impl Daemon {
     /// # Panics
     /// Within a runtime.
     pub fn send_by(&self, client: Client) {
+        if let Some(queue) = &self.shared.queue {
+            queue.send_by(client.clone());
+        }
         let _handing_over = self.shared.handing_over.blocking_write();
         let before = self.shared.sender();
         // each call ends within that time
@@ -119,8 +138,9 @@ impl Daemon {
         *self.shared.tls.write() = Some(Arc::new(authority));
     }
 
-    /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.
-    pub async fn drain(&self, grace: Duration) -> usize {
+    /// Takes no more calls, answers those under way, and ends, at the latest after `grace`. What the queue has not sent
+    /// is sent by the next daemon on its folder.
+    pub async fn drain(&self, grace: Duration) -> Ended {
         let deadline = Instant::now() + grace;
         self.shared.state.send_replace(State::Draining);
         let cut = self.server.drain(grace).await;
@@ -133,8 +153,16 @@ impl Daemon {
                 .close(&CallOptions::new().timeout(left))
                 .is_ok()
         };
-        let _ = tokio::task::spawn_blocking(close).await;
-        cut
+        let queue = self.shared.queue.clone();
+        let drain = move || queue.map(|queue| queue.drain(deadline));
+        // each on a thread of its own, so that both have the time that is left
+        let closed = tokio::task::spawn_blocking(close);
+        let drained = tokio::task::spawn_blocking(drain).await;
+        let _ = closed.await;
+        Ended {
+            cut,
+            unsettled: drained.ok().flatten().map_or(0, |it| it.unsettled),
+        }
     }
 }
 
