@@ -48,15 +48,6 @@ pub struct Settings {
     pub queue: Option<Queue>,
 }
 
-/// What is left when a daemon has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// Connections that were cut off, as their time was up.
-    pub cut: usize,
-    /// Changes in the queue that have no outcome yet.
-    pub unsettled: u64,
-}
-
 impl Daemon {
     /// A daemon that sends by this client.
     #[must_use]
@@ -138,9 +129,16 @@ impl Daemon {
         *self.shared.tls.write() = Some(Arc::new(authority));
     }
 
-    /// Takes no more calls, answers those under way, and ends, at the latest after `grace`. What the queue has not sent
-    /// is sent by the next daemon on its folder.
-    pub async fn drain(&self, grace: Duration) -> Ended {
+    /// Stores no more changes, and closes the queue once what is under way of it has an outcome, at the latest then:
+    /// another daemon may open its folder. Returns how many changes that one will send. It blocks.
+    pub fn drain_queue(&self, by: Instant) -> u64 {
+        self.shared.state.send_replace(State::Draining);
+        let drained = self.shared.queue.as_ref().map(|queue| queue.drain(by));
+        drained.map_or(0, |it| it.unsettled)
+    }
+
+    /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.
+    pub async fn drain(&self, grace: Duration) -> usize {
         let deadline = Instant::now() + grace;
         self.shared.state.send_replace(State::Draining);
         let cut = self.server.drain(grace).await;
@@ -153,16 +151,8 @@ impl Daemon {
                 .close(&CallOptions::new().timeout(left))
                 .is_ok()
         };
-        let queue = self.shared.queue.clone();
-        let drain = move || queue.map(|queue| queue.drain(deadline));
-        // each on a thread of its own, so that both have the time that is left
-        let closed = tokio::task::spawn_blocking(close);
-        let drained = tokio::task::spawn_blocking(drain).await;
-        let _ = closed.await;
-        Ended {
-            cut,
-            unsettled: drained.ok().flatten().map_or(0, |it| it.unsettled),
-        }
+        let _ = tokio::task::spawn_blocking(close).await;
+        cut
     }
 }
 

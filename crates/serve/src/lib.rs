@@ -17,7 +17,7 @@ mod timeout;
 mod under_way;
 
 pub use access::Access;
-pub use daemon::{Daemon, Ended, Settings};
+pub use daemon::{Daemon, Settings};
 pub use data::{Data, DataError};
 pub use imtag_local_server::{Authority, KeptFilesError, Limits, Listener, Names, UnixAccess};
 pub use imtag_queue::{

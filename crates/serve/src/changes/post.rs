@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
-use imtag_queue::{Accepted, ChangeState, NewPost};
+use imtag_queue::{Accepted, ChangeState, NewPost, Refused};
 use serde::Serialize;
 use tokio::time::sleep_until;
 
@@ -60,22 +60,35 @@ impl Visit<'_> {
     async fn outcomes(&self, accepted: Accepted) -> Result<Answered, Problem> {
         let mut state = self.daemon.state.subscribe();
         tokio::select! {
-            settled = self.queue.settled(accepted.post) => settled?,
+            settled = self.queue.settled(accepted.post) => unless_closed(settled)?.unwrap_or(()),
             () = sleep_until(self.deadline) => {}
             _ = state.wait_for(|it| *it == State::Draining) => {}
         }
-        let states = self.queue.outcomes(accepted.post).await?;
+        let states = unless_closed(self.queue.outcomes(accepted.post).await)?;
         let state = |index: u32| match &states {
-            Some(states) => states.get(index as usize).cloned(),
-            None => None,
+            // they are sent by the next daemon
+            None => ChangeState::Queued,
+            // they were settled and have not failed, so long ago that they are forgotten
+            Some(None) => ChangeState::Done,
+            Some(Some(states)) => states
+                .get(index as usize)
+                .cloned()
+                .unwrap_or(ChangeState::Queued),
         };
         let mut text = Vec::new();
         for index in 0..accepted.changes {
-            // what is no longer known was settled, and did not fail
-            let state = state(index).unwrap_or(ChangeState::Done);
+            let state = state(index);
             write_state(accepted.post.change(index), state, &mut text);
         }
         Ok(Answered::lines(text))
+    }
+}
+
+/// None where the queue has ended, as its daemon does.
+fn unless_closed<T>(answer: Result<T, Refused>) -> Result<Option<T>, Refused> {
+    match answer {
+        Err(Refused::Closed) => Ok(None),
+        answer => answer.map(Some),
     }
 }
 

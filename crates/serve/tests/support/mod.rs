@@ -13,13 +13,13 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_core::SecretKey;
 use imtag_emulator::{Emulator, Generation};
 use imtag_local_server::{Names, runtime};
 use imtag_queue::Settings as QueueSettings;
-use imtag_serve::{Access, Daemon, Data, Ended, Limits, Listener, Settings, Times, UnixAccess};
+use imtag_serve::{Access, Daemon, Data, Limits, Listener, Settings, Times, UnixAccess};
 use imtag_transport::Client;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -101,7 +101,7 @@ struct Running {
     daemon: Daemon,
     address: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<Ended>,
+    serving: JoinHandle<usize>,
 }
 
 impl Scene {
@@ -314,7 +314,10 @@ impl Scene {
         let running = self.running.lock().unwrap().take();
         running.map_or(0, |running| {
             drop(running.stop);
-            running.serving.join().unwrap().cut
+            running
+                .daemon
+                .drain_queue(Instant::now() + Duration::from_secs(5));
+            running.serving.join().unwrap()
         })
     }
 }
