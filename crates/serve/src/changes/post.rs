@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use imtag_queue::{Accepted, ChangeState, NewPost, Refused};
 use serde::Serialize;
 use tokio::time::sleep_until;
@@ -119,7 +119,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 /// One value of JSON: what says nothing, or anything else, is lines.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(|it| it.as_bytes());
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let kind = kind.and_then(|it| it.split(|byte| *byte == b';').next());
     kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }

@@ -141,7 +141,6 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let _ = stop.send(());
     let unsettled = daemon.drain_queue(Instant::now() + grace);
     // a daemon that takes this one's place starts while this one answers what is under way
-    drop(entry);
     drop(folders);
     if unsettled > 0 {
         let changes = count(unsettled, "change waits", "changes wait");
