@@ -37,15 +37,18 @@ const OURS: [(&str, &[&str]); 13] = [
     ("imtag-rows", &["imtag-core", "imtag-transport"]),
     (
         "imtag-queue",
-        &["imtag-core", "imtag-local-server", "imtag-transport"],
+        &[
+            "imtag-core",
+            "imtag-local-server",
+            "imtag-rows",
+            "imtag-transport",
+        ],
     ),
     (
         "imtag-serve",
         &[
             "imtag-core",
             "imtag-local-server",
-            "imtag-queue",
-            "imtag-rows",
             "imtag-transport",
             "imtag-wire",
         ],

@@ -77,21 +77,17 @@ const QUEUE: &Layers = &[
     "status",
     "store",
     "command",
-    "writer",
+    "feeder writer",
     "offline queue",
 ];
 
 const SERVE: &Layers = &[
-    "access data figures kept_failure timeout under_way",
-    "failure queue_figures",
+    "access data under_way",
+    "failure",
     "reply",
     "call",
     "counts",
     "shared",
-    "changes::answers",
-    "changes::body changes::target",
-    "changes",
-    "changes::control changes::post changes::read",
     "handler",
     "daemon",
 ];
@@ -129,7 +125,7 @@ const TIDY: &Layers = &[
 ];
 
 const CLI: &Layers = &[
-    "exit size",
+    "exit",
     "output",
     "interrupt ownership settings",
     "import",

@@ -8,7 +8,6 @@ mod interrupt;
 mod output;
 mod ownership;
 mod settings;
-mod size;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use imtag_core::{ChangeOperation, Effect};
+use imtag_core::Effect;
+use imtag_rows::FailureLine;
 
 use crate::codec::{Damaged, Reader, Writer};
 use crate::id::ChangeId;
@@ -31,20 +32,8 @@ pub struct Failure {
     pub id: ChangeId,
     /// When that became known, by the clock of the machine; to the millisecond.
     pub at: SystemTime,
-    /// The user.
-    pub account: String,
-    /// What was to be done.
-    pub op: ChangeOperation,
-    /// The tags that are not known to be there, or to be gone. Empty for a clear.
-    pub tags: Vec<String>,
-    /// The service's code, where it is the service that said so.
-    pub code: Option<i32>,
-    /// Why.
-    pub reason: String,
-    /// What to do.
-    pub remedy: String,
-    /// What is known of its effect.
-    pub effect: Effect,
+    /// What failed and why, as a line that is a row again.
+    pub line: FailureLine,
 }
 
 /// Which failures are deleted.
@@ -103,15 +92,15 @@ const EFFECTS: [Effect; 3] = [Effect::NotApplied, Effect::PossiblyApplied, Effec
 
 impl Failure {
     pub(crate) fn encoded(&self) -> Vec<u8> {
+        let line = &self.line;
         let mut writer = Writer::new();
-        let tags = self.tags.iter().map(String::as_str);
-        writer.change(self.op, &self.account, tags);
-        let effect = EFFECTS.iter().position(|it| *it == self.effect);
+        writer.change(line.op, &line.account, line.tags.iter().map(String::as_str));
+        let effect = EFFECTS.iter().position(|it| *it == line.effect);
         writer.byte(effect.and_then(|it| u8::try_from(it).ok()).unwrap_or(1));
-        writer.byte(u8::from(self.code.is_some()));
-        writer.number(self.code.unwrap_or(0).cast_unsigned());
-        writer.text(&self.reason);
-        writer.text(&self.remedy);
+        writer.byte(u8::from(line.code.is_some()));
+        writer.number(u32::from_ne_bytes(line.code.unwrap_or(0).to_ne_bytes()));
+        writer.text(&line.reason);
+        writer.text(&line.remedy);
         writer.finish()
     }
 
@@ -120,47 +109,47 @@ impl Failure {
         let (op, account, tags) = reader.change()?;
         let effect = EFFECTS.get(usize::from(reader.byte()?)).ok_or(Damaged)?;
         let has_code = reader.byte()? == 1;
-        let code = reader.number()?.cast_signed();
-        let failure = Failure {
-            id,
-            at,
+        let code = i32::from_ne_bytes(reader.number()?.to_ne_bytes());
+        let line = FailureLine {
             account: account.to_owned(),
             op,
             tags: tags.into_iter().map(str::to_owned).collect(),
             code: has_code.then_some(code),
             reason: reader.text()?.to_owned(),
-            remedy: reader.text()?.to_owned(),
+            remedy: reader.text()?.to_owned().into(),
             effect: *effect,
         };
         reader.finish()?;
-        Ok(failure)
+        Ok(Failure { id, at, line })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use imtag_core::ChangeOperation;
+
     use super::*;
     use crate::id::PostId;
 
     #[test]
     fn a_failure_is_read_as_it_was_written() {
-        let mut failure = Failure {
-            id: PostId::new(12).change(3),
-            at: SystemTime::UNIX_EPOCH,
+        let line = FailureLine {
             account: "bob".to_owned(),
             op: ChangeOperation::Remove,
             tags: vec!["vip".to_owned(), "北京".to_owned()],
             code: Some(70107),
             reason: "no such account".to_owned(),
-            remedy: "import the account first".to_owned(),
+            remedy: "import the account first".into(),
             effect: Effect::NotApplied,
         };
+        let (id, at) = (PostId::from_row(12).change(3), SystemTime::UNIX_EPOCH);
+        let mut failure = Failure { id, at, line };
         for (code, effect) in [
             (Some(70107), Effect::NotApplied),
             (Some(-1), Effect::PossiblyApplied),
             (None, Effect::Applied),
         ] {
-            (failure.code, failure.effect) = (code, effect);
+            (failure.line.code, failure.line.effect) = (code, effect);
             let bytes = failure.encoded();
             let read = |bytes| Failure::read(failure.id, failure.at, bytes);
             assert_eq!(read(&bytes).as_ref(), Ok(&failure));

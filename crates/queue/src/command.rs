@@ -1,5 +1,6 @@
 //! What the store's thread is asked, and what it shares with others.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::time::SystemTime;
 
@@ -9,7 +10,7 @@ use crate::answer::{Answer, Reply, channel};
 use crate::change::{ChangeState, Failure, Filter, Outcome, Purged};
 use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, Encoded};
-use crate::status::{Pause, Status};
+use crate::status::{Pause, PauseReason, Status};
 use crate::store::Fed;
 
 /// What is asked of the store's thread.
@@ -29,12 +30,16 @@ pub(crate) enum Command {
     Begin(Reply<bool>),
     /// Answered with the next blocks once there are some: as many as have so many changes together.
     Fetch(u32, Reply<Vec<Fed>>),
+    /// It asks no more.
+    StopFetching,
     /// Of changes that were handed out.
     Settle(Vec<(ChangeId, Outcome)>),
     /// The session has ended, and what has no outcome waits again. True if nothing of it is on its way any more.
     SessionEnded(bool),
     /// This block cannot be read.
     Unreadable(i64),
+    /// No post is taken any more.
+    Close,
     /// Nothing comes any more: all that is known is written, and the file closed. Answers how many changes wait.
     End(Reply<u64>),
 }
@@ -46,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) figures: Mutex<Figures>,
     /// Why the session pauses.
     pub(crate) session_pause: Mutex<Option<Pause>>,
+    /// Ends the session's pause at once.
+    pub(crate) resumes: AtomicBool,
 }
 
 /// What status is made of.
@@ -61,6 +68,7 @@ impl Shared {
             commands,
             figures: Mutex::default(),
             session_pause: Mutex::default(),
+            resumes: AtomicBool::new(false),
         }
     }
 
@@ -74,6 +82,12 @@ impl Shared {
         let (reply, answer) = channel();
         self.tell(command(reply));
         answer
+    }
+
+    /// True while the operator has paused the queue.
+    pub(crate) fn is_paused(&self) -> bool {
+        let pauses = &self.figures.lock().status.pauses;
+        pauses.iter().any(|it| it.reason == PauseReason::Operator)
     }
 
     pub(crate) fn status(&self) -> Status {

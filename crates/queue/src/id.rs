@@ -31,15 +31,15 @@ pub struct ChangeId {
 pub struct InvalidId;
 
 impl PostId {
-    pub(crate) fn new(number: u64) -> PostId {
-        debug_assert!(number < POSTS);
-        PostId(number)
+    pub(crate) fn from_row(row: i64) -> PostId {
+        debug_assert!(u64::try_from(row).is_ok_and(|it| it < POSTS));
+        PostId(row as u64)
     }
 
     /// As SQLite has it.
     pub(crate) fn row(self) -> i64 {
         // below 2^43
-        self.0.cast_signed()
+        self.0 as i64
     }
 
     /// The change at a place.
@@ -53,11 +53,11 @@ impl ChangeId {
     /// As SQLite and the pipeline have it: in the order of posts and places.
     pub(crate) fn key(self) -> i64 {
         // both halves are below their powers of two
-        ((self.post.0 << INDEX_BITS) | u64::from(self.index)).cast_signed()
+        ((self.post.0 << INDEX_BITS) | u64::from(self.index)) as i64
     }
 
     pub(crate) fn from_key(key: i64) -> ChangeId {
-        let key = key.cast_unsigned();
+        let key = key as u64;
         let index = u32::try_from(key % u64::from(CHANGES_PER_POST)).unwrap_or(0);
         PostId(key >> INDEX_BITS).change(index)
     }
@@ -108,10 +108,10 @@ mod tests {
 
     #[test]
     fn an_id_is_read_as_it_is_written_and_in_no_other_way() {
-        let id = PostId::new(12).change(7);
+        let id = PostId(12).change(7);
         assert_eq!(id.to_string(), "12-7");
         assert_eq!("12-7".parse(), Ok(id));
-        assert_eq!("0".parse(), Ok(PostId::new(0)));
+        assert_eq!("0".parse(), Ok(PostId(0)));
         for text in [
             "",
             "-",
@@ -135,7 +135,7 @@ mod tests {
     fn keys_are_in_the_order_of_posts_and_places() {
         let last = CHANGES_PER_POST - 1;
         let ids = [(0, 0), (0, last), (1, 0), (POSTS - 1, last)];
-        let ids = ids.map(|(post, index)| PostId::new(post).change(index));
+        let ids = ids.map(|(post, index)| PostId(post).change(index));
         assert!(ids.map(ChangeId::key).is_sorted());
         assert_eq!(ids.map(|id| ChangeId::from_key(id.key())), ids);
         assert_eq!(ids[3].key(), i64::MAX);

@@ -8,6 +8,7 @@ mod change;
 mod codec;
 mod command;
 mod error;
+mod feeder;
 mod id;
 mod offline;
 mod post;

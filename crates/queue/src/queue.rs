@@ -1,9 +1,11 @@
 //! The queue as a daemon has it.
 
 use std::fmt;
+use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use imtag_local_server::KeptFiles;
 use imtag_transport::Client;
@@ -13,6 +15,7 @@ use crate::answer::Answer;
 use crate::change::{ChangeState, Failure, Failures, Filter, Purged};
 use crate::command::{Command, Shared};
 use crate::error::OpenError;
+use crate::feeder::Feeder;
 use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, NewPost};
 use crate::settings::Settings;
@@ -31,7 +34,13 @@ pub struct Queue(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// None once it has ended.
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    feeder: Feeder,
+    writer: JoinHandle<()>,
 }
 
 /// What is left in a queue that was drained.
@@ -51,19 +60,17 @@ impl Queue {
     /// If the file is another's, is damaged, or the system refuses it. It is as it was then.
     pub fn open(files: &KeptFiles, settings: Settings) -> Result<Queue, OpenError> {
         let store = Store::open(files, true)?;
-        let path = files.path().to_owned();
         let (sender, commands) = mpsc::channel();
         let shared = Arc::new(Shared::new(sender));
         let writer = Writer::new(store, settings, commands, Arc::clone(&shared));
-        let thread = thread::Builder::new().name("imtag-queue".to_owned());
-        let thread = thread.spawn(move || writer.run());
-        let thread = thread.map_err(|error| OpenError::Denied {
-            path,
+        let threads = Threads::start(&shared, writer);
+        let threads = threads.map_err(|error| OpenError::Denied {
+            path: files.path().to_owned(),
             reason: error.to_string(),
         })?;
         Ok(Queue(Arc::new(Inner {
             shared,
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(Some(threads)),
         })))
     }
 
@@ -115,6 +122,7 @@ impl Queue {
 
     /// Ends a [`pause`](Queue::pause). Where nothing is sent for another reason, it is tried again at once.
     pub fn resume(&self) -> Answer<()> {
+        self.0.shared.resumes.store(true, Ordering::SeqCst);
         self.ask(|reply| Command::Pause(false, reply))
     }
 
@@ -132,31 +140,47 @@ impl Queue {
 
     /// Sends by this client from now on. Another that sent until now finishes first what is under way. It does not wait.
     pub fn send_by(&self, client: Client) {
-        drop(client);
+        if let Some(threads) = &*self.0.threads.lock() {
+            threads.feeder.send_by(client);
+        }
     }
 
     /// Takes no more posts, sends nothing more, and waits for what is under way, at most until then. All outcomes are on
     /// the disk afterwards, and the file is closed.
     pub fn drain(&self, by: Instant) -> Drained {
-        let _ = by;
-        let ended = self.ask(Command::End).wait();
-        if let Some(thread) = self.0.thread.lock().take() {
-            drop(thread.join());
-        }
+        self.0.end(by)
+    }
+}
+
+impl Threads {
+    fn start(shared: &Arc<Shared>, writer: Writer) -> io::Result<Threads> {
+        let feeder = Feeder::start(Arc::clone(shared))?;
+        let thread = thread::Builder::new().name("imtag-queue".to_owned());
+        let writer = thread.spawn(move || writer.run())?;
+        Ok(Threads { feeder, writer })
+    }
+}
+
+impl Inner {
+    fn end(&self, by: Instant) -> Drained {
+        let Some(threads) = self.threads.lock().take() else {
+            return Drained::default();
+        };
+        self.shared.tell(Command::Close);
+        let in_doubt = threads.feeder.end(by).wait().unwrap_or(0);
+        threads.feeder.join();
+        let unsettled = self.shared.ask(Command::End).wait().unwrap_or(0);
+        drop(threads.writer.join());
         Drained {
-            unsettled: ended.unwrap_or(0),
-            in_doubt: 0,
+            unsettled,
+            in_doubt,
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.lock().take() {
-            let ended = self.shared.ask(Command::End);
-            let _ = ended.wait_for(Duration::MAX);
-            drop(thread.join());
-        }
+        self.end(Instant::now());
     }
 }
 

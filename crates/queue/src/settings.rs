@@ -10,7 +10,7 @@ pub struct Settings {
     pub changes: u64,
     /// How many bytes these may take; 4 GiB.
     pub bytes: u64,
-    /// How many bytes of the disk stay free; 64 MiB.
+    /// How many bytes of the disk stay free; 64 MiB. With 0 posts are refused only once the disk refuses them.
     pub min_free: u64,
     /// How many posts are remembered after their end; 100,000.
     pub kept_posts: u64,

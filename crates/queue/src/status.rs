@@ -99,6 +99,6 @@ impl PauseReason {
 
 impl Counters {
     pub(crate) fn count_failure(&mut self, failure: &Failure) {
-        *self.failed.entry(failure.code).or_default() += 1;
+        *self.failed.entry(failure.line.code).or_default() += 1;
     }
 }

@@ -1,5 +1,7 @@
 //! What is accepted is kept.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use std::collections::BTreeSet;

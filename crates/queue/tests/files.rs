@@ -1,5 +1,7 @@
 //! What a queue's file may be.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The queue of a folder without a daemon.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use imtag_core::ChangeRequest;
@@ -25,11 +27,11 @@ fn what_waits_is_read_and_deleted_without_a_daemon_and_is_gone_for_the_next() {
     let tagged = ["vip", "北京"].map(|tag| add("bob", tag));
     open.post(post(tagged.clone())).wait().unwrap();
     assert!(
-        KeptFiles::open(&home.path(), "daemon").is_err(),
+        KeptFiles::open(home.path(), "daemon").is_err(),
         "a daemon has it"
     );
     drop(open);
-    let files = KeptFiles::open(&home.path(), "daemon").unwrap();
+    let files = KeptFiles::open(home.path(), "daemon").unwrap();
     let mut store = Store::open(&files).unwrap();
     let all = exported(&store);
     assert_eq!((all.len(), store.status().changes), (152, 152));
@@ -50,7 +52,7 @@ fn what_waits_is_read_and_deleted_without_a_daemon_and_is_gone_for_the_next() {
 #[test]
 fn where_there_is_none_none_is_made() {
     let home = Home::new();
-    let files = KeptFiles::open(&home.path(), "daemon").unwrap();
+    let files = KeptFiles::open(home.path(), "daemon").unwrap();
     assert!(matches!(Store::open(&files), Err(OpenError::Missing(_))));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }

@@ -15,10 +15,8 @@ use crate::request::Form;
 /// Who an account's next change goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
-    /// Those of which nothing is known; also all others, while no faults are found.
+    /// All others.
     Fresh,
-    /// Those that passed lately, while faults are found.
-    Proven,
     /// Those that failed a request lately.
     Suspects,
 }

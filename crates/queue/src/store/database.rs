@@ -6,7 +6,7 @@ use imtag_local_server::KeptFiles;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::clock::{millis, moment};
-use super::facts::Facts;
+use super::facts::{Facts, count};
 use super::file::StoreFile;
 use crate::error::{OpenError, Refused};
 use crate::id::ChangeId;
@@ -61,6 +61,7 @@ impl Store {
         let value = changes(&mut inner)?;
         let facts = inner.facts;
         facts.write(&transaction)?;
+        self.file.reserve()?;
         transaction.commit()?;
         self.facts = facts;
         Ok(value)
@@ -91,9 +92,9 @@ impl Store {
             since: moment(since),
         });
         Status {
-            changes: facts.changes.cast_unsigned(),
-            bytes: facts.bytes.cast_unsigned(),
-            failures: facts.failures.cast_unsigned(),
+            changes: count(facts.changes),
+            bytes: count(facts.bytes),
+            failures: count(facts.failures),
             file_bytes: self.file.bytes(),
             pauses: operator.into_iter().collect(),
             ..Status::default()

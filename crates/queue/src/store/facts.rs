@@ -2,6 +2,11 @@
 
 use rusqlite::{Connection, Result, params};
 
+/// A number that SQLite has, and is not below 0.
+pub(crate) fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
 /// The row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Facts {

@@ -6,8 +6,10 @@
 //!                                       └ no: refused, and nothing has changed
 //! ```
 //!
-//! The log has its space from the start, and keeps it: outcomes are written while the disk is full.
+//! On a full disk outcomes are written all the same. The log has its space from the start, and keeps it; and what a commit
+//! makes the file grow by is reserved before, so that the log can always be brought into the file.
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -19,7 +21,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
+use super::facts::count;
 use crate::error::{FORMAT, OpenError};
 
 /// "imtq", where SQLite files say what program they are of.
@@ -41,6 +45,9 @@ const LOG_PAGES: u32 = 2_048;
 /// The space that the log keeps: what is brought into the file at once, and as much again for what is written until that
 /// works.
 const LOG_BYTES: u64 = 2 * 4_096 * LOG_PAGES as u64;
+
+/// Bytes of the disk that the file is given at once, where it has as many.
+const RESERVED_AT_ONCE: u64 = 1 << 20;
 
 /// The tables, each by its statement to the letter.
 const TABLES: [&str; 7] = [
@@ -77,6 +84,10 @@ const SETTINGS: &str = "
 /// A queue's file that this process has locked.
 pub(crate) struct StoreFile {
     pub(crate) connection: Connection,
+    // closed after it: SQLite's lock ends with any handle of the file that is closed
+    file: File,
+    /// Its length when that was last looked at, and how many bytes of the disk it has for sure.
+    reserved: Cell<(u64, u64)>,
     pub(crate) path: PathBuf,
     folder: PathBuf,
     log: PathBuf,
@@ -90,12 +101,17 @@ impl StoreFile {
         if fs::symlink_metadata(files.file(ROLLBACK)).is_ok() {
             return Err(OpenError::Foreign(path));
         }
-        match files.own_file(FILE)? {
-            // closed before SQLite opens it, whose lock ends with any handle of it that is closed
-            Some(file) => check_header(&file, &path)?,
-            None if makes => make(files)?,
-            None => return Err(OpenError::Missing(path)),
-        }
+        let found = match files.own_file(FILE)? {
+            None if makes => {
+                make(files)?;
+                files.own_file(FILE)?
+            }
+            found => found,
+        };
+        let Some(file) = found else {
+            return Err(OpenError::Missing(path));
+        };
+        check_header(&file, &path)?;
         let log = files.file(LOG);
         // on a full disk it goes on with what there is
         let _ = reserve_log(&log);
@@ -104,6 +120,8 @@ impl StoreFile {
         let connection = connect(&folder.join(FILE)).map_err(refusal(&path))?;
         let opened = StoreFile {
             connection,
+            file,
+            reserved: Cell::default(),
             path,
             folder,
             log,
@@ -138,6 +156,35 @@ impl StoreFile {
         length(&self.path) + length(&self.log)
     }
 
+    /// Has the disk's space for the file as it is with the changes of the open transaction.
+    pub(crate) fn reserve(&self) -> rusqlite::Result<()> {
+        let number = |sql| -> rusqlite::Result<u64> {
+            let mut number = self.connection.prepare_cached(sql)?;
+            number.query_row([], |row| row.get(0).map(count))
+        };
+        let needed = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
+        let length = self.file.metadata().map_or(0, |it| it.len());
+        let (before, reserved) = self.reserved.get();
+        // when the log is brought into the file, that is cut to what it needs
+        let reserved = if length == before { reserved } else { length };
+        self.reserved.set((length, reserved));
+        if needed <= reserved {
+            return Ok(());
+        }
+        for bytes in [needed.next_multiple_of(RESERVED_AT_ONCE), needed] {
+            match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+                Ok(()) => {
+                    self.reserved.set((length, bytes));
+                    return Ok(());
+                }
+                Err(Errno::NOSPC | Errno::DQUOT) => {}
+                // not all file systems can
+                Err(_) => return Ok(()),
+            }
+        }
+        Err(refusal_of(rusqlite::ffi::SQLITE_FULL))
+    }
+
     /// Brings the log into the file. The log keeps its space.
     pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
         let sql = "PRAGMA wal_checkpoint(RESTART)";
@@ -147,8 +194,13 @@ impl StoreFile {
     /// Puts all that the log holds into the file, which then stands alone.
     pub(crate) fn close(self) -> rusqlite::Result<()> {
         let on_close = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        self.connection.set_db_config(on_close, false)?;
-        self.connection.close().map_err(|(_, error)| error)
+        let StoreFile {
+            connection, file, ..
+        } = self;
+        connection.set_db_config(on_close, false)?;
+        let closed = connection.close().map_err(|(_, error)| error);
+        drop(file);
+        closed
     }
 }
 
@@ -262,6 +314,9 @@ fn refusal(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
 
 /// As SQLite says it of a page.
 pub(crate) fn damaged() -> rusqlite::Error {
-    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    rusqlite::Error::SqliteFailure(corrupt, None)
+    refusal_of(rusqlite::ffi::SQLITE_CORRUPT)
+}
+
+fn refusal_of(code: i32) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
 }

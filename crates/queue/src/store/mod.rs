@@ -18,6 +18,8 @@ mod database;
 mod facts;
 mod failures;
 mod file;
+#[cfg(test)]
+mod model_tests;
 mod posts;
 mod purge;
 mod retention;

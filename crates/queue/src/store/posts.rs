@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::bits::{self, BlockBits};
 use super::clock::{moment, now};
 use super::database::{Store, Transaction};
+use super::facts::count;
 use super::file::damaged;
 use crate::change::{ChangeState, Failure};
 use crate::error::{Limit, Refused};
@@ -49,7 +50,7 @@ impl Transaction<'_> {
                 let mut first = self.connection.prepare_cached(sql)?;
                 let changes = first.query_row([id], |row| row.get(0))?;
                 return Ok(Ok(Accepted {
-                    post: PostId::new(id.cast_unsigned()),
+                    post: PostId::from_row(id),
                     changes,
                     repeated: true,
                 }));
@@ -61,8 +62,8 @@ impl Transaction<'_> {
         let id = self.facts.next_post;
         self.facts.next_post += 1;
         self.facts.changes += i64::from(post.count);
-        self.facts.bytes += post.bytes.cast_signed();
-        let post_id = PostId::new(id.cast_unsigned());
+        self.facts.bytes += post.bytes as i64;
+        let post_id = PostId::from_row(id);
         let key = post.key.as_ref().map(|it| &it.key[..]);
         let sql = "INSERT INTO post VALUES (?1, ?2, ?3, 0, NULL, NULL, NULL, NULL, ?4)";
         let mut insert = self.connection.prepare_cached(sql)?;
@@ -95,12 +96,14 @@ impl Transaction<'_> {
     fn exceeds(&self, post: &Encoded, settings: &Settings, free: Option<u64>) -> Option<Limit> {
         let facts = &self.facts;
         let changes = facts.changes + facts.failures + i64::from(post.count);
-        let bytes = facts.bytes.cast_unsigned().saturating_add(post.bytes);
-        if changes.cast_unsigned() > settings.changes {
+        let bytes = count(facts.bytes).saturating_add(post.bytes);
+        if count(changes) > settings.changes {
             Some(Limit::Changes(settings.changes))
         } else if bytes > settings.bytes {
             Some(Limit::Bytes(settings.bytes))
-        } else if free.is_some_and(|free| free < settings.min_free.saturating_add(post.bytes)) {
+        } else if settings.min_free > 0
+            && free.is_some_and(|free| free < settings.min_free.saturating_add(post.bytes))
+        {
             Some(Limit::MinFree(settings.min_free))
         } else {
             None

@@ -34,9 +34,7 @@ impl PurgeJob {
     pub(crate) fn new(filter: Filter, store: &Store) -> PurgeJob {
         PurgeJob {
             // a post's blocks come before this
-            end: PostId::new(store.facts().next_post.cast_unsigned())
-                .change(0)
-                .key(),
+            end: PostId::from_row(store.facts().next_post).change(0).key(),
             before: filter
                 .older_than
                 .map(|age| now().saturating_sub(millis(age))),

@@ -19,7 +19,8 @@ impl Transaction<'_> {
         let mut forgotten = 0;
         for (class, (most, time)) in (0_u8..).zip(limits) {
             let kept = self.facts.kept[usize::from(class)];
-            let too_many = kept.saturating_sub(most.cast_signed()).clamp(0, at_most);
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let too_many = kept.saturating_sub(most).clamp(0, at_most);
             let before = self.facts.age.saturating_sub(millis(time));
             // those beyond the number, or else those that are old
             let (limit, before) = if too_many > 0 {
@@ -68,7 +69,10 @@ impl Store {
             return Ok(false);
         }
         let step = format!("PRAGMA incremental_vacuum({pages})");
-        self.file.connection.execute_batch(&step)?;
+        let mut step = self.file.connection.prepare(&step)?;
+        let mut pages = step.query([])?;
+        // each is given back when its row is asked for
+        while pages.next()?.is_some() {}
         Ok(free()? > most)
     }
 }

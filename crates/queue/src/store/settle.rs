@@ -59,12 +59,6 @@ impl Settling {
     pub(crate) fn failures(&self) -> &[Failure] {
         &self.failures
     }
-
-    pub(crate) fn posts(&self) -> impl Iterator<Item = PostId> + '_ {
-        self.blocks
-            .keys()
-            .map(|block| ChangeId::from_key(*block).post)
-    }
 }
 
 impl Transaction<'_> {
@@ -74,7 +68,6 @@ impl Transaction<'_> {
         settling: &Settling,
         open: &BTreeMap<i64, Open>,
     ) -> Result<Settled> {
-        self.add_failures(&settling.failures)?;
         let mut done = Settled::default();
         let its = settling.blocks.iter();
         let its = its.filter_map(|(id, bits)| Some((*id, *bits, open.get(id)?)));
@@ -84,9 +77,13 @@ impl Transaction<'_> {
             done.blocks.push((id, settled));
             let post = ChangeId::from_key(id).post;
             if is_over && self.is_over(post)? {
-                self.post_is_settled(post)?;
                 done.posts.push(post);
             }
+        }
+        // behind what comes free
+        self.add_failures(&settling.failures)?;
+        for post in &done.posts {
+            self.post_is_settled(*post)?;
         }
         Ok(done)
     }

@@ -67,6 +67,7 @@ pub(crate) struct Writer {
     space_at: Option<Instant>,
     gave_space: bool,
     looked_at: Instant,
+    is_closed: bool,
     end: Option<Reply<u64>>,
 }
 
@@ -100,6 +101,7 @@ impl Writer {
             space_at: Some(Instant::now()),
             gave_space: false,
             looked_at: Instant::now(),
+            is_closed: false,
             end: None,
         };
         writer.publish();
@@ -115,7 +117,7 @@ impl Writer {
             self.give_space_back();
             self.publish();
             if let Some(reply) = self.end.take() {
-                let unsettled = self.store.facts().changes.cast_unsigned();
+                let unsettled = self.store.status().changes;
                 if let Err(error) = self.store.close() {
                     tracing::warn!(%error, "the queue's log was not brought into its file");
                 }
@@ -165,10 +167,10 @@ impl Writer {
 
     /// When there is something to do though nothing is asked.
     fn next_due(&self, round: &Round) -> Option<Instant> {
-        if round.has_waited() {
-            return Some(Instant::now());
-        }
         let again = self.disk.as_ref().map(|(_, again)| *again);
+        if round.has_waited() {
+            return again.or(Some(Instant::now()));
+        }
         let works = !self.jobs.is_empty() || self.session.ended.is_some();
         let works = works.then(Instant::now).or(self.session.settle_due());
         let keeps_some = self.store.facts().kept.iter().any(|kept| *kept > 0);
@@ -179,6 +181,8 @@ impl Writer {
 
     fn accept(&mut self, command: Command, round: &mut Round) {
         match command {
+            // the drop of the reply says so
+            Command::Post(..) if self.is_closed => {}
             Command::Post(post, reply) => {
                 round.bytes += post.bytes;
                 round.posts.push((post, reply));
@@ -193,19 +197,21 @@ impl Writer {
                 self.jobs.push(Job::Purge(job, reply));
             }
             Command::Begin(reply) => round.begins.push(reply),
-            Command::Fetch(changes, reply) => self.session.fetch = Some((changes, reply)),
+            Command::Fetch(changes, reply) => self.session.fetch(changes, reply),
+            Command::StopFetching => self.session.stop(),
             Command::Settle(outcomes) => {
                 let is_awaited = |post| self.waiting.contains_key(&post);
                 self.session.settle(outcomes, is_awaited);
             }
             Command::SessionEnded(is_clean) => {
+                self.session.stop();
                 self.session.ended = Some(is_clean);
-                self.session.fetch = None;
             }
             Command::Unreadable(block) => {
                 self.session.close_block(block);
                 self.damage = Some(unreadable(block));
             }
+            Command::Close => self.is_closed = true,
             Command::End(reply) => self.end = Some(reply),
             read @ (Command::Change(..)
             | Command::Outcomes(..)

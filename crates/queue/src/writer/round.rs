@@ -85,7 +85,8 @@ impl Writer {
     fn commit(&mut self, round: &Round, step: &Step) -> rusqlite::Result<Option<Committed>> {
         let now = Instant::now();
         let due = self.session.settle_due();
-        let writes = round.writes() || !matches!(step, Step::None);
+        let tries = self.disk.as_ref().is_some_and(|(_, again)| *again <= now);
+        let writes = round.writes() || !matches!(step, Step::None) || tries;
         let settles = due.is_some_and(|due| writes || due <= now || self.end.is_some());
         let has_ended = self.session.ended.filter(|_| settles || due.is_none());
         let looks = now >= self.looked_at + LOOKS_EVERY;

@@ -26,6 +26,8 @@ pub(super) struct Session {
     /// A caller waits for one of the outcomes.
     is_hurried: bool,
     pub(super) fetch: Option<(u32, Reply<Vec<Fed>>)>,
+    /// It asks for no more blocks.
+    is_stopped: bool,
     /// It has ended, and nothing of it may be on its way if this is true.
     pub(super) ended: Option<bool>,
 }
@@ -40,6 +42,7 @@ impl Session {
             since: None,
             is_hurried: false,
             fetch: None,
+            is_stopped: false,
             ended: None,
         }
     }
@@ -55,6 +58,19 @@ impl Session {
             self.open.insert(block.id, open);
             self.last = block.id;
         }
+    }
+
+    /// Blocks are wanted once there are some.
+    pub(super) fn fetch(&mut self, changes: u32, reply: Reply<Vec<Fed>>) {
+        if !self.is_stopped {
+            self.fetch = Some((changes, reply));
+        }
+    }
+
+    /// No more blocks are wanted, until another session begins.
+    pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
+        self.fetch = None;
     }
 
     /// Takes outcomes, which wait for a commit. `is_awaited`: a caller waits for those of the post.

@@ -1,32 +1,48 @@
 //! What the tests of a queue have in common.
 
-#![allow(dead_code)] // each test file has its own copy, and uses a part of it
+#![allow(dead_code, clippy::unwrap_used)] // all of it is test code, and each test file uses a part
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use imtag_core::{ChangeRequest, Rules};
+use imtag_emulator::Emulator;
 use imtag_local_server::KeptFiles;
-use imtag_queue::{NewPost, OpenError, Queue, Settings};
+use imtag_queue::{NewPost, OpenError, PostId, Queue, Settings};
+use imtag_transport::{Client, RetryPolicy, SecretKey};
 
 /// A folder with a queue in it.
 pub(crate) struct Home {
-    folder: tempfile::TempDir,
+    path: PathBuf,
+    _folder: Option<tempfile::TempDir>,
     pub(crate) settings: Settings,
 }
 
 impl Home {
     pub(crate) fn new() -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("data"));
+        Home {
+            _folder: Some(folder),
+            ..home
+        }
+    }
+
+    /// One that is removed with the folder that it is in.
+    pub(crate) fn at(path: PathBuf) -> Home {
         let mut settings = Settings::default();
         settings.min_free = 0; // whatever the disk of the tests has
         Home {
-            folder: tempfile::tempdir().unwrap(),
+            path,
+            _folder: None,
             settings,
         }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("data")
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// As a daemon opens it. The folder is free again once both are dropped.
@@ -35,7 +51,7 @@ impl Home {
     }
 
     pub(crate) fn try_open(&self) -> Result<Open, OpenError> {
-        let files = KeptFiles::open(&self.path(), "daemon")?;
+        let files = KeptFiles::open(self.path(), "daemon")?;
         let queue = Queue::open(&files, self.settings.clone())?;
         Ok(Open { queue, files })
     }
@@ -46,7 +62,7 @@ impl Home {
             settings: self.settings.clone(),
             ..Home::new()
         };
-        copy(&self.path(), &home.path());
+        copy(self.path(), home.path());
         home
     }
 }
@@ -92,4 +108,52 @@ pub(crate) fn many(changes: u32) -> NewPost {
 pub(crate) fn keyed(mut post: NewPost, key: &str, body: &str) -> NewPost {
     post.set_key("uid 33", key, body.as_bytes());
     post
+}
+
+/// A key that is the emulator's and the client's.
+pub(crate) fn key() -> SecretKey {
+    SecretKey::new("5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e").unwrap()
+}
+
+/// An emulator, not started yet, with a quota that no test reaches by accident.
+pub(crate) fn service() -> imtag_emulator::Builder {
+    Emulator::builder()
+        .secret_key(key())
+        .calls_per_second(1_000)
+}
+
+/// A client whose retries cost a test nothing.
+pub(crate) fn client(emulator: &Emulator) -> Client {
+    client_with(emulator, key())
+}
+
+pub(crate) fn client_with(emulator: &Emulator, key: SecretKey) -> Client {
+    Client::builder(1_400_000_000, "administrator", key)
+        .endpoint(emulator.endpoint())
+        .calls_per_second(1_000)
+        .retry(RetryPolicy {
+            first_backoff: Duration::from_millis(1),
+            ..RetryPolicy::default()
+        })
+        .build()
+        .unwrap()
+}
+
+/// Looks until it is so. Fails after two minutes.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Open {
+    pub(crate) fn until_empty(&self) {
+        until("changes are left", || self.status().changes == 0);
+    }
+
+    pub(crate) fn accept(&self, changes: impl IntoIterator<Item = ChangeRequest>) -> PostId {
+        self.post(post(changes)).wait().unwrap().post
+    }
 }

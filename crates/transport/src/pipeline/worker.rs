@@ -100,11 +100,11 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
             .filter(|why| pauses && state.pause(producer, why));
         let end = end.filter(|_| pauses_for.is_none());
         // what would fail others fails none before a pause, in it, or if it is over by now, as long as there is time
+        let may_pause = pauses && end.is_none();
         let again_after = |error: &Error| {
-            if state.read(producer).paused_since(began) {
+            if state.read(producer).paused_since(began) || (may_pause && is_own_wait(error)) {
                 return Some(Duration::ZERO);
             }
-            let may_pause = pauses && end.is_none() && !is_own_wait(error);
             let postponed = state.plan.postponed(&batch);
             let after = RunHealth::again_after(error.scope(), postponed);
             after.filter(|_| may_pause)
@@ -115,6 +115,10 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
                     effect: error.effect(),
                     again_at: now + after,
                 },
+                // others are answered: one of its users may be what it fails for
+                None if may_pause && error.scope().is_of_all_calls() && users > 1 => {
+                    BatchResult::Ambiguous(error)
+                }
                 None => BatchResult::Failed(error),
             },
             settled => settled,

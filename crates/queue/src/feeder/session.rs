@@ -1,0 +1,342 @@
+//! A session: a batcher, a thread that feeds it, and one that takes its outcomes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use imtag_core::plan::BatchPolicy;
+use imtag_rows::FailureLine;
+use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
+use parking_lot::Mutex;
+
+use super::health::Health;
+use crate::change::{Failure, Outcome};
+use crate::codec::{read_block, request};
+use crate::command::{Command, Shared};
+use crate::error::Refused;
+use crate::id::ChangeId;
+use crate::store::Fed;
+
+/// How many changes are asked for at once.
+const FETCHED_AT_ONCE: u32 = 500;
+/// How long a poll waits: outcomes come at once, but a pause is seen only then.
+const POLL: Duration = Duration::from_millis(100);
+const IDLE_POLL: Duration = Duration::from_secs(1);
+/// How often is counted what was sent again.
+const COUNTS_EVERY: Duration = Duration::from_secs(1);
+/// After a disk that did not take the beginning, until it is tried again.
+const DISK_AGAIN: Duration = Duration::from_secs(1);
+/// The time for a request, with its waits and retries. A change has no limit: what is not sent waits.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Changes that wait in the batcher, as seconds of the full quota. In the seconds after an unclean end some wait longer, and
+/// others need room beside them.
+const SECONDS_AHEAD: u64 = 1;
+const SECONDS_AHEAD_AFTER_CRASH: u64 = 5;
+const LEAST_AHEAD: u64 = 1_000;
+const MOST_AHEAD: u64 = 50_000;
+
+/// A session at work.
+pub(super) struct Session {
+    client: Client,
+    state: Arc<State>,
+    feeding: Option<JoinHandle<()>>,
+}
+
+/// What its threads share.
+struct State {
+    shared: Arc<Shared>,
+    /// Nothing more is fed.
+    is_ending: AtomicBool,
+    /// Nothing more is polled.
+    is_over: AtomicBool,
+    /// A change came back that is not settled.
+    is_stuck: AtomicBool,
+    running: Mutex<Option<Running>>,
+    late: Mutex<Late>,
+}
+
+/// What may arrive after the session.
+#[derive(Default)]
+struct Late {
+    /// When something was last sent that may.
+    sent: Option<Instant>,
+    /// Requests that were sent again, when that was last looked at.
+    retries: u64,
+}
+
+/// Once the store knows that changes may be on their way.
+struct Running {
+    batcher: Arc<Batcher>,
+    polling: JoinHandle<()>,
+}
+
+impl Session {
+    pub(super) fn begin(shared: &Arc<Shared>, client: Client) -> Session {
+        let state = Arc::new(State {
+            shared: Arc::clone(shared),
+            is_ending: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
+            running: Mutex::default(),
+            late: Mutex::default(),
+        });
+        let (its, sender) = (Arc::clone(&state), client.clone());
+        let thread = thread::Builder::new().name("imtag-feed".to_owned());
+        let feeding = thread.spawn(move || feed(&its, &sender));
+        if feeding.is_err() {
+            // this machine gives no thread: the supervisor tries again
+            state.is_stuck.store(true, Ordering::SeqCst);
+        }
+        Session {
+            client,
+            state,
+            feeding: feeding.ok(),
+        }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// True if a change came back that is not settled: it is not sent any more by this session.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.state.is_stuck.load(Ordering::SeqCst)
+    }
+
+    /// Feeds no more, and finishes what is under way, at the latest then. What has no outcome waits again. Returns how many
+    /// changes may be on their way.
+    pub(super) fn end(self, by: Instant) -> u64 {
+        let state = &self.state;
+        state.is_ending.store(true, Ordering::SeqCst);
+        state.shared.tell(Command::StopFetching);
+        let Some(feeding) = self.feeding else {
+            return 0;
+        };
+        // by now it has begun, or never does
+        let batcher = state
+            .running
+            .lock()
+            .as_ref()
+            .map(|it| Arc::clone(&it.batcher));
+        let closed = batcher.is_none_or(|batcher| {
+            let left = by.saturating_duration_since(Instant::now());
+            let time = if batcher.paused().is_some() {
+                Duration::ZERO
+            } else {
+                left
+            };
+            batcher.close(&CallOptions::new().timeout(time)).is_ok()
+        });
+        drop(feeding.join());
+        let Some(running) = state.running.lock().take() else {
+            return 0;
+        };
+        state.is_over.store(true, Ordering::SeqCst);
+        drop(running.polling.join());
+        state.settle(running.batcher.poll(Duration::ZERO));
+        let in_doubt = running.batcher.unsettled() as u64;
+        state.look_for_late(&running.batcher);
+        // cancels what is left
+        drop(running.batcher);
+        let window = BatchPolicy::LATE_WINDOW;
+        let is_late = state
+            .late
+            .lock()
+            .sent
+            .is_some_and(|it| it.elapsed() < window);
+        let is_clean = closed && in_doubt == 0 && !is_late;
+        *state.shared.session_pause.lock() = None;
+        state.shared.tell(Command::SessionEnded(is_clean));
+        in_doubt
+    }
+}
+
+/// Hands the changes of the store on, in their order.
+fn feed(state: &Arc<State>, client: &Client) {
+    let Some(after_crash) = begin(state) else {
+        return;
+    };
+    if after_crash {
+        // of the session before
+        state.late.lock().sent = Some(Instant::now());
+    }
+    let ahead = if after_crash {
+        SECONDS_AHEAD_AFTER_CRASH
+    } else {
+        SECONDS_AHEAD
+    };
+    let users = client.rules().limits.users_per_request as u64;
+    let users = u64::from(client.calls_per_second().calls().get()) * users;
+    let capacity = (users * ahead).clamp(LEAST_AHEAD, MOST_AHEAD);
+    let options = client
+        .batcher()
+        .capacity(usize::try_from(capacity).unwrap_or(usize::MAX))
+        .timeout(REQUEST_TIME)
+        .after_crash(after_crash)
+        .pause_when_unavailable(true);
+    let batcher = Arc::new(options.start());
+    let polling = {
+        let (state, batcher) = (Arc::clone(state), Arc::clone(&batcher));
+        let thread = thread::Builder::new().name("imtag-poll".to_owned());
+        thread.spawn(move || poll(&state, &batcher))
+    };
+    let Ok(polling) = polling else {
+        state.is_stuck.store(true, Ordering::SeqCst);
+        return;
+    };
+    *state.running.lock() = Some(Running {
+        batcher: Arc::clone(&batcher),
+        polling,
+    });
+    while !state.is_ending.load(Ordering::SeqCst) && !state.is_stuck.load(Ordering::SeqCst) {
+        let fetched = state
+            .shared
+            .ask(|reply| Command::Fetch(FETCHED_AT_ONCE, reply));
+        let Ok(blocks) = fetched.wait() else {
+            return;
+        };
+        for block in blocks {
+            if !submit(state, &batcher, &block) {
+                return;
+            }
+        }
+    }
+}
+
+/// Notes in the store that changes may be on their way from now on. Returns whether they may have been before; `None` if the
+/// session ends first.
+fn begin(state: &State) -> Option<bool> {
+    loop {
+        if state.is_ending.load(Ordering::SeqCst) {
+            return None;
+        }
+        match state.shared.ask(Command::Begin).wait() {
+            Ok(after_crash) => return Some(after_crash),
+            Err(Refused::Closed) => return None,
+            Err(_) => thread::sleep(DISK_AGAIN),
+        }
+    }
+}
+
+/// Gives what waits of a block to the batcher. Returns false at the session's end.
+fn submit(state: &State, batcher: &Batcher, block: &Fed) -> bool {
+    let first = ChangeId::from_key(block.id);
+    let mut goes_on = true;
+    let read = read_block(&block.changes, |place, operation, account, tags| {
+        if !goes_on || block.settled.contains(place) {
+            return;
+        }
+        let id = first.post.change(first.index + place).key() as u64;
+        let change = request(operation, account, tags);
+        // it waits for capacity, and fails only at the end
+        goes_on = batcher.submit_within(id, change, Duration::MAX).is_ok();
+    });
+    if read.is_err() {
+        state.shared.tell(Command::Unreadable(block.id));
+    }
+    goes_on
+}
+
+/// Takes outcomes, and ends the pauses of the batcher.
+fn poll(state: &State, batcher: &Batcher) {
+    let mut health = Health::default();
+    let mut counted_at = Instant::now();
+    while !state.is_over.load(Ordering::SeqCst) {
+        let wait = if batcher.unsettled() > 0 {
+            POLL
+        } else {
+            IDLE_POLL
+        };
+        let outcomes = batcher.poll(wait);
+        let is_idle = outcomes.is_empty() && batcher.unsettled() == 0;
+        if is_idle && state.is_ending.load(Ordering::SeqCst) {
+            thread::park_timeout(POLL);
+        }
+        let has_answered = state.settle(outcomes);
+        if (has_answered || is_idle) && health.answered() {
+            *state.shared.session_pause.lock() = None;
+        }
+        let now = Instant::now();
+        if let Some(why) = batcher.paused() {
+            if let Some(pause) = health.pauses(&why, now) {
+                *state.shared.session_pause.lock() = Some(pause);
+            }
+            let is_due = health.resume_at().is_some_and(|at| at <= now);
+            let resumes = state.shared.resumes.swap(false, Ordering::SeqCst) || is_due;
+            if resumes && !state.shared.is_paused() {
+                health.resumed();
+                batcher.resume();
+            }
+        }
+        if now.saturating_duration_since(counted_at) >= COUNTS_EVERY {
+            counted_at = now;
+            state.look_for_late(batcher);
+        }
+    }
+}
+
+impl State {
+    /// An attempt without an answer is followed by another, or by a failure.
+    fn look_for_late(&self, batcher: &Batcher) {
+        let retries = batcher.stats().progress.retries();
+        let mut late = self.late.lock();
+        if retries > late.retries {
+            *late = Late {
+                sent: Some(Instant::now()),
+                retries,
+            };
+        }
+    }
+
+    /// Hands outcomes to the store. Returns true if the service has answered one.
+    fn settle(&self, completions: Vec<BatcherCompletion>) -> bool {
+        let mut has_answered = false;
+        let mut outcomes = Vec::with_capacity(completions.len());
+        for completion in completions {
+            let BatcherCompletion::Change(completion) = completion else {
+                continue;
+            };
+            let id = ChangeId::from_key(completion.id as i64);
+            match outcome(id, completion) {
+                Some(outcome) => {
+                    if let Outcome::Failed(failure) = &outcome {
+                        if failure.line.effect == Effect::PossiblyApplied {
+                            self.late.lock().sent = Some(Instant::now());
+                        }
+                    }
+                    has_answered = true;
+                    outcomes.push((id, outcome));
+                }
+                None => self.is_stuck.store(true, Ordering::SeqCst),
+            }
+        }
+        if !outcomes.is_empty() {
+            self.shared.tell(Command::Settle(outcomes));
+        }
+        has_answered
+    }
+}
+
+/// What an outcome settles; `None` if the change waits again, as nothing was said of it.
+fn outcome(id: ChangeId, completion: Completion) -> Option<Outcome> {
+    let Err(error) = completion.result else {
+        return Some(Outcome::Done);
+    };
+    let says_nothing = matches!(
+        error.cause(),
+        Cause::Ended(_)
+            | Cause::NoThread(_)
+            | Cause::Closed
+            | Cause::Full
+            | Cause::Forked
+            | Cause::Expired
+            | Cause::Cancelled { .. }
+    );
+    if says_nothing {
+        return None;
+    }
+    let line = FailureLine::from_error(error, completion.change.operation());
+    let at = SystemTime::now();
+    Some(Outcome::Failed(Box::new(Failure { id, at, line })))
+}
