@@ -12,11 +12,16 @@ mod settings;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicU32;
 
 use exit::Exit;
 use output::{Format, Output, log, print_error, print_line, without_secrets};
 
+/// It keeps its number, as it never forks: the programs that it starts do not run its code.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
 fn main() -> ExitCode {
+    imtag_transport::keep_process_id(&PROCESS);
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match args::parse(arguments) {

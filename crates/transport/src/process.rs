@@ -16,9 +16,9 @@ static KEPT: OnceLock<&'static AtomicU32> = OnceLock::new();
 
 /// Keeps this process' number in `kept` from now on: to know it takes no system call then, of which a call would need one
 /// or more. `kept` is 0 now, and the system sets it to 0 in each child that it forks, before the child runs: so it must lie
-/// in memory that the kernel wipes on fork. A child that shares its parent's memory (`vfork`, `CLONE_VM`) shares the number
-/// as well, and counts as its parent. To be called once in a process: a child whose parent was forked in the middle of
-/// it asks the system, and a second call there would not return.
+/// in memory that the kernel wipes on fork, unless the process never forks. A child that shares its parent's memory
+/// (`vfork`, `CLONE_VM`) shares the number as well, and counts as its parent. To be called once in a process: a child whose
+/// parent was forked in the middle of it asks the system, and a second call there would not return.
 pub fn keep_process_id(kept: &'static AtomicU32) {
     let _ = KEPT.set(kept);
 }
