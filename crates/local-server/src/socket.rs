@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{Shutdown, shutdown};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Who is on the other side.
@@ -89,7 +89,7 @@ impl Socket {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             // Ready by urgent data, which HTTP has not, or by an end.
-            let end = tokio::io::Interest::PRIORITY;
+            let end = Interest::PRIORITY;
             let ended = of_either!(self, stream => stream.ready(end).await);
             if ended.is_ok_and(tokio::io::Ready::is_read_closed) {
                 return;
@@ -99,8 +99,9 @@ impl Socket {
         std::future::pending::<()>().await;
     }
 
-    /// Reads what comes until the other side closes, and throws it away.
+    /// Ends what is sent, then reads what comes until the other side closes, and throws it away.
     pub(crate) async fn discard(&self) -> io::Result<()> {
+        of_either!(self, stream => shutdown(stream, Shutdown::Write))?;
         // On the heap, as the future of each connection has room for this one.
         let mut thrown_away = vec![0; 16 * 1024];
         loop {
@@ -123,7 +124,19 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(of_either!(self, stream => stream.poll_read_ready(cx)))?;
-            match of_either!(self, stream => stream.try_read_buf(buffer)) {
+            let room = buffer.remaining();
+            let mut read = Err(io::ErrorKind::WouldBlock.into());
+            let read_once = || {
+                read = of_either!(self, stream => stream.try_read_buf(buffer));
+                match read {
+                    // Nothing more is there: to be told so would take another system call.
+                    Ok(bytes) if 0 < bytes && bytes < room => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => Ok(()),
+                }
+            };
+            // It is ready anew by what comes from now on, and stays so after an end.
+            let _ = of_either!(self, stream => stream.try_io(Interest::READABLE, read_once));
+            match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return Poll::Ready(read.map(|_| ())),
             }
@@ -175,12 +188,8 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
 
+    /// The connection ends now: closing it says so, and a system call of its own would wake the other side twice.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = of_either!(self, stream => shutdown(stream, Shutdown::Write));
-        // What the other side has closed already is closed.
-        match done {
-            Err(error) if error != rustix::io::Errno::NOTCONN => Poll::Ready(Err(error.into())),
-            _ => Poll::Ready(Ok(())),
-        }
+        Poll::Ready(Ok(()))
     }
 }
