@@ -82,8 +82,8 @@ const QUEUE: &Layers = &[
 ];
 
 const SERVE: &Layers = &[
-    "access data under_way",
-    "failure",
+    "access data relay",
+    "failure under_way",
     "reply",
     "call",
     "counts",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
 use imtag_transport::{Batcher, ChangeError, Client};
 use imtag_wire::{Job, Refusal, Route, User, read};
@@ -9,6 +11,7 @@ use tokio::sync::RwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::relay::Relay;
 use crate::reply::{Fate, Reply, reply};
 use crate::under_way::UnderWay;
 
@@ -16,6 +19,7 @@ use crate::under_way::UnderWay;
 pub(crate) struct Sender {
     pub(crate) client: Client,
     pub(crate) batcher: Batcher,
+    pub(crate) relay: Arc<Relay>,
 }
 
 impl Sender {
@@ -70,13 +74,13 @@ impl Sender {
             if route.operation == Operation::Get {
                 let accounts = good().map(|user| &user.account);
                 let gets = self.batcher.get_all_async_within(accounts, timeout);
-                let gets = UnderWay::new(gets);
+                let gets = UnderWay::new(gets, &self.relay);
                 drop(handing_over);
                 gets.outcomes(deadline).await
             } else {
                 let changes = good().map(|user| change(route.operation, job, user));
                 let changes = self.batcher.call_all_async_within(changes, timeout);
-                let changes = UnderWay::new(changes);
+                let changes = UnderWay::new(changes, &self.relay);
                 drop(handing_over);
                 let outcomes = changes.outcomes(deadline).await;
                 outcomes.into_iter().map(|it| it.map(|()| None)).collect()

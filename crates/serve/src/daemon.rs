@@ -59,8 +59,10 @@ impl Daemon {
         let since = std::time::SystemTime::UNIX_EPOCH
             .elapsed()
             .unwrap_or_default();
+        let relay = Arc::default();
         let shared = Shared {
-            sender: RwLock::new(Arc::new(sender(client, times, false))),
+            sender: RwLock::new(Arc::new(sender(client, times, &relay, false))),
+            relay,
             handing_over: tokio::sync::RwLock::default(),
             times,
             access: RwLock::new(Arc::new(settings.access)),
@@ -83,7 +85,11 @@ impl Daemon {
     pub async fn accept(&self, listener: Listener) {
         let is_tcp = listener.address().is_some();
         let serve = |connection| serve(Arc::clone(&self.shared), connection, is_tcp);
-        self.server.accept(listener, serve).await;
+        tokio::select! {
+            biased;
+            () = self.shared.relay.run() => {}
+            () = self.server.accept(listener, serve) => {}
+        }
     }
 
     /// From now on calls are taken.
@@ -110,7 +116,7 @@ impl Daemon {
         // what has no answer may still arrive
         let stats = before.client.stats();
         let unanswered = stats.in_outage || stats.operations.iter().any(|it| it.in_flight > 0);
-        let after = sender(client, self.shared.times, unanswered);
+        let after = sender(client, self.shared.times, &self.shared.relay, unanswered);
         *self.shared.sender.write() = Arc::new(after);
     }
 

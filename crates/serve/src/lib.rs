@@ -7,6 +7,7 @@ mod daemon;
 mod data;
 mod failure;
 mod handler;
+mod relay;
 mod reply;
 mod shared;
 mod under_way;

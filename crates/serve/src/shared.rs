@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::call::Sender;
 use crate::counts::Counts;
+use crate::relay::Relay;
 
 /// How long what a daemon does may take.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) demo: bool,
     pub(crate) tls: RwLock<Option<Arc<Authority>>>,
     pub(crate) counts: Counts,
+    pub(crate) relay: Arc<Relay>,
     pub(crate) state: watch::Sender<State>,
     /// Of this start, so that ids are told apart over restarts.
     pub(crate) start: String,
@@ -62,7 +64,12 @@ pub(crate) enum State {
 }
 
 /// What sends by a client.
-pub(crate) fn sender(client: Client, times: Times, after_crash: bool) -> Sender {
+pub(crate) fn sender(
+    client: Client,
+    times: Times,
+    relay: &Arc<Relay>,
+    after_crash: bool,
+) -> Sender {
     let batcher = client
         .batcher()
         .timeout(times.call)
@@ -70,7 +77,11 @@ pub(crate) fn sender(client: Client, times: Times, after_crash: bool) -> Sender 
         .late_window(times.late_window)
         .after_crash(after_crash)
         .start();
-    Sender { client, batcher }
+    Sender {
+        client,
+        batcher,
+        relay: Arc::clone(relay),
+    }
 }
 
 impl Shared {

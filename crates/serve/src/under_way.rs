@@ -1,20 +1,23 @@
 //! What a call has given to the batcher: a change or a get for each of its users, in one step. All are on their way at once,
 //! and each has its own outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_transport::{ChangeError, OutcomesFuture, WaitEnd};
 use tokio::time::{Instant, timeout_at};
 
+use crate::relay::{Relay, Relayed};
+
 /// A request that ends at its callers' deadline says more than that the time was up: it is waited for so much longer.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// The future of a call's users. If it is dropped, as its caller has hung up, what is in no request is taken back.
-pub(crate) struct UnderWay<T>(Option<OutcomesFuture<T>>);
+pub(crate) struct UnderWay<T>(Option<Relayed<OutcomesFuture<T>>>);
 
 impl<T> UnderWay<T> {
-    pub(crate) fn new(outcomes: OutcomesFuture<T>) -> UnderWay<T> {
-        UnderWay(Some(outcomes))
+    pub(crate) fn new(outcomes: OutcomesFuture<T>, relay: &Arc<Relay>) -> UnderWay<T> {
+        UnderWay(Some(Relayed::new(outcomes, relay)))
     }
 
     /// The outcomes, in the order of the users: at the deadline those that have none are withdrawn.
@@ -32,7 +35,7 @@ impl<T> UnderWay<T> {
 
     fn end(&mut self, why: WaitEnd) -> Vec<Result<T, ChangeError>> {
         let outcomes = self.0.take();
-        outcomes.map_or_else(Vec::new, |outcomes| outcomes.withdraw(why))
+        outcomes.map_or_else(Vec::new, |outcomes| outcomes.into_inner().withdraw(why))
     }
 }
 

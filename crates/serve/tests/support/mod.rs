@@ -156,7 +156,7 @@ impl Scene {
         let address = listeners.iter().find_map(Listener::address);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = daemon.clone();
-        let serving = std::thread::spawn(move || {
+        let serve = move || {
             runtime.block_on(async move {
                 for listener in listeners {
                     let daemon = served.clone();
@@ -165,7 +165,9 @@ impl Scene {
                 let _ = stopped.await;
                 served.drain(Duration::from_secs(5)).await
             })
-        });
+        };
+        let thread = std::thread::Builder::new().name("serve".to_owned());
+        let serving = thread.spawn(serve).unwrap();
         let running = Running {
             daemon,
             address,

@@ -1,0 +1,129 @@
+//! What a call over the socket costs the daemon's thread in system calls, counted by `strace`: its connection is accepted,
+//! looked at, registered, read, written, given up and closed, each once; and what many calls that are answered together
+//! cost it in wakes.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use imtag_emulator::Generation;
+use serde_json::json;
+use support::{ADD, Scene};
+
+/// Set for the process that is watched.
+const WATCHED: &str = "IMTAG_TEST_WATCHED";
+
+/// A file that nobody has: the attempt to open it marks a place in the trace.
+const MARK: &str = "/imtag-test-mark";
+
+/// One after the other, between the first two marks.
+const CALLS: usize = 20;
+/// At once, between the last two.
+const TOGETHER: usize = 40;
+
+/// Not a test of its own: what the watched process runs.
+#[test]
+fn watched_calls() {
+    if std::env::var_os(WATCHED).is_none() {
+        return;
+    }
+    static KEPT: AtomicU32 = AtomicU32::new(0);
+    imtag_transport::keep_process_id(&KEPT);
+    let scene = Scene::new(Generation::AllMemberPush);
+    let user = |number: usize| json!([{"To_Account": format!("u{number}"), "Tags": ["t"]}]);
+    let call = |number| {
+        let answer = scene.post(ADD, json!({"UserTags": user(number)}));
+        assert_eq!(answer.code(), 0);
+    };
+    let mark = || assert!(fs::File::open(MARK).is_err());
+    call(0);
+    mark();
+    (0..CALLS).for_each(call);
+    mark();
+    drop(scene);
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    let begin = |number| scene.begin(ADD, "", &json!({"UserTags": user(number)}));
+    let answered = |mut stream: support::Stream| assert_eq!(stream.answer().unwrap().code(), 0);
+    answered(begin(0));
+    // a request of the first of them waits for its turn in the quota, and the others for one behind it
+    let streams: Vec<_> = (0..TOGETHER).map(begin).collect();
+    std::thread::sleep(Duration::from_millis(300)); // until all of them are asleep
+    mark();
+    streams.into_iter().for_each(answered);
+    mark();
+    assert_eq!(scene.arrivals(), 3);
+}
+
+/// System calls by thread and name: `serve write`.
+type Counts = BTreeMap<String, usize>;
+
+/// What is between the marks.
+fn watch() -> Vec<Counts> {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let watched = Command::new("strace")
+        .args(["-f", "-qq", "--decode-pids=comm", "-o"])
+        .arg(trace.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "watched_calls"])
+        .env(WATCHED, "")
+        .output()
+        .unwrap();
+    assert!(watched.status.success(), "{watched:?}");
+    let trace = fs::read_to_string(trace.path()).unwrap();
+    let lines: Vec<&str> = trace.lines().collect();
+    let parts = lines.split(|line| line.contains(MARK));
+    let count = |lines: &[&str]| {
+        let mut counts = Counts::new();
+        for line in lines {
+            // `7<serve> close(9)`; the second line of one that another thread interrupts has no name before "("
+            let Some((thread, call)) = line.split_once("> ") else {
+                continue;
+            };
+            let thread = thread.split_once('<').map_or("", |(_, name)| name);
+            let call = call.trim_start();
+            if let Some((name, _)) = call.split_once('(').filter(|_| !call.starts_with('<')) {
+                *counts.entry(format!("{thread} {name}")).or_default() += 1;
+            }
+        }
+        counts
+    };
+    parts.skip(1).step_by(2).map(count).collect()
+}
+
+#[test]
+fn a_call_takes_each_system_call_once_and_calls_that_are_answered_together_one_wake() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "strace is missing: cargo xtask test installs it"
+        );
+        println!("skipped: strace is missing: cargo xtask test installs it");
+        return;
+    }
+    let counts = watch();
+    let [calls, together] = &counts[..] else {
+        panic!("{counts:?}");
+    };
+    println!("{CALLS} calls: {calls:?}\n{TOGETHER} at once: {together:?}");
+    for (name, times) in [
+        ("getsockopt", 1),
+        ("epoll_ctl", 2),
+        ("recvfrom", 1),
+        ("writev", 1),
+        ("close", 1),
+        ("shutdown", 0),
+        ("getpid", 0),
+    ] {
+        let count = calls.get(&format!("serve {name}")).copied();
+        assert_eq!(count.unwrap_or(0), times * CALLS, "{name}: {calls:?}");
+    }
+    let wakes = together.get("imtag-batcher write").copied().unwrap_or(0);
+    assert!(wakes <= TOGETHER / 4, "{wakes} wakes: {together:?}");
+}
