@@ -69,6 +69,9 @@ pub fn example(log: &Log) -> Result<(), Error> {
     let folder = folder.path();
     let sections = page::read(PAGE)?;
     run(&sections, language, folder, log)?;
+    if language == "PHP" {
+        failures(&sections, folder, log)?;
+    }
     let program = PROGRAMS.iter().find(|(name, _)| *name == language);
     let (_, program) = program.ok_or_else(|| format!("no program is known in {language}"))?;
     let compare = |socket: &str, expected: &str| {
@@ -103,11 +106,7 @@ pub fn example(log: &Log) -> Result<(), Error> {
 
 /// Runs the commands of the page's section beside its daemon.
 fn run(sections: &[Section], language: &str, folder: &Path, log: &Log) -> Result<(), Error> {
-    let section = |name: &str| {
-        let found = sections.iter().find(|section| section.name == name);
-        found.ok_or_else(|| format!("{PAGE} has no section {name:?}"))
-    };
-    let [start, settings] = &section("Start")?.commands[..] else {
+    let [start, settings] = &section(sections, "Start")?.commands[..] else {
         return Err(format!("{PAGE}: its start is not the daemon and the settings").into());
     };
     let socket = folder.join("imtag.sock").display().to_string();
@@ -116,7 +115,7 @@ fn run(sections: &[Section], language: &str, folder: &Path, log: &Log) -> Result
     if !line.starts_with("The daemon takes calls") {
         return Err(format!("the daemon does not start: {line}").into());
     }
-    let section = section(language)?;
+    let section = section(sections, language)?;
     for (name, text) in &section.files {
         fs::write(folder.join(name), text.replace(SOCKET, &socket))?;
     }
@@ -128,6 +127,45 @@ fn run(sections: &[Section], language: &str, folder: &Path, log: &Log) -> Result
     } else {
         Err(format!("it says {said:?}").into())
     }
+}
+
+/// Runs the commands of the page's section on failures, and holds what its program prints to the page.
+fn failures(sections: &[Section], folder: &Path, log: &Log) -> Result<(), Error> {
+    let section = section(sections, "Failures to try")?;
+    let [emulator, daemon, asked] = &section.commands[..] else {
+        return Err(format!("{PAGE}: failures are an emulator, a daemon and a program").into());
+    };
+    let socket = folder.join("failures.sock").display().to_string();
+    let shown = |text: &str| text.trim_end().replace(SOCKET, &socket);
+    let start = format!("exec {}", shown(emulator));
+    let (mut emulator, _) = Running::with_first_line(&mut shell_with_imtag(folder, &start)?)?;
+    let said = emulator.0.stdout.as_mut().ok_or("it has no output")?;
+    let mut settings = String::new();
+    for line in BufReader::new(said).lines() {
+        let line = line?;
+        if line.starts_with("  export ") {
+            settings += &format!("{line}\n");
+        } else if !settings.is_empty() {
+            break;
+        }
+    }
+    let start = format!("{settings}exec {}", shown(daemon));
+    let _daemon = Running::with_first_line(&mut shell_with_imtag(folder, &start)?)?;
+    // it ends with 1, as a user failed
+    let asked = format!("{settings}{} 2>&1 || true", shown(asked));
+    let mut shell = shell_with_imtag(folder, &asked)?;
+    let said = log.output(shell.env("LIBIMTAG", root()))?;
+    let page = fs::read_to_string(root().join(PAGE))?;
+    if !said.is_empty() && page.contains(&format!("```text\n{said}```\n")) {
+        Ok(())
+    } else {
+        Err(format!("{PAGE} does not have what is printed: {said}").into())
+    }
+}
+
+fn section<'s>(sections: &'s [Section], name: &str) -> Result<&'s Section, Error> {
+    let found = sections.iter().find(|section| section.name == name);
+    found.ok_or_else(|| format!("{PAGE} has no section {name:?}").into())
 }
 
 /// All that a program prints, and how it ends.

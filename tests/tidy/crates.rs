@@ -49,6 +49,8 @@ const OURS: [(&str, &[&str]); 13] = [
         &[
             "imtag-core",
             "imtag-local-server",
+            "imtag-queue",
+            "imtag-rows",
             "imtag-transport",
             "imtag-wire",
         ],

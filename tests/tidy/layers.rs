@@ -82,12 +82,16 @@ const QUEUE: &Layers = &[
 ];
 
 const SERVE: &Layers = &[
-    "access data relay",
-    "failure under_way",
+    "access data figures kept_failure relay timeout",
+    "failure queue_figures under_way",
     "reply",
     "call",
     "counts",
     "shared",
+    "changes::answers",
+    "changes::body changes::target",
+    "changes",
+    "changes::control changes::post changes::read",
     "handler",
     "daemon",
 ];
@@ -125,7 +129,7 @@ const TIDY: &Layers = &[
 ];
 
 const CLI: &Layers = &[
-    "exit",
+    "exit size",
     "output",
     "interrupt ownership settings",
     "import",

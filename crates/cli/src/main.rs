@@ -8,6 +8,7 @@ mod interrupt;
 mod output;
 mod ownership;
 mod settings;
+mod size;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

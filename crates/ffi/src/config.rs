@@ -415,19 +415,20 @@ pub unsafe extern "C" fn im_client_free(client: *mut im_client) {
 ///
 /// imtag_calls_total                  calls that have ended; operation="add", "get", "remove" or "clear", and outcome="done",
 ///                                    "partial", or what the call failed by: "service", "timeout", "network", ...
-/// imtag_calls_in_flight              calls that have begun and not ended. This and the next six have an operation
+/// imtag_calls_in_flight              calls that have begun and not ended. This and the next seven have an operation
 /// imtag_attempts_total               attempts, also those that did not reach the service
 /// imtag_attempts_sent_total          attempts of which any byte left this machine
 /// imtag_quota_rejections_total       attempts that the service rejected as too frequent: others use the app's quota, too
 /// imtag_quota_waits_total            waits for a turn in the quota
 /// imtag_quota_wait_seconds_total     how long these were together
 /// imtag_longest_quota_wait_seconds   the longest of them
+/// imtag_app_refused                  1 while the service refuses the app, its credentials or its plan
 /// imtag_connections_opened_total     connections that were opened
 /// imtag_connections_reused_total     attempts over a connection that an earlier one had left
 /// imtag_connections_dead_total       idle connections that were found closed, or did not answer
 /// imtag_usersigs_total               UserSigs that were made or supplied
 /// imtag_outages_total                how often the service became unavailable
-/// imtag_in_outage                    1 while it is
+/// imtag_in_outage                    1 while it is: until an answer
 ///
 /// client  not NULL; any thread
 /// stats   not NULL. NULL on entry; set on IM_OK. Free: im_stats_free

@@ -62,11 +62,10 @@ pub type im_log_level = i32;
 /// Something is broken. The library has no such record today, as its errors say what failed.
 pub const IM_LOG_ERROR: im_log_level = 1;
 /// Something to act on, or that cost time: "service unavailable", "calls wait for a host" (while others go to another),
-/// "handed over" (to the spare host), "rejected as too frequent" (others use the app's quota, too), "no UserSig", "session
-/// paused", "session ended early" (of a bulk run or a batcher).
+/// "handed over" (to the spare host), "rejected as too frequent" (others use the app's quota, too), "app refused" (the app, its
+/// credentials or its plan), "no UserSig", "session paused", "session ended early" (of a bulk run or a batcher).
 pub const IM_LOG_WARN: im_log_level = 2;
-/// A few a minute: "service is back", "no call waits for the service any more", "no call waits for the host any more",
-/// "handed back" (to the first host), "new UserSig", "UserSig expired", "session began", "session resumed", "session ended".
+/// A few a minute: "service is back", "no call waits for the host any more", "app accepted", "handed back" (to the first host), "new UserSig", "UserSig expired", "session began", "session resumed", "session ended".
 pub const IM_LOG_INFO: im_log_level = 3;
 /// A few for each call: "attempt ended", "trying again", "call failed", "waited for the quota", "request formed", "request
 /// split", "host looked up", "look-up failed", "address failed", "connection opened", "idle connection was dead".

@@ -65,6 +65,13 @@ impl RequestBody {
         }
     }
 
+    /// With another limit than the server's, before it is read.
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> RequestBody {
+        (self.limit, self.left) = (bytes, bytes);
+        self
+    }
+
     fn too_large(&self) -> BodyError {
         BodyError::TooLarge { limit: self.limit }
     }

@@ -60,28 +60,29 @@ impl FailureLine {
     /// Appends the lines of the change to a text: several, if it has very many tags. Each begins with `fields`.
     pub fn write(&self, fields: &[(&str, &str)], text: &mut Vec<u8>) {
         if self.tags.len() <= TAGS_AT_MOST {
-            return write_with(fields, self, text);
+            return self.write_one(fields, text);
         }
         let mut line = self.clone();
         for tags in self.tags.chunks(TAGS_AT_MOST) {
             line.tags = tags.to_vec();
-            write_with(fields, &line, text);
+            line.write_one(fields, text);
         }
     }
-}
 
-fn write_with(fields: &[(&str, &str)], line: &FailureLine, text: &mut Vec<u8>) {
-    let start = text.len();
-    for (name, value) in fields {
-        text.push(if text.len() == start { b'{' } else { b',' });
-        write_json(name, text);
-        text.push(b':');
-        write_json(value, text);
-    }
-    let object = text.len();
-    write_line(line, text);
-    if object > start {
-        text[object] = b',';
+    /// Appends one line, however many tags there are. It begins with `fields`.
+    pub fn write_one(&self, fields: &[(&str, &str)], text: &mut Vec<u8>) {
+        let start = text.len();
+        for (name, value) in fields {
+            text.push(if text.len() == start { b'{' } else { b',' });
+            write_json(name, text);
+            text.push(b':');
+            write_json(value, text);
+        }
+        let object = text.len();
+        write_line(self, text);
+        if object > start {
+            text[object] = b',';
+        }
     }
 }
 

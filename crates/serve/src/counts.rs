@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use imtag_core::Operation;
+use imtag_queue::Status;
 use imtag_transport::Stats;
 use parking_lot::Mutex;
 
 use crate::access::CallerName;
 use crate::call::Sender;
+use crate::figures::head;
+use crate::queue_figures;
 
 /// Callers that have a name of their own in the figures; the others are counted together.
 const CALLERS_AT_MOST: usize = 100;
@@ -22,6 +25,8 @@ pub(crate) struct Counts(Mutex<State>);
 struct State {
     /// By caller, then by operation and code.
     answered: BTreeMap<String, BTreeMap<(&'static str, i32), u64>>,
+    /// By caller, then by request and status: those for changes that last.
+    visited: BTreeMap<String, BTreeMap<(&'static str, u16), u64>>,
     refused: u64,
     hung_up: u64,
     in_flight: u64,
@@ -48,11 +53,16 @@ impl Counts {
     }
 
     /// All figures, as text.
-    pub(crate) fn text(&self, sender: &Sender) -> String {
+    pub(crate) fn text(&self, sender: &Sender, queue: Option<&Status>) -> String {
         let mut figures = sender.client.stats().figures();
         figures.extend(sender.batcher.stats().figures());
         let mut text = Stats::text(&figures);
-        self.write(&mut text, sender).expect("a String takes all");
+        let written = self.write(&mut text, sender);
+        let of_queue = queue.map_or(Ok(()), |queue| {
+            self.write_requests(&mut text)?;
+            queue_figures::write(&mut text, queue)
+        });
+        written.and(of_queue).expect("a String takes all");
         text
     }
 
@@ -107,8 +117,25 @@ impl Counts {
     }
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
-    write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n")
+impl Counts {
+    fn write_requests(&self, text: &mut String) -> std::fmt::Result {
+        head(
+            text,
+            "imtag_serve_requests_total",
+            "counter",
+            "Requests for changes that last, by the status of the answer.",
+        )?;
+        for (caller, answered) in &self.0.lock().visited {
+            let caller = escaped(caller);
+            for ((request, status), requests) in answered {
+                writeln!(
+                    text,
+                    "imtag_serve_requests_total{{caller=\"{caller}\",request=\"{request}\",status=\"{status}\"}} {requests}"
+                )?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A label's value as Prometheus reads it.
@@ -123,13 +150,23 @@ impl InFlight<'_> {
     pub(crate) fn answered(mut self, caller: &CallerName, operation: Operation, code: i32) {
         self.is_answered = true;
         let answered = &mut self.counts.0.lock().answered;
-        let mut caller = caller.to_string();
-        if !answered.contains_key(&caller) && answered.len() >= CALLERS_AT_MOST {
-            caller = OTHERS.to_owned();
-        }
-        let codes = answered.entry(caller).or_default();
-        *codes.entry((operation.name(), code)).or_default() += 1;
+        count(answered, caller, (operation.name(), code));
     }
+
+    /// The same for a request for changes that last.
+    pub(crate) fn visited(mut self, caller: &CallerName, request: &'static str, status: u16) {
+        self.is_answered = true;
+        let visited = &mut self.counts.0.lock().visited;
+        count(visited, caller, (request, status));
+    }
+}
+
+fn count<K: Ord>(callers: &mut BTreeMap<String, BTreeMap<K, u64>>, caller: &CallerName, what: K) {
+    let mut caller = caller.to_string();
+    if !callers.contains_key(&caller) && callers.len() >= CALLERS_AT_MOST {
+        caller = OTHERS.to_owned();
+    }
+    *callers.entry(caller).or_default().entry(what).or_default() += 1;
 }
 
 impl Drop for InFlight<'_> {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use hyper::Request;
 use hyper::service::service_fn;
 use imtag_local_server::{Authority, Connection, Limits, Listener, Names, RequestBody, Server};
+use imtag_queue::Queue;
 use imtag_transport::{CallOptions, Client};
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub limits: Limits,
     /// True where what it sends goes to no service that keeps it: `/readyz` says so.
     pub demo: bool,
+    /// For changes that last; without one they are not taken.
+    pub queue: Option<Queue>,
 }
 
 impl Daemon {
@@ -56,6 +59,9 @@ impl Daemon {
     #[must_use]
     pub fn with_times(client: Client, settings: Settings, times: Times) -> Daemon {
         let app = client.sdkappid();
+        if let Some(queue) = &settings.queue {
+            queue.send_by(client.clone());
+        }
         let since = std::time::SystemTime::UNIX_EPOCH
             .elapsed()
             .unwrap_or_default();
@@ -70,6 +76,7 @@ impl Daemon {
             names: settings.names,
             demo: settings.demo,
             tls: RwLock::new(settings.tls.map(Arc::new)),
+            queue: settings.queue,
             counts: Counts::default(),
             state: watch::Sender::new(State::Starting),
             start: format!("{:x}", since.as_millis()),
@@ -108,6 +115,9 @@ impl Daemon {
     /// # Panics
     /// Within a runtime.
     pub fn send_by(&self, client: Client) {
+        if let Some(queue) = &self.shared.queue {
+            queue.send_by(client.clone());
+        }
         let _handing_over = self.shared.handing_over.blocking_write();
         let before = self.shared.sender();
         // each call ends within that time
@@ -123,6 +133,14 @@ impl Daemon {
     /// Vouches by another certificate of the authority from the next connection on, as one is valid for a year.
     pub fn renew_certificate(&self, authority: Authority) {
         *self.shared.tls.write() = Some(Arc::new(authority));
+    }
+
+    /// Stores no more changes, and closes the queue once what is under way of it has an outcome, at the latest then:
+    /// another daemon may open its folder. Returns how many changes that one will send. It blocks.
+    pub fn drain_queue(&self, by: Instant) -> u64 {
+        self.shared.state.send_replace(State::Draining);
+        let drained = self.shared.queue.as_ref().map(|queue| queue.drain(by));
+        drained.map_or(0, |it| it.unsettled)
     }
 
     /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.

@@ -5,6 +5,7 @@
 //! local-key     what callers over TCP sign their UserSigs with, in place of the app's key
 //! ca-key.pem    the key of the certificate authority, so that its certificate is trusted after a restart too
 //! ca.pem        that certificate, for clients
+//! queue.sqlite  changes that last, with queue.sqlite-wal beside it
 //! ```
 //!
 //! One daemon at a time has it. A secret that was removed is made anew when it is next read.
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use imtag_core::{InvalidSecret, SecretKey};
 use imtag_local_server::{Authority, KeptFiles, KeptFilesError, Names, TlsError, random_key};
+use imtag_queue::{OpenError, Queue, Store};
 
 const ABOUT: &str = "imtag-daemon";
 const FORMAT: &str = "format 1";
@@ -51,6 +53,15 @@ pub enum DataError {
         /// What is wrong with it.
         source: InvalidSecret,
     },
+    /// No daemon has kept anything there.
+    #[error("{path} is no folder of a daemon: give the one that it was started with (--data)")]
+    NotThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no queue.
+    #[error(transparent)]
+    Queue(#[from] OpenError),
     /// The system gives no random numbers.
     #[error("cannot make a key")]
     Random(#[source] io::Error),
@@ -78,6 +89,7 @@ impl DataError {
     pub fn is_denied(&self) -> bool {
         match self {
             DataError::Files(error) => error.is_denied(),
+            DataError::Queue(error) => error.is_denied(),
             DataError::Random(_) => true,
             _ => false,
         }
@@ -106,6 +118,25 @@ impl Data {
         Ok(Data { files })
     }
 
+    /// Locks the folder of a daemon that does not run.
+    ///
+    /// # Errors
+    /// Where it is none, or the system denies it.
+    pub fn existing(path: &Path) -> Result<Data, DataError> {
+        if !path.join(ABOUT).exists() {
+            return Err(DataError::NotThere {
+                path: path.to_owned(),
+            });
+        }
+        Data::open(path)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.files.path()
+    }
+
     /// The key that callers are given in place of the app's.
     ///
     /// # Errors
@@ -117,6 +148,22 @@ impl Data {
             path: self.local_key_file(),
             source,
         })
+    }
+
+    /// The changes that last. Nothing is sent before a daemon has it.
+    ///
+    /// # Errors
+    /// Where its file cannot be made or read.
+    pub fn queue(&self, limits: imtag_queue::Settings) -> Result<Queue, DataError> {
+        Ok(Queue::open(&self.files, limits)?)
+    }
+
+    /// The same while no daemon runs, to be looked at.
+    ///
+    /// # Errors
+    /// Where its file is not there, or cannot be read.
+    pub fn stored(&self) -> Result<Store, DataError> {
+        Ok(Store::open(&self.files)?)
     }
 
     /// Where that is.

@@ -9,7 +9,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -23,11 +22,10 @@ use imtag_wire::{Answer, Query, Refusal, Route, check_plain, is_encoding, no_rou
 use tokio::time::{Instant, timeout_at};
 
 use crate::access::{CallerName, foreign};
+use crate::changes;
 use crate::reply::Reply;
 use crate::shared::{Shared, State};
-
-/// A caller's own limit, in seconds: `Imtag-Timeout: 2.5`. It shortens the daemon's.
-const TIMEOUT: &str = "imtag-timeout";
+use crate::timeout::timeout;
 
 /// What helps who calls a path that is no route's.
 const ELSEWHERE: &str = "for operators there are GET /healthz, /readyz, /metrics and /openapi.json";
@@ -58,6 +56,9 @@ pub(crate) async fn handle(
     }
     if let Some(page) = page(&daemon, &request) {
         return Ok(page);
+    }
+    if request.uri().path().starts_with(changes::PREFIX) {
+        return Ok(changes::handle(&daemon, &caller, request).await);
     }
     Ok(call(&daemon, &caller, request).await)
 }
@@ -98,14 +99,31 @@ fn page(daemon: &Shared, request: &Request<RequestBody>) -> Option<Response<Body
     Some(response(status, kind, text))
 }
 
-/// Ready also while the service is away, as calls are waited out then, and other hosts would do no better.
+/// Ready also while the service is away or refuses the daemon, as calls are waited out or refused by name then, and other
+/// hosts would do no better.
 fn readiness(daemon: &Shared) -> (StatusCode, String) {
     match daemon.state() {
         State::Ready => {
             let demo = if daemon.demo { " (demo)" } else { "" };
-            let is_away = daemon.sender().client.stats().in_outage;
-            let away = if is_away { "; the service is away" } else { "" };
-            (StatusCode::OK, format!("ready{demo}{away}\n"))
+            let stats = daemon.sender().client.stats();
+            let refused = stats.operations.iter().find_map(|it| it.app_refused);
+            let mut text = format!("ready{demo}");
+            match refused {
+                _ if stats.in_outage => text.push_str("; the service is away"),
+                Some(code) => {
+                    text.push_str(&format!("; the service refuses the daemon itself ({code})"));
+                }
+                None => {}
+            }
+            for pause in daemon.pauses() {
+                let reason = pause.reason.name();
+                text.push_str(&format!("; the queue is paused ({reason}): {}", pause.text));
+            }
+            (
+                StatusCode::OK,
+                text + "
+",
+            )
         }
         State::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
         State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
@@ -153,9 +171,10 @@ async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: Reques
     if daemon.state() == State::Starting {
         return Reply::starting(not_done);
     }
-    let timeout = match timeout(headers, daemon.times.call) {
+    let timeout = match timeout(headers, daemon.times.call, daemon.times.call) {
         Ok(timeout) => timeout,
-        Err(refusal) => {
+        Err(why) => {
+            let refusal = Refusal::new(70402, why);
             return Reply::refused(refusal, not_done).with_status(StatusCode::BAD_REQUEST);
         }
     };
@@ -190,25 +209,6 @@ async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: Reques
         return Reply::refused(Refusal::new(60009, text), not_done);
     }
     sender.call(route, &body, deadline, handing_over).await
-}
-
-/// How long the call may take, which is at most so long.
-fn timeout(headers: &HeaderMap, most: Duration) -> Result<Duration, Refusal> {
-    let Some(given) = headers.get(TIMEOUT) else {
-        return Ok(most);
-    };
-    let seconds = given
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    match time {
-        Some(time) if !time.is_zero() => Ok(time.min(most)),
-        _ => Err(Refusal::new(
-            70402,
-            "Imtag-Timeout is no number of seconds above 0, such as 2.5",
-        )),
-    }
 }
 
 impl Shared {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use imtag_core::SdkAppId;
 use imtag_local_server::{Authority, Names};
+use imtag_queue::{Pause, Queue};
 use imtag_transport::Client;
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) demo: bool,
     pub(crate) tls: RwLock<Option<Arc<Authority>>>,
+    /// Changes that last, where there is a folder for them.
+    pub(crate) queue: Option<Queue>,
     pub(crate) counts: Counts,
     pub(crate) relay: Arc<Relay>,
     pub(crate) state: watch::Sender<State>,
@@ -101,8 +104,15 @@ impl Shared {
         self.app
     }
 
+    /// Why the queue hands nothing out.
+    pub(crate) fn pauses(&self) -> Vec<Pause> {
+        let status = self.queue.as_ref().map(Queue::status);
+        status.map(|it| it.pauses).unwrap_or_default()
+    }
+
     pub(crate) fn metrics(&self) -> String {
-        self.counts.text(&self.sender())
+        let status = self.queue.as_ref().map(Queue::status);
+        self.counts.text(&self.sender(), status.as_ref())
     }
 
     /// A number for an answer, that a caller may name.

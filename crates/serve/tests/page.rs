@@ -114,10 +114,12 @@ fn each_status_of_each_route_is_on_the_page_and_no_other() {
 }
 
 #[test]
-fn the_page_has_the_eight_routes_and_those_for_operators() {
+fn the_page_has_the_eight_routes_those_for_changes_that_last_and_those_for_operators() {
     let paths = schema::PAGE["paths"].as_object().unwrap();
     let mut expected: Vec<&str> = ROUTES.iter().map(|it| it.2).collect();
     expected.extend(["/healthz", "/readyz", "/metrics", "/openapi.json"]);
+    expected.extend(["/v1/changes", "/v1/changes/{id}", "/v1/failures"]);
+    expected.extend(["/v1/pause", "/v1/resume"]);
     expected.sort_unstable();
     let mut paths: Vec<&str> = paths.keys().map(String::as_str).collect();
     paths.sort_unstable();

@@ -37,6 +37,8 @@ struct State {
     /// The threads of the calls that wait.
     threads: HashMap<Caller, Thread>,
     last_failure: Option<Arc<Cause>>,
+    /// Attempts of calls that ended without an answer, since the last answer: see [`Outage::call_failed`].
+    unanswered: u32,
     /// Since when it lasts, if it does.
     since: Option<Duration>,
     /// How many there were.
@@ -54,6 +56,7 @@ impl Outage {
                 rule: Rule::new(policy),
                 threads: HashMap::new(),
                 last_failure: None,
+                unanswered: 0,
                 since: None,
                 count: 0,
             }),
@@ -85,11 +88,12 @@ impl Outage {
         let noted = self.noted_answer.swap(0, Ordering::SeqCst);
         if noted > 0 {
             state.rule.answered(Duration::from_nanos(noted));
+            state.unanswered = 0;
         }
         let result = act(&mut state, now);
-        let changed = state.note_outage(now, noted > 0);
+        let changed = state.note_outage(now, self.host.is_none());
         let outage = state.count;
-        let is_calm = state.rule.is_calm();
+        let is_calm = state.rule.is_calm() && state.since.is_none();
         self.is_calm.store(is_calm, Ordering::SeqCst);
         let woken = state.rule.take_woken();
         let threads = woken.iter().filter_map(|caller| state.threads.get(caller));
@@ -125,26 +129,32 @@ impl Outage {
                 detail = cause.as_ref().and_then(|cause| cause.detail()),
                 "calls wait for a host"
             ),
-            (Changed::Ends { after, .. }, Some(host)) => event!(
+            (Changed::Ends { after }, Some(host)) => event!(
                 info,
                 host,
                 outage,
                 duration_ms = millis(*after),
                 "no call waits for the host any more"
             ),
-            (Changed::Ends { after, answered }, None) if *answered => event!(
+            (Changed::Ends { after }, None) => event!(
                 info,
                 outage,
                 duration_ms = millis(*after),
                 "service is back"
             ),
-            (Changed::Ends { after, .. }, None) => event!(
-                info,
-                outage,
-                duration_ms = millis(*after),
-                "no call waits for the service any more"
-            ),
         }
+    }
+
+    /// A call that began then has ended without an answer, after so many attempts. Two in a row, of one call or of two, are an
+    /// outage, unless the service answered another call meanwhile: calls need not overlap to show it.
+    pub(crate) fn call_failed(&self, cause: &Arc<Cause>, began: Instant, attempts: u32) {
+        let began = self.at(began);
+        self.with(|state, _| {
+            if !state.rule.has_answered_since(began) {
+                state.unanswered = state.unanswered.saturating_add(attempts);
+                state.last_failure = Some(Arc::clone(cause));
+            }
+        });
     }
 
     /// How many outages there were, and whether there is one.
@@ -163,16 +173,23 @@ impl Outage {
     }
 }
 
+/// So many attempts without an answer, of calls that have ended, are an outage.
+const IN_A_ROW: u32 = 2;
+
 /// What a step has changed.
 enum Changed {
     Begins(Option<Arc<Cause>>),
-    Ends { after: Duration, answered: bool },
+    Ends { after: Duration },
 }
 
 impl State {
-    /// Notes whether there is an outage after a step. `answered`: the service did, before the step.
-    fn note_outage(&mut self, now: Duration, answered: bool) -> Option<Changed> {
-        match (self.since, self.rule.is_on()) {
+    /// Notes whether there is an outage after a step. That of the service lasts until an answer, also while no call waits for
+    /// one; that of a host while a call does.
+    fn note_outage(&mut self, now: Duration, is_of_service: bool) -> Option<Changed> {
+        if is_of_service && self.rule.is_on() {
+            self.unanswered = self.unanswered.max(IN_A_ROW);
+        }
+        match (self.since, self.rule.is_on() || self.unanswered >= IN_A_ROW) {
             (None, true) => {
                 self.since = Some(now);
                 self.count += 1;
@@ -181,7 +198,7 @@ impl State {
             (Some(since), false) => {
                 self.since = None;
                 let after = now.saturating_sub(since);
-                Some(Changed::Ends { after, answered })
+                Some(Changed::Ends { after })
             }
             _ => None,
         }

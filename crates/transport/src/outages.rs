@@ -142,6 +142,13 @@ impl<'c> CallPlace<'c> {
         }
     }
 
+    /// The call has ended without an answer, after so many attempts: see [`Outage::call_failed`].
+    pub(crate) fn unanswered(&self, cause: &Arc<Cause>, began: Instant, attempts: u32) {
+        if self.left_behind().is_none() {
+            self.outages.service.call_failed(cause, began, attempts);
+        }
+    }
+
     /// True if the call waits for the service, or waited for it before the attempt that it is about to make.
     pub(crate) fn is_taken(&self) -> bool {
         self.place.is_taken()

@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI32, AtomicU64};
 use std::time::Duration;
 
-use imtag_core::Operation;
+use imtag_core::{Code, Operation};
 
 /// How a call ends: done, in part, or by the [cause](crate::Cause::name) of its failure.
 const OUTCOMES: [&str; 11] = [
@@ -76,6 +76,9 @@ pub struct OperationStats {
     pub quota_wait: Duration,
     /// The longest of them.
     pub longest_quota_wait: Duration,
+    /// The code by which the service refused the app itself, its credentials or its plan in its last answer, if it did: so it
+    /// refuses all such calls.
+    pub app_refused: Option<i32>,
 }
 
 impl Stats {
@@ -218,6 +221,11 @@ impl OperationStats {
                 "The longest wait for the quota.",
                 self.longest_quota_wait.as_secs_f64(),
             ),
+            gauge(
+                "imtag_app_refused",
+                "1 while the service refuses the app, its credentials or its plan.",
+                f64::from(u8::from(self.app_refused.is_some())),
+            ),
         ]);
         figures
     }
@@ -326,6 +334,8 @@ pub(crate) struct Counted {
     waits: Count,
     waited_nanos: Count,
     longest_nanos: AtomicU64,
+    /// The code of the last answer, if that refused the app; else 0.
+    app_refused: AtomicI32,
 }
 
 /// A call under way, until it is dropped.
@@ -363,6 +373,13 @@ impl Counted {
         self.longest_nanos.fetch_max(nanos, Relaxed);
     }
 
+    /// The service has answered: by `code`, it refused the app itself. Returns true if the answer before was another.
+    pub(crate) fn answered(&self, code: Option<Code>) -> bool {
+        let code = code.map_or(0, |code| code.0);
+        // a call that is answered, as nearly all are, writes to no memory that others read
+        self.app_refused.load(Relaxed) != code && self.app_refused.swap(code, Relaxed) != code
+    }
+
     fn snapshot(&self) -> OperationStats {
         let counts = OUTCOMES.iter().zip(&self.outcomes);
         let ended: Vec<_> = counts.map(|(name, count)| (*name, count.get())).collect();
@@ -376,6 +393,7 @@ impl Counted {
             quota_waits: self.waits.get(),
             quota_wait: Duration::from_nanos(self.waited_nanos.get()),
             longest_quota_wait: Duration::from_nanos(self.longest_nanos.load(Relaxed)),
+            app_refused: Some(self.app_refused.load(Relaxed)).filter(|code| *code != 0),
         }
     }
 }

@@ -14,6 +14,9 @@ use imtag_transport::{
 };
 use support::*;
 
+/// Too little to wait out an outage, and enough for some attempts.
+const BRIEF: Duration = Duration::from_millis(1_500);
+
 /// How the calls of an operation ended, without what did not happen.
 fn ended(stats: &Stats, operation: Operation) -> Vec<(&'static str, u64)> {
     let ended = stats.operation(operation).ended.iter().copied();
@@ -176,6 +179,78 @@ fn an_outage_is_counted_once_however_many_calls_wait() {
     assert_eq!((stats.outages, stats.in_outage), (1, false));
 }
 
+/// Those of a batcher share a request, so that there is no second call at the time.
+#[test]
+fn an_outage_is_seen_by_one_caller_at_a_time_and_lasts_until_an_answer() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let outages = || (client.stats().outages, client.stats().in_outage);
+    client.add_tag(&add()).unwrap();
+    let away = || emulator.add_standing(ProbabilisticFault::new(Fault::status(502), 1.0).unwrap());
+    away();
+    client.call(&add(), &within(BRIEF)).unwrap_err();
+    client.call(&add(), &within(BRIEF)).unwrap_err();
+    assert_eq!(outages(), (1, true), "also while nobody calls");
+    client.call(&add(), &within(BRIEF)).unwrap_err();
+    assert_eq!(outages(), (1, true), "it is the same one");
+    emulator.remove_faults();
+    client.add_tag(&add()).unwrap();
+    assert_eq!(outages(), (1, false));
+    away();
+    let batcher = client.batcher().timeout(BRIEF).start();
+    thread::scope(|scope| {
+        for user in ["a", "b", "c"] {
+            let batcher = &batcher;
+            scope.spawn(move || batcher.add_tag(user, ["t"]).unwrap_err());
+        }
+    });
+    assert_eq!(outages(), (2, true));
+    emulator.remove_faults();
+    emulator.fault(Operation::Add, Fault::code(70009));
+    client.call(&add(), &within(BRIEF)).unwrap_err();
+    assert_eq!(outages(), (2, false), "a refusal is an answer");
+}
+
+#[test]
+fn a_refusal_of_the_app_is_a_figure_of_the_operation_until_another_answer() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let refused = || Operation::ALL.map(|it| client.stats().operation(it).app_refused);
+    emulator.fault(Operation::Add, Fault::code(70009));
+    client.add_tag(&add()).unwrap_err();
+    assert_eq!(refused(), [Some(70009), None, None, None]);
+    let figures = client.stats().figures();
+    let figure = figures.iter().find(|it| it.name == "imtag_app_refused");
+    assert_eq!(figure.unwrap().value, 1.0);
+    emulator.fault(Operation::Add, Fault::status(502));
+    client.call(&add(), &within(LONG)).unwrap();
+    assert_eq!(refused(), [None; 4]);
+}
+
+#[test]
+fn one_attempt_without_an_answer_is_no_outage() {
+    let emulator = emulator();
+    let client = client_of_one_attempt(&emulator);
+    for _ in 0..3 {
+        emulator.fault(Operation::Add, Fault::status(502));
+        client.call(&add(), &within(BRIEF)).unwrap_err();
+        client.add_tag(&add()).unwrap();
+    }
+    assert_eq!(
+        (client.stats().outages, client.stats().in_outage),
+        (0, false)
+    );
+    // two in a row are one
+    for _ in 0..2 {
+        emulator.fault(Operation::Add, Fault::status(502));
+        client.call(&add(), &within(BRIEF)).unwrap_err();
+    }
+    assert_eq!(
+        (client.stats().outages, client.stats().in_outage),
+        (1, true)
+    );
+}
+
 fn counts(stats: &SessionStats) -> [u64; 8] {
     let it = &stats.progress;
     let (requests, users) = (it.requests, it.users);
@@ -328,6 +403,7 @@ fn figures_have_the_names_and_labels_of_prometheus() {
     assert_eq!(
         names,
         [
+            "imtag_app_refused",
             "imtag_attempts_sent_total",
             "imtag_attempts_total",
             "imtag_calls_in_flight",

@@ -96,7 +96,11 @@ impl Query {
         Ok(value)
     }
 
-    fn one(&self, name: &str) -> Result<Option<&str>, Refusal> {
+    /// The value of a parameter.
+    ///
+    /// # Errors
+    /// If it is there twice.
+    pub fn one(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let mut values = self.0.iter().filter(|pair| pair.0 == name);
         let value = values.next().map(|pair| pair.1.as_str());
         if values.next().is_some() {

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "emulator")]
 mod emulator;
+#[cfg(feature = "serve")]
+mod queue;
 mod seconds;
 #[cfg(feature = "serve")]
 mod serve;
@@ -18,6 +20,8 @@ use imtag_transport::{Config, Kind, SETTINGS, Setting};
 
 #[cfg(feature = "emulator")]
 pub(crate) use emulator::{EmulatorArgs, Window};
+#[cfg(feature = "serve")]
+pub(crate) use queue::{PurgeArgs, QueueAction, QueueArgs};
 use seconds::seconds;
 #[cfg(feature = "serve")]
 pub(crate) use serve::ServeArgs;
@@ -86,6 +90,9 @@ pub(crate) enum Command {
     /// Take the service's own calls on this host, from programs of any language
     #[cfg(feature = "serve")]
     Serve(ServeArgs),
+    /// Look at the changes that wait in a daemon's folder while it does not run
+    #[cfg(feature = "serve")]
+    Queue(QueueArgs),
     /// Find out why tagging does not work, and what to do: it only reads
     Doctor,
     /// Say what an error code of the service means

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::size::size;
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The Unix socket; made anew at each start [default: imtag.sock in XDG_RUNTIME_DIR, or /run/imtag/imtag.sock]
@@ -25,10 +27,19 @@ pub(crate) struct ServeArgs {
     /// A file with a token, which lets in who sends Authorization: Bearer TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The folder of the local key and the authority; made if it is not there
-    /// [default: STATE_DIRECTORY, or imtag in XDG_STATE_HOME or ~/.local/state]
+    /// The folder of changes that last, the local key and the authority; made if it is not there
+    /// [default: STATE_DIRECTORY; over TCP also imtag in XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
+    /// How many changes may wait, with the failures that are kept
+    #[arg(long, value_name = "NUMBER", default_value = "10000000")]
+    pub(crate) queue_changes: u64,
+    /// How many bytes these may take
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
+    pub(crate) queue_bytes: u64,
+    /// How much of the disk changes that last leave free
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size)]
+    pub(crate) queue_min_free: u64,
     /// How long calls under way may take once it is to end
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = super::seconds::seconds)]
     pub(crate) grace: Duration,

@@ -3,6 +3,8 @@
 mod call;
 mod clear;
 mod context;
+#[cfg(feature = "serve")]
+mod data_folder;
 mod doctor;
 #[cfg(feature = "emulator")]
 mod emulator;
@@ -10,6 +12,8 @@ mod explain;
 #[cfg(any(feature = "emulator", feature = "serve"))]
 mod exports;
 mod import;
+#[cfg(feature = "serve")]
+mod queue;
 #[cfg(feature = "serve")]
 mod serve;
 mod usersig;
@@ -47,6 +51,8 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Emulator(arguments) => emulator::run(&context, arguments),
         #[cfg(feature = "serve")]
         Command::Serve(arguments) => serve::run(&context, arguments),
+        #[cfg(feature = "serve")]
+        Command::Queue(arguments) => queue::run(&context, arguments),
         Command::Doctor => doctor::run(&context),
         Command::Explain { code } => explain::run(output, *code),
     }

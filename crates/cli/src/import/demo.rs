@@ -53,6 +53,12 @@ impl Demo {
         })
     }
 
+    /// Where a daemon keeps its data, for as long as the demo lasts.
+    #[cfg(feature = "serve")]
+    pub(crate) fn data_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// What the import keeps, for as long as the demo lasts.
     pub(crate) fn files(&self) -> Files {
         Files::within(self.folder.path())

@@ -6,8 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
+use crate::size::size;
+
+const MIB: u64 = 1024 * 1024;
 
 /// Bytes that an import may take beside the program itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,18 +52,7 @@ impl FromStr for Memory {
 
     /// Reads `268435456`, `64M`, `64MiB`, `1g`: powers of 1,024.
     fn from_str(text: &str) -> Result<Memory, String> {
-        let not_a_size = || "a size in bytes, such as 64M, 256MiB or 1G".to_owned();
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| not_a_size())?;
-        let unit = match unit.to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kib" => KIB,
-            "m" | "mib" => MIB,
-            "g" | "gib" => KIB * MIB,
-            _ => return Err(not_a_size()),
-        };
-        let bytes = number.checked_mul(unit).ok_or_else(not_a_size)?;
+        let bytes = size(text)?;
         match Memory(bytes) {
             memory if memory < Memory::LEAST => Err(format!("{} at least", Memory::LEAST)),
             memory => Ok(memory),

@@ -15,8 +15,10 @@ use crate::request::Form;
 /// Who an account's next change goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
-    /// All others.
+    /// Those of which nothing is known; also all others, while no faults are found.
     Fresh,
+    /// Those that passed lately, while faults are found.
+    Proven,
     /// Those that failed a request lately.
     Suspects,
 }

@@ -54,6 +54,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 self.fail_rest(next, &failure);
                 continue;
             }
+            if entry.deadline <= now {
+                self.fail_rest(next, &E::expired());
+                continue;
+            }
             self.ready_producers.insert(producer);
             let safe_from = account.safe_from(form);
             if safe_from > now {
@@ -62,8 +66,11 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 state.late_windows.insert((safe_from, id));
                 return;
             }
+            let queue = self.producers[producer.0].queue(form);
             let group = if account.suspect_until > now {
                 Group::Suspects
+            } else if self.proven.contains(account.hash) && queue.finds_faults() {
+                Group::Proven
             } else {
                 Group::Fresh
             };
@@ -74,7 +81,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             let queue = state.queue(form);
             queue.blocked -= 1;
             queue.insert(group, next, entry.left, entry.came);
-            queue.flushed |= flushed && group == Group::Fresh;
+            if let Some(lingering) = queue.lingering(group) {
+                lingering.flushed |= flushed;
+            }
             if state.policy.full_slot_is_enough {
                 self.note_full_slot(id);
             }
@@ -132,17 +141,19 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     pub(super) fn note_full_slot(&mut self, account: AccountId) {
         let most = self.tags_per_slot();
         let account = &self.accounts[account];
-        if account.active != Some(Group::Fresh) {
+        let Some(group) = account.active else {
             return;
-        }
+        };
         let Some(first) = account.waiting.first() else {
             return;
         };
         let first = &self.changes[first.0];
         let state = &mut self.producers[first.producer.0];
         let is_enough = state.policy.full_slot_is_enough;
-        let queue = state.queue(first.item.form());
-        if !is_enough || queue.full_slot {
+        let Some(its) = state.queue(first.item.form()).lingering(group) else {
+            return;
+        };
+        if !is_enough || its.full_slot {
             return;
         }
         let mut tags: Vec<&str> = Vec::new();
@@ -158,7 +169,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 }
             }
             if tags.len() == most {
-                queue.full_slot = true;
+                its.full_slot = true;
                 return;
             }
         }

@@ -20,6 +20,8 @@ pub struct Batch {
     pub(super) form: Form,
     /// At least one, each of another account.
     pub(super) slots: Vec<Slot>,
+    /// How many of them, the last, are of proven accounts and fill up a request of fresh ones.
+    pub(super) riders: usize,
     pub(super) kind: Kind,
     /// The other part of a request that failed. It holds the fault, if `slots` pass.
     pub(super) rest: Vec<Slot>,
@@ -40,10 +42,18 @@ pub struct Batch {
 pub(super) enum Kind {
     /// Slots that are sent again, each as before.
     Retry,
+    /// Of accounts of which nothing is known.
     Fresh,
+    /// Of accounts that passed lately.
+    Proven,
     /// A part of a request that failed.
     Search,
+    /// Of accounts that failed a request lately.
     Suspects,
+}
+
+impl Kind {
+    pub(super) const COUNT: usize = 5;
 }
 
 /// An account of a request with its tags.
@@ -103,6 +113,7 @@ impl Batch {
         Batch {
             slots,
             rest,
+            riders: 0,
             postponed: (0, 0),
             ..*self
         }
@@ -112,6 +123,13 @@ impl Batch {
     pub(super) fn take_rest(&mut self) -> Option<Batch> {
         let rest = std::mem::take(&mut self.rest);
         (!rest.is_empty()).then(|| self.with(rest, Vec::new()))
+    }
+
+    /// Takes out those who fill it up, as a batch.
+    pub(super) fn take_riders(&mut self) -> Option<Batch> {
+        let riders = self.slots.split_off(self.slots.len() - self.riders);
+        self.riders = 0;
+        (!riders.is_empty()).then(|| self.with(riders, Vec::new()))
     }
 
     /// Notes what a try may have done.

@@ -7,7 +7,6 @@ use std::mem;
 use std::time::Duration;
 
 use super::Plan;
-use super::accounts::Group;
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Part, Slot};
 use super::item::{ChangeFailure, Entry};
@@ -32,20 +31,16 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             held.again -= batch.len();
             return Some(batch);
         }
-        let (returned, taken) = queue.take_users(kind, users_per_request, now);
-        let mut slots = self.expire_slots(producer, returned, now);
-        self.producers[producer.0].held(form.operation()).again -= slots.len();
-        for id in taken {
-            if !self.expires(id, now) {
-                let slot = self.next_slot(id, now);
-                slots.push(slot);
-            }
-        }
+        let [users, riders] = queue.take_users(kind, users_per_request, now);
+        let mut slots = self.form_slots(producer, form, users, now);
+        let fresh = slots.len();
+        slots.extend(self.form_slots(producer, form, riders, now));
         (!slots.is_empty()).then(|| Batch {
             id: 0,
             producer,
             form,
             deadline: self.deadline(&slots),
+            riders: if fresh > 0 { slots.len() - fresh } else { 0 },
             slots,
             kind,
             rest: Vec::new(),
@@ -54,6 +49,25 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             due: now,
             since: now,
         })
+    }
+
+    /// The slots of users who were taken from a queue and have time left.
+    fn form_slots(
+        &mut self,
+        producer: ProducerId,
+        form: Form,
+        (returned, taken): (Vec<Slot>, Vec<ChangeId>),
+        now: Duration,
+    ) -> Vec<Slot> {
+        let mut slots = self.expire_slots(producer, returned, now);
+        self.producers[producer.0].held(form.operation()).again -= slots.len();
+        for id in taken {
+            if !self.expires(id, now) {
+                let slot = self.next_slot(id, now);
+                slots.push(slot);
+            }
+        }
+        slots
     }
 
     /// The latest of the deadlines of what is in these slots.
@@ -102,8 +116,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         };
         if entry.left > 0 {
             let at_once = rest.len() >= 2 * most && state.policy.full_slot_is_enough;
-            let fresh = account.active == Some(Group::Fresh);
-            state.queue(entry.item.form()).full_slot |= at_once && fresh;
+            let queue = state.queue(entry.item.form());
+            if let Some(its) = account.active.and_then(|group| queue.lingering(group)) {
+                its.full_slot |= at_once;
+            }
             return slot;
         }
         state.all_sent(entry.item.operation(), entry.counts);
@@ -187,21 +203,22 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     fn expire_again(&mut self, producer: ProducerId, queue: usize, now: Duration) {
         let its = &mut self.producers[producer.0].queues[queue];
         let batches = [&mut its.retry_queue, &mut its.searches].map(mem::take);
-        let returned = mem::take(&mut its.returned);
+        let returned = [&mut its.fresh, &mut its.proven].map(|it| mem::take(&mut it.returned));
         let [retry_queue, searches] = batches.map(|batches| {
             let batches = batches.into_iter();
             batches
                 .filter_map(|batch| self.expire_batch(batch, now))
                 .collect()
         });
-        let returned = self.expire_slots(producer, returned.into(), now);
+        let returned = returned.map(|slots| self.expire_slots(producer, slots.into(), now).into());
         let its = &mut self.producers[producer.0].queues[queue];
         (its.retry_queue, its.searches) = (retry_queue, searches);
-        its.returned = returned.into();
+        [its.fresh.returned, its.proven.returned] = returned;
     }
 
     /// Fails what is late of a batch that is to be sent again. Returns what is left, if anything is.
     pub(super) fn expire_batch(&mut self, mut batch: Batch, now: Duration) -> Option<Batch> {
+        batch.riders = 0;
         batch.slots = self.expire_slots(batch.producer, batch.slots, now);
         batch.rest = self.expire_slots(batch.producer, batch.rest, now);
         if batch.slots.is_empty() {

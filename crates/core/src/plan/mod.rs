@@ -18,7 +18,7 @@
 //! | state | where it is | it leaves when |
 //! |---|---|---|
 //! | waiting | the account's queue (`accounts.rs`; itself it is an `Entry`, `item.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
-//! | in packer | the producer's queue of its form (`queue.rs`): among the fresh ones, or the suspects | there are 100 users or a full slot, the linger time is over, it came before a flush, or the producer is flushing; a suspect has its turn |
+//! | in packer | the producer's queue of its form (`queue.rs`): among the fresh ones, the proven or the suspects | there are 100 users or a full slot, the linger time is over, it came before a flush, or the producer is flushing; a suspect has its turn |
 //! | in a request | a batch (`batch.rs`, formed in `form.rs`) | its producer settles the batch |
 //! | waits to go again | a batch or a slot, in the producer's queue of its form | it is due, or has its turn |
 //! | settled | the producer's list of outcomes (`item.rs`) | the producer takes it |
@@ -42,8 +42,8 @@
 //!                          └─ pass: the other 50 hold the fault, and so on
 //! ```
 //!
-//! - An account that was found at fault is a suspect for a minute: its changes go in requests of their own. Which of all
-//!   these has its turn, `queue.rs` decides.
+//! - An account that was found at fault is a suspect for a minute: its changes go in requests of their own. While faults are
+//!   found, so do the changes of accounts that passed lately. Which of all these has its turn, `queue.rs` decides.
 //! - Accounts that were rejected are remembered, where the producer asks for it.
 //! - Of an account with many changes only the first few take part in the producer's capacity, so it stops no others.
 //!
@@ -56,8 +56,10 @@ mod batch;
 mod flush;
 mod form;
 mod item;
+mod lingering;
 mod packer;
 mod producer;
+mod proven;
 mod queue;
 mod settle;
 #[cfg(test)]
@@ -76,8 +78,9 @@ use accounts::AccountState;
 use arena::{AccountId, Arena};
 use batch::Kind;
 use item::{Entry, slots};
+use lingering::Enough;
 use producer::{Probing, Producer};
-use queue::Enough;
+use proven::Proven;
 
 pub use arena::{ChangeId, ProducerId};
 pub use batch::Batch;
@@ -107,6 +110,8 @@ pub struct Plan<R, E> {
     remembered: BTreeSet<(Duration, AccountId)>,
     /// Accounts that failed a request, by when that is forgotten.
     suspects: VecDeque<(Duration, AccountId)>,
+    /// Accounts that passed lately, since faults are found.
+    proven: Proven,
     producers: Arena<Producer<R, E>>,
     /// Producers with a request to send or an outcome to take, since they were last asked for.
     ready_producers: ReadyProducers,
@@ -147,6 +152,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             hash_mask: u64::MAX,
             remembered: BTreeSet::new(),
             suspects: VecDeque::new(),
+            proven: Proven::default(),
             producers: Arena::new(),
             ready_producers: ReadyProducers::default(),
         }
@@ -365,7 +371,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.ready_producers.insert(producer);
         let state = self.state(producer);
         for queue in &mut state.queues {
-            queue.flushed = !queue.fresh.is_empty();
+            for its in [&mut queue.fresh, &mut queue.proven] {
+                its.flushed = !its.is_empty();
+            }
         }
         state.unsettled.flush()
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::accounts::Group;
 use super::arena::ChangeId;
 use super::batch::{Batch, Kind, Slot};
+use super::lingering::{Enough, Lingering};
 use super::packer::SlotPacker;
 
 /// The changes of one producer that go in one form of request: what it sends, and in which turns.
@@ -25,12 +26,28 @@ use super::packer::SlotPacker;
 ///
 /// A half holds up to 50 users who wait for the one among them, so where the fresh changes do not fill a request the halves
 /// go first: the fresh ones join a later request, and no more requests are sent for that. Suspects are most likely at fault.
+///
+/// While faults are found, the accounts that passed lately are *proven*: they go apart, as most of the requests that hold
+/// one of a hundred unknown accounts fail, and theirs do not. They have the first row, and fresh requests are one more of
+/// those that share the turns beside them. Of these, the kind that has had no turn for the longest time has the next one.
+///
+/// ```text
+/// 100 fresh users, 1 in 100 unknown      passes at 37 %, else about 9 more requests to find the unknown one
+/// 100 proven users                       passes
+/// 1, 2, 4 .. 100 fresh users             twice as many after a request that passed, half as many after one that failed:
+/// + proven ones up to 100                about half of these pass, which tells the most; who rides and fails goes again
+/// ```
+///
+/// Where a request of one fresh user fails, no proven ones ride with the next: the fresh are most likely at fault.
 #[derive(Debug)]
 pub(super) struct FormQueue {
-    /// Changes whose turn it is.
-    pub(super) fresh: SlotPacker<ChangeId>,
-    /// Slots that came back from a split untested, and go with the fresh changes.
-    pub(super) returned: VecDeque<Slot>,
+    /// Changes of accounts of which nothing is known; also of all others, while no faults are found.
+    pub(super) fresh: Lingering,
+    /// Changes of accounts that passed lately, while faults are found.
+    pub(super) proven: Lingering,
+    /// The fresh users that share a request beside requests of proven ones: twice as many once they pass, half as many once
+    /// they fail.
+    fresh_at_once: usize,
     /// Changes of accounts that failed a request lately.
     pub(super) suspects: SlotPacker<ChangeId>,
     /// The suspects that share a request. Most likely each is at fault again, so each goes alone. While they pass, more
@@ -42,13 +59,6 @@ pub(super) struct FormQueue {
     pub(super) retry_queue: VecDeque<Batch>,
     /// Changes that wait for an earlier one of their account.
     pub(super) blocked: usize,
-    /// Since when it has held its oldest fresh user. After a full request the linger time of the users left begins anew,
-    /// as others are coming in fast.
-    pub(super) since: Option<Duration>,
-    /// True if a fresh user has as many tags as a slot takes, so that a wait would add none.
-    pub(super) full_slot: bool,
-    /// True if a fresh user came before a flush: then none of the fresh waits for the linger time.
-    pub(super) flushed: bool,
     /// Accounts that are remembered as rejected in this form.
     pub(super) remembered: usize,
     turns: Turns,
@@ -58,13 +68,12 @@ pub(super) struct FormQueue {
 /// Which kinds of requests had their turns, to divide the quota between them.
 #[derive(Debug, Default)]
 struct Turns {
-    /// Fresh ones since the last of the others, and the others since the last fresh one.
-    fresh: usize,
-    tests: usize,
-    /// Requests since the last one of suspects.
-    not_suspects: usize,
-    /// The last of the others was one of suspects, and the next is a half, where both have a turn.
-    suspects_last: bool,
+    /// Requests so far, and the number of the last one of each kind.
+    all: u64,
+    last: [u64; Kind::COUNT],
+    /// Those of the first row since the last of the others, and the others since the last of the first row.
+    first_row: usize,
+    others: usize,
     /// When suspects may go though fresh changes linger.
     next_suspects: Duration,
 }
@@ -97,29 +106,24 @@ pub enum Readiness {
     Idle,
 }
 
-/// When a queue has enough for a request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Enough {
-    pub(super) users_per_request: usize,
-    pub(super) linger: Duration,
-    pub(super) flushing: bool,
-    /// What is blocked is not waited for, as nothing under way would unblock it.
-    pub(super) quiet: bool,
+impl Turns {
+    /// Requests since the last one of a kind.
+    fn since(&self, kind: Kind) -> u64 {
+        self.all - self.last[kind as usize]
+    }
 }
 
 impl FormQueue {
     pub(super) fn new() -> FormQueue {
         FormQueue {
-            fresh: SlotPacker::new(),
-            returned: VecDeque::new(),
+            fresh: Lingering::new(),
+            proven: Lingering::new(),
+            fresh_at_once: usize::MAX,
             suspects: SlotPacker::new(),
             suspects_at_once: 1,
             searches: VecDeque::new(),
             retry_queue: VecDeque::new(),
             blocked: 0,
-            since: None,
-            full_slot: false,
-            flushed: false,
             remembered: 0,
             turns: Turns::default(),
             lately: Lately::default(),
@@ -132,43 +136,58 @@ impl FormQueue {
         if again.is_some_and(|due| due <= now) {
             return Ok(Kind::Retry);
         }
-        let users = self.fresh.users() + self.returned.len();
-        let full = users >= enough.users_per_request;
-        let lingers_until = self.since.map(|since| since.saturating_add(enough.linger));
-        // at the end of the input a blocked change may still come and share the request; with nothing under way nothing would
-        // unblock it. A caller that waits for a flush waits for no other request.
-        let at_the_end = enough.flushing && (self.blocked == 0 || enough.quiet);
-        let alone = users > 0 && (self.flushed || at_the_end);
-        let lingered = lingers_until.is_some_and(|until| until <= now);
-        // what came back has lingered before
-        let came_back = !self.returned.is_empty();
-        let fresh = full || self.full_slot || came_back || alone || lingered;
+        let (blocked, most) = (self.blocked, enough.users_per_request);
+        let fresh_full = self.fresh.users() >= self.fresh_at_once(most);
+        let fresh = fresh_full || self.fresh.is_enough(enough, blocked, now);
+        let proven_full = self.proven.users() >= most;
+        let proven = proven_full || self.proven.is_enough(enough, blocked, now);
+        let (full, first_row) = if proven_full || (proven && !(fresh && self.rides())) {
+            (proven_full, Some(Kind::Proven))
+        } else {
+            (fresh_full, fresh.then_some(Kind::Fresh))
+        };
 
         let turns = &self.turns;
-        let share = turns.fresh >= 3;
-        let overdue = self.is_overdue(enough.users_per_request, now);
-        let may_search = !fresh || share || overdue || (!full && turns.tests < 3);
-        let may_try_suspects = users == 0
+        let share = turns.first_row >= 3;
+        let overdue = self.is_overdue(most, now);
+        let beside = share || (!full && turns.others < 3);
+        let may_search = first_row.is_none() || overdue || beside;
+        let may_try_suspects = self.fresh.is_empty() && self.proven.is_empty()
             || (if full && !overdue {
                 share
             } else {
-                turns.not_suspects >= 3
+                turns.since(Kind::Suspects) >= 3
             })
-            || (!fresh && turns.next_suspects <= now);
-        let search = may_search && !self.searches.is_empty();
-        let suspects = may_try_suspects && !self.suspects.is_empty();
-        if suspects && (!search || !turns.suspects_last) {
-            return Ok(Kind::Suspects);
-        }
-        if search {
-            return Ok(Kind::Search);
-        }
-        if fresh {
-            return Ok(Kind::Fresh);
+            || (first_row.is_none() && turns.next_suspects <= now);
+        let others = [
+            (
+                Kind::Suspects,
+                may_try_suspects && !self.suspects.is_empty(),
+            ),
+            (Kind::Search, may_search && !self.searches.is_empty()),
+            (
+                Kind::Fresh,
+                first_row == Some(Kind::Proven) && fresh && beside && !overdue,
+            ),
+        ];
+        let others = others.iter().filter(|(_, may)| *may).map(|(kind, _)| *kind);
+        let next = others.min_by_key(|kind| turns.last[*kind as usize]);
+        if let Some(kind) = next.or(first_row) {
+            return Ok(kind);
         }
         let suspects = (!self.suspects.is_empty()).then_some(turns.next_suspects);
-        let lingers_until = lingers_until.filter(|until| *until < Duration::MAX);
-        Err([again, lingers_until, suspects].into_iter().flatten().min())
+        let until = [&self.fresh, &self.proven].map(|it| it.until(enough.linger));
+        let moments = until.into_iter().chain([again, suspects]).flatten();
+        Err(moments.min())
+    }
+
+    /// How many fresh users share a request.
+    fn fresh_at_once(&self, users_per_request: usize) -> usize {
+        if self.proven.is_empty() {
+            users_per_request
+        } else {
+            self.fresh_at_once.min(users_per_request)
+        }
     }
 
     /// True if the searches do not keep up with the faults that come in.
@@ -193,59 +212,79 @@ impl FormQueue {
                 self.retry_queue.remove(due)
             }
             Kind::Search => self.searches.pop_front(),
-            Kind::Fresh | Kind::Suspects => None,
+            Kind::Fresh | Kind::Proven | Kind::Suspects => None,
         }
     }
 
-    /// Takes one slot each of the next users, with the slots that came back.
+    /// Takes one slot each of the next users: the slots that came back, and the others' changes. And those who ride with
+    /// them.
     pub(super) fn take_users(
         &mut self,
         kind: Kind,
         users_per_request: usize,
         now: Duration,
-    ) -> (Vec<Slot>, Vec<ChangeId>) {
-        if kind == Kind::Suspects {
-            return (Vec::new(), self.suspects.take_batch(self.suspects_at_once));
-        }
-        self.full_slot = false;
-        let mut slots: Vec<Slot> = Vec::new();
-        for _ in 0..self.returned.len().min(users_per_request) {
-            let Some(slot) = self.returned.pop_front() else {
-                break;
-            };
-            // two slots of an account may have come back, and a request has an account once
-            if slots.iter().any(|it| it.account == slot.account) {
-                self.returned.push_back(slot);
-            } else {
-                slots.push(slot);
+    ) -> [(Vec<Slot>, Vec<ChangeId>); 2] {
+        let none = (Vec::new(), Vec::new());
+        match kind {
+            Kind::Suspects => {
+                let taken = self.suspects.take_batch(self.suspects_at_once);
+                [(Vec::new(), taken), none]
+            }
+            Kind::Proven => [self.proven.take(users_per_request, &[], now), none],
+            _ => {
+                let rides = self.rides();
+                let fresh = self
+                    .fresh
+                    .take(self.fresh_at_once(users_per_request), &[], now);
+                let left = users_per_request - fresh.0.len() - fresh.1.len();
+                let riders = if rides {
+                    self.proven.take(left, &fresh.0, now)
+                } else {
+                    none
+                };
+                [fresh, riders]
             }
         }
-        let taken = self.fresh.take_batch(users_per_request - slots.len());
-        if self.fresh.is_empty() {
-            self.since = None;
-            self.flushed = false;
-        } else if slots.len() + taken.len() >= users_per_request {
-            self.since = Some(now);
-        }
-        (slots, taken)
+    }
+
+    /// True if proven users fill up requests of fresh ones: half of these pass.
+    fn rides(&self) -> bool {
+        self.fresh_at_once > 1
     }
 
     /// Counts a request that is taken.
     pub(super) fn note_turn(&mut self, kind: Kind, now: Duration) {
+        let leaves_proven = !self.proven.is_empty();
         let turns = &mut self.turns;
-        turns.not_suspects += 1;
-        match kind {
-            Kind::Fresh | Kind::Retry => (turns.fresh, turns.tests) = (turns.fresh + 1, 0),
-            Kind::Search | Kind::Suspects => (turns.fresh, turns.tests) = (0, turns.tests + 1),
-        }
-        if kind == Kind::Search {
-            turns.suspects_last = false;
-        }
+        turns.all += 1;
+        turns.last[kind as usize] = turns.all;
+        let is_first_row = match kind {
+            Kind::Retry | Kind::Proven => true,
+            Kind::Fresh => !leaves_proven,
+            Kind::Search | Kind::Suspects => false,
+        };
+        (turns.first_row, turns.others) = if is_first_row {
+            (turns.first_row + 1, 0)
+        } else {
+            (0, turns.others + 1)
+        };
         if kind == Kind::Suspects {
-            turns.suspects_last = true;
-            turns.not_suspects = 0;
             turns.next_suspects = now + SUSPECTS_PACE;
         }
+    }
+
+    /// Notes how so many fresh users fared that shared a request.
+    pub(super) fn note_fresh(&mut self, passed: bool, users: usize) {
+        self.fresh_at_once = if passed {
+            self.fresh_at_once.max(2 * users)
+        } else {
+            self.fresh_at_once.min((users / 2).max(1))
+        };
+    }
+
+    /// True if faults were found lately.
+    pub(super) fn finds_faults(&self) -> bool {
+        self.lately.at_fault > 0
     }
 
     /// Notes how suspects fared.
@@ -276,24 +315,26 @@ impl FormQueue {
     /// Adds a change whose turn it is.
     pub(super) fn insert(&mut self, group: Group, id: ChangeId, slots: usize, came: Duration) {
         match group {
-            Group::Fresh => {
-                self.fresh.insert(id, slots);
-                self.since = Some(self.since.map_or(came, |since| since.min(came)));
-            }
+            Group::Fresh => self.fresh.insert(id, slots, came),
+            Group::Proven => self.proven.insert(id, slots, came),
             Group::Suspects => self.suspects.insert(id, slots),
+        }
+    }
+
+    /// The changes of a group, where these wait for others to share their request.
+    pub(super) fn lingering(&mut self, group: Group) -> Option<&mut Lingering> {
+        match group {
+            Group::Fresh => Some(&mut self.fresh),
+            Group::Proven => Some(&mut self.proven),
+            Group::Suspects => None,
         }
     }
 
     /// Removes a change that is in a packer.
     pub(super) fn remove(&mut self, group: Group, id: ChangeId) {
-        if group == Group::Suspects {
-            return self.suspects.remove(id);
-        }
-        self.fresh.remove(id);
-        if self.fresh.is_empty() {
-            self.since = None;
-            self.full_slot = false;
-            self.flushed = false;
+        match self.lingering(group) {
+            Some(lingering) => lingering.remove(id),
+            None => self.suspects.remove(id),
         }
     }
 
@@ -301,6 +342,7 @@ impl FormQueue {
     pub(super) fn take_again(&mut self) -> Vec<Slot> {
         let batches = self.retry_queue.drain(..).chain(self.searches.drain(..));
         let slots = batches.flat_map(|batch| batch.slots.into_iter().chain(batch.rest));
-        slots.chain(self.returned.drain(..)).collect()
+        let returned = [&mut self.fresh, &mut self.proven].map(|it| it.returned.drain(..));
+        slots.chain(returned.into_iter().flatten()).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Plan;
-use super::accounts::Rejected;
+use super::accounts::{Group, Rejected};
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::item::{BatchResult, ChangeFailure, Entry, Settled};
@@ -54,12 +54,17 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 self.accounts[slot.account].may_arrive_late(batch.form, until);
             }
         }
-        if batch.kind == Kind::Suspects {
+        let passed = match &result {
+            BatchResult::Done { .. } => Some(true),
+            BatchResult::Ambiguous(_) => Some(false),
+            BatchResult::Failed(_) | BatchResult::Postponed { .. } => None,
+        };
+        if let Some(passed) = passed {
             let queue = self.producers[producer.0].queue(batch.form);
-            match &result {
-                BatchResult::Done { .. } => queue.note_suspects(true, users_per_request),
-                BatchResult::Ambiguous(_) => queue.note_suspects(false, users_per_request),
-                BatchResult::Failed(_) | BatchResult::Postponed { .. } => {}
+            match batch.kind {
+                Kind::Suspects => queue.note_suspects(passed, users_per_request),
+                Kind::Fresh => queue.note_fresh(passed, batch.users() - batch.riders),
+                Kind::Retry | Kind::Proven | Kind::Search => {}
             }
         }
         match result {
@@ -75,9 +80,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             }
             BatchResult::Ambiguous(failure) => {
                 if let Some(rest) = batch.take_rest() {
-                    self.give_back(rest, now);
+                    self.give_back(rest, Group::Fresh, now);
                 }
-                self.split_or_reject(batch, &failure, true, now);
+                if batch.riders == 0 {
+                    self.split_or_reject(batch, &failure, true, now);
+                } else {
+                    self.split_off_riders(batch, &failure, now);
+                }
             }
             BatchResult::Failed(failure) => {
                 self.fail_slots(&batch.slots, &failure, now);
@@ -106,9 +115,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let form = batch.form;
         let state = &mut self.producers[batch.producer.0];
         let ended = state.ended.is_some();
-        if batch.kind != Kind::Suspects {
-            state.queue(form).note_settled(batch.slots.len(), 0);
+        // who was set apart says nothing of the fresh ones
+        if !matches!(batch.kind, Kind::Suspects | Kind::Proven) {
+            state
+                .queue(form)
+                .note_settled(batch.slots.len() - batch.riders, 0);
         }
+        // the accounts of a run that remembers rejections hardly come again
+        let notes_proven = !state.policy.remember_rejected && state.queue(form).finds_faults();
         let mut again: Vec<Slot> = Vec::new();
         let mut due = now;
         for mut slot in std::mem::take(&mut batch.slots) {
@@ -118,6 +132,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 left_out.remove(slot.account())
             };
             let Some((failure, again_at)) = named else {
+                if notes_proven {
+                    self.proven.insert(self.accounts[slot.account].hash);
+                }
                 self.note_done(slot.account, form);
                 if form == Form::Get {
                     self.note_read(&slot, read.remove(slot.account()));
@@ -145,6 +162,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             batch.due = due;
             batch.slots = again;
             batch.kind = Kind::Retry;
+            batch.riders = 0;
             self.enqueue_again(batch, now);
         }
     }
@@ -191,6 +209,17 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.reject(slot, failure, batch.form, now);
     }
 
+    /// Goes on with a request that failed as if those who ride in it were not at fault. If one of them is, the others pass,
+    /// and it fails again with its like.
+    fn split_off_riders(&mut self, mut batch: Batch, failure: &E, now: Duration) {
+        batch.note_effect(failure.effect());
+        if let Some(riders) = batch.take_riders() {
+            self.give_back(riders, Group::Proven, now);
+        }
+        self.producers[batch.producer.0].splits += 1;
+        self.search(batch, now);
+    }
+
     /// Goes on with a batch that holds a fault. Of many users one half is tested: if it fails, nothing is known of the other;
     /// if it passes, the other holds the fault. Of few both are, which is hardly more requests and fewer round trips. Who
     /// is alone is always tested before it is rejected, as the fault may have gone.
@@ -218,18 +247,22 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
-    /// Goes on with the other half of a batch, of which nothing is known.
-    fn give_back(&mut self, mut batch: Batch, now: Duration) {
+    /// Goes on with the other part of a request that failed, of which nothing is known: it goes with this group again.
+    fn give_back(&mut self, mut batch: Batch, group: Group, now: Duration) {
         batch.kind = Kind::Search;
         let state = &mut self.producers[batch.producer.0];
         let queue = state.queue(batch.form);
-        let good = batch.tries == 0 && queue.most_likely_good(batch.slots.len());
+        let good = batch.tries == 0
+            && (group == Group::Proven || queue.most_likely_good(batch.slots.len()));
         // a request has an account once, so an account with more in the packer stays away from it
         let mut slots = batch.slots.iter();
         let alone = slots.all(|slot| self.accounts[slot.account].active.is_none());
         if good && alone && state.ended.is_none() {
             state.held(batch.operation()).again += batch.slots.len();
-            state.queue(batch.form).returned.extend(batch.slots);
+            let queue = state.queue(batch.form);
+            if let Some(its) = queue.lingering(group) {
+                its.returned.extend(batch.slots);
+            }
         } else {
             self.enqueue_again(batch, now);
         }
@@ -247,12 +280,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let queue = state.queue(batch.form);
         match batch.kind {
             Kind::Retry => queue.retry_queue.push_back(batch),
-            Kind::Search | Kind::Fresh | Kind::Suspects => queue.insert_search(batch),
+            _ => queue.insert_search(batch),
         }
     }
 
     /// Remembers for a while that an account failed a request.
     fn suspect(&mut self, account: AccountId, now: Duration) {
+        self.proven.remove(self.accounts[account].hash);
         if self.suspects.len() < SUSPECTS_AT_MOST {
             let until = now + SUSPECT_FOR;
             self.accounts[account].suspect_until = until;

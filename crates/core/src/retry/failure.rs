@@ -97,6 +97,20 @@ impl Failure {
         }
     }
 
+    /// True if the service was asked, and nobody or something else answered in its place.
+    #[must_use]
+    pub fn is_unanswered(self) -> bool {
+        matches!(
+            self,
+            Failure::Unanswered
+                | Failure::Silent
+                | Failure::StaleConnection
+                | Failure::NotUnderstood
+                | Failure::Page
+                | Failure::WrongEndpoint
+        )
+    }
+
     /// Whether the same call or change may succeed later as it is. Not after an expired UserSig: what could be had of a
     /// new one has been tried. `stopped`: why there was no further attempt, where one failed.
     #[must_use]

@@ -24,11 +24,18 @@ pub(crate) struct Answer {
     pub(crate) head: String,
     /// The body, as text where it is no JSON.
     pub(crate) json: Value,
+    pub(crate) text: String,
 }
 
 impl Answer {
     pub(crate) fn code(&self) -> i64 {
         self.json["ErrorCode"].as_i64().unwrap_or(-1)
+    }
+
+    /// The objects of a body that is lines.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let lines = self.text.lines();
+        lines.map(|it| serde_json::from_str(it).unwrap()).collect()
     }
 
     /// A field of the head.
@@ -41,6 +48,11 @@ impl Answer {
 /// A call that is the last one of its connection. `head` are lines of the head.
 pub(crate) fn post(path: &str, head: &str, body: impl Display) -> String {
     kept(path, &format!("{head}Connection: close\r\n"), body)
+}
+
+/// A request by another method.
+pub(crate) fn request(method: &str, path: &str, head: &str, body: impl Display) -> String {
+    post(path, head, body).replacen("POST", method, 1)
 }
 
 /// A call behind which others may come.
@@ -71,13 +83,15 @@ impl Stream {
             status,
             head: head.to_ascii_lowercase(),
             json: Value::Null,
+            text: String::new(),
         };
         let length = answer.field("content-length");
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         if self.read_exact(&mut body).is_err() {
             return None;
         }
-        let text = || Value::from(String::from_utf8_lossy(&body));
+        answer.text = String::from_utf8_lossy(&body).into_owned();
+        let text = || Value::from(answer.text.as_str());
         answer.json = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         Some(answer)
     }

@@ -13,12 +13,13 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_core::SecretKey;
 use imtag_emulator::{Emulator, Generation};
 use imtag_local_server::{Names, runtime};
-use imtag_serve::{Access, Daemon, Limits, Listener, Settings, Times, UnixAccess};
+use imtag_queue::Settings as QueueSettings;
+use imtag_serve::{Access, Daemon, Data, Limits, Listener, Settings, Times, UnixAccess};
 use imtag_transport::Client;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -47,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) names: Vec<String>,
     pub(crate) is_ready: bool,
     pub(crate) is_demo: bool,
+    /// Of a queue for changes that last, if there is one.
+    pub(crate) queue: Option<QueueSettings>,
 }
 
 impl Setup {
@@ -62,6 +65,16 @@ impl Setup {
             names: vec!["daemon.example".to_owned()],
             is_ready: true,
             is_demo: false,
+            queue: None,
+        }
+    }
+
+    /// With a queue.
+    pub(crate) fn durable() -> Setup {
+        Setup {
+            calls_per_second: 1_000,
+            queue: Some(QueueSettings::default()),
+            ..Setup::new(Generation::AllMemberPush)
         }
     }
 }
@@ -76,12 +89,15 @@ pub(crate) struct Scene {
     names: Vec<String>,
     is_ready: bool,
     is_demo: bool,
+    queue: Option<QueueSettings>,
     running: Mutex<Option<Running>>,
     folder: TempDir,
 }
 
 /// A daemon that runs.
 struct Running {
+    /// Locked while it runs.
+    data: Option<Data>,
     daemon: Daemon,
     address: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
@@ -120,6 +136,7 @@ impl Scene {
             names: setup.names,
             is_ready: setup.is_ready,
             is_demo: setup.is_demo,
+            queue: setup.queue,
             running: Mutex::new(None),
             folder: tempfile::tempdir().unwrap(),
         };
@@ -130,7 +147,11 @@ impl Scene {
     /// Runs a daemon in place of the one that was ended.
     pub(crate) fn run(&self) {
         let here = IpAddr::from([127, 0, 0, 1]);
+        let folder = self.folder.path().join("data");
+        let data = self.queue.as_ref().map(|_| Data::open(&folder).unwrap());
+        let queue = data.as_ref().zip(self.queue.clone());
         let settings = Settings {
+            queue: queue.map(|(data, limits)| data.queue(limits).unwrap()),
             access: self.access(),
             names: Names::new(&self.names, "localhost:0", here, &[]).unwrap(),
             tls: None,
@@ -169,6 +190,7 @@ impl Scene {
         let thread = std::thread::Builder::new().name("serve".to_owned());
         let serving = thread.spawn(serve).unwrap();
         let running = Running {
+            data,
             daemon,
             address,
             stop,
@@ -294,8 +316,30 @@ impl Scene {
         let running = self.running.lock().unwrap().take();
         running.map_or(0, |running| {
             drop(running.stop);
+            running
+                .daemon
+                .drain_queue(Instant::now() + Duration::from_secs(5));
             running.serving.join().unwrap()
         })
+    }
+}
+
+/// Requests for changes that last.
+impl Scene {
+    /// Any request at the socket, whose answer is one that the page knows.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, target: &str, head: &str, body: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.say(http::request(method, target, head, body));
+        let answer = stream.answer().expect("an answer");
+        schema::check(&method.to_lowercase(), path_of(target), &answer);
+        answer
+    }
+
+    /// A post of rows, of which the answer is one that the page knows.
+    #[track_caller]
+    pub(crate) fn keep(&self, query: &str, rows: &str) -> Answer {
+        self.ask("POST", &format!("/v1/changes{query}"), "", rows)
     }
 }
 

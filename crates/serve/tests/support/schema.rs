@@ -22,6 +22,10 @@ pub(crate) fn check(method: &str, path: &str, answer: &Answer) {
 }
 
 fn checked(method: &str, path: &str, answer: &Answer) -> Result<(), String> {
+    let path = match path.strip_prefix("/v1/changes/") {
+        Some(_) => "/v1/changes/{id}",
+        None => path,
+    };
     let responses = &PAGE["paths"][path][method]["responses"];
     let response = &responses[answer.status.to_string()];
     if response.is_null() {
@@ -30,6 +34,11 @@ fn checked(method: &str, path: &str, answer: &Answer) -> Result<(), String> {
     let kind = answer.field("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default();
     let schema = &response["content"][kind]["schema"];
+    let line = &response["content"][kind]["x-line"];
+    if !line.is_null() {
+        let mut lines = answer.lines().into_iter();
+        return lines.try_for_each(|it| valid(line, &it, "line"));
+    }
     if schema.is_null() {
         return Err(format!("the page knows no {kind:?}"));
     }
@@ -42,7 +51,7 @@ pub(crate) fn valid(schema: &Value, value: &Value, at: &str) -> Result<(), Strin
     for (rule, says) in rules {
         match rule.as_str() {
             "$ref" => valid(referred(says), value, at)?,
-            "type" => is_of(says, value)
+            "type" => (is_of(says, value) || (value.is_null() && rules.contains_key("nullable")))
                 .then_some(())
                 .ok_or(format!("{at} is no {says}"))?,
             "enum" => {
@@ -77,7 +86,14 @@ pub(crate) fn valid(schema: &Value, value: &Value, at: &str) -> Result<(), Strin
                     Err(format!("{at}.{name} is not on the page"))
                 })?;
             }
-            "description" => {}
+            "oneOf" => {
+                let schemas = says.as_array().unwrap().iter();
+                let fitting = schemas.filter(|it| valid(it, value, at).is_ok()).count();
+                (fitting == 1)
+                    .then_some(())
+                    .ok_or(format!("{at} is {fitting} of {says}"))?;
+            }
+            "nullable" | "description" => {}
             _ => return Err(format!("the rule {rule} is not checked")),
         }
     }

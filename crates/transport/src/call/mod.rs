@@ -8,6 +8,7 @@
 //!                                                             └─ done ─────► Outcome
 //! ```
 
+mod events;
 mod options;
 
 use std::sync::Arc;
@@ -139,6 +140,10 @@ impl<'c> Call<'c> {
                     "call failed"
                 );
                 in_flight.ended(error.cause.name());
+                if error.cause.failure(error.operation).is_unanswered() {
+                    self.place
+                        .unanswered(&error.cause, self.started, self.attempts);
+                }
             }
         }
         result
@@ -266,6 +271,7 @@ impl<'c> Call<'c> {
                 permit.answered(Admission::Admitted);
                 outcome.redact(&usersig.usersig);
                 self.place.answered(self.host);
+                self.note_answer(None);
                 self.retry.succeeded(&self.state.budget);
                 let request_id = outcome.request_id.as_deref();
                 self.attempt_ended(started, sent, request_id, None);
@@ -296,52 +302,17 @@ impl<'c> Call<'c> {
         self.attempt_ended(started, sent, cause.request_id(), Some((&cause, effect)));
         self.effect = self.effect.max(effect);
         self.may_arrive_late |= sent && meaning.may_arrive_late;
-        if meaning.is_answer {
-            self.place.answered(self.host);
-        }
         let credentials = &self.settings.credentials;
         let has_other_usersig = meaning.refused_as == Some(RetryClass::NewUserSig)
             && self.state.usersigs.expired(usersig, credentials);
+        if meaning.is_answer {
+            self.place.answered(self.host);
+            if !has_other_usersig {
+                self.note_answer(Some(failure));
+            }
+        }
         self.await_next(cause, failure, started, has_other_usersig)?;
         Ok(None)
-    }
-
-    /// Says how an attempt ended that was `started` then, and if it failed why, and with which effect.
-    fn attempt_ended(
-        &self,
-        started: Instant,
-        sent: bool,
-        request_id: Option<&str>,
-        failed: Option<(&Cause, Effect)>,
-    ) {
-        let operation = self.request.operation();
-        let code = failed.and_then(|(cause, _)| Some(cause.refusal()?.code));
-        event!(
-            debug,
-            operation = operation.name(),
-            route = self.route(),
-            users = self.request.accounts().len(),
-            attempt = self.attempts,
-            duration_ms = millis(started.elapsed()),
-            sent,
-            cause = failed.map(|(cause, _)| cause.name()),
-            when = failed.and_then(|(cause, _)| cause.when()),
-            detail = failed.and_then(|(cause, _)| cause.detail()),
-            code = code.map(|code| code.0),
-            effect = failed.map(|(_, effect)| effect.for_operation(operation).name()),
-            host = self.host(),
-            request_id,
-            "attempt ended"
-        );
-        if code.is_some_and(|code| code.retry() == RetryClass::AfterWindow) {
-            event!(
-                warn,
-                operation = operation.name(),
-                code = code.map(|code| code.0),
-                host = self.host(),
-                "rejected as too frequent"
-            );
-        }
     }
 
     /// An attempt that was `started` then has failed: waits until another may be made, or fails with why none is.

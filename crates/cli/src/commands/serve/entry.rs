@@ -1,17 +1,17 @@
 //! What lets callers in over TCP: the local key and the authority, which the daemon's folder keeps, and a token.
 
-use std::env;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use imtag_local_server::Names;
-use imtag_serve::{Access, Authority, Data, DataError, Listener};
+use imtag_serve::{Access, Authority, Data, Listener};
 
-use super::listeners::{once_free, refuse_plain};
+use super::listeners::refuse_plain;
 use crate::args::ServeArgs;
-use crate::exit::{CommandError, with_causes};
+use crate::commands::data_folder::unusable;
+use crate::exit::CommandError;
 
 /// A token that is shorter is guessed.
 const TOKEN_AT_LEAST: usize = 16;
@@ -21,14 +21,15 @@ const TOKEN_AT_MOST: u64 = 4096;
 pub(super) struct Entry<'a> {
     arguments: &'a ServeArgs,
     address: SocketAddr,
-    data: Data,
+    data: &'a Data,
 }
 
 impl<'a> Entry<'a> {
-    /// That of these listeners; `None` where none of them is for TCP. Its folder is locked, and made if it is not there.
+    /// That of these listeners; `None` where none of them is for TCP.
     pub(super) fn new(
         arguments: &'a ServeArgs,
         listeners: &[Listener],
+        data: Option<&'a Data>,
     ) -> Result<Option<Entry<'a>>, CommandError> {
         let addresses: Vec<_> = listeners.iter().filter_map(Listener::address).collect();
         for address in &addresses {
@@ -37,14 +38,10 @@ impl<'a> Entry<'a> {
         let Some(&address) = addresses.first() else {
             return refuse_flags_of_tcp(arguments).map(|()| None);
         };
-        let folder = match &arguments.data {
-            Some(folder) => folder.clone(),
-            None => default_folder()?,
-        };
-        Ok(Some(Entry {
+        Ok(data.map(|data| Entry {
             arguments,
             address,
-            data: once_free(|| Data::open(&folder), DataError::is_in_use).map_err(unusable)?,
+            data,
         }))
     }
 
@@ -118,7 +115,6 @@ fn refuse_flags_of_tcp(arguments: &ServeArgs) -> Result<(), CommandError> {
         (arguments.tls, "--tls"),
         (!arguments.names.is_empty(), "--name"),
         (arguments.token_file.is_some(), "--token-file"),
-        (arguments.data.is_some(), "--data"),
     ];
     match flag.into_iter().find(|it| it.0) {
         None => Ok(()),
@@ -126,28 +122,6 @@ fn refuse_flags_of_tcp(arguments: &ServeArgs) -> Result<(), CommandError> {
             "{flag} is for calls over TCP: give --address HOST:PORT too"
         ))),
     }
-}
-
-fn unusable(error: DataError) -> CommandError {
-    let flag = if error.is_in_use() { " (--data)" } else { "" };
-    CommandError::file(error.is_denied(), with_causes(&error) + flag)
-}
-
-/// As systemd has it, or else where programs of a user keep what they need again.
-fn default_folder() -> Result<PathBuf, CommandError> {
-    let set = |name| env::var_os(name).filter(|it| !it.is_empty());
-    if let Some(folders) = set("STATE_DIRECTORY") {
-        // of several, the first
-        if let Some(first) = env::split_paths(&folders).next() {
-            return Ok(first);
-        }
-    }
-    let state = set("XDG_STATE_HOME").map(PathBuf::from);
-    let of_home = || Some(PathBuf::from(set("HOME")?).join(".local/state"));
-    let state = state.or_else(of_home).ok_or_else(|| {
-        CommandError::usage("HOME is not set: say where to keep the local key (--data FOLDER)")
-    })?;
-    Ok(state.join("imtag"))
 }
 
 /// The token that a file holds. No message has a part of it.

@@ -3,15 +3,17 @@
 //! The main thread takes the signals, and another one serves: so nothing of this process wakes while nobody calls.
 
 mod entry;
+mod folders;
 mod listeners;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
+use std::time::Instant;
 
 use imtag_local_server::notify::{READY, STOPPING, WATCHDOG, notify, reloading};
 use imtag_local_server::{Names, raise_open_files, runtime};
-use imtag_serve::{Access, Daemon, Limits, Listener, Settings};
+use imtag_serve::{Access, Daemon, Limits, Listener, Queue, Settings};
 use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -25,6 +27,7 @@ use crate::exit::{CommandError, Exit};
 use crate::import::Demo;
 use crate::output::{Show, count, note_error, note_warning};
 use entry::Entry;
+use folders::Folders;
 
 /// Connections are kept so far below the open files that are allowed, for what else the process opens: its own connections
 /// to the service, above all.
@@ -44,6 +47,8 @@ struct Running {
     local_key_file: Option<PathBuf>,
     /// None without TLS.
     ca_file: Option<PathBuf>,
+    /// None where no changes are taken that last.
+    queue_folder: Option<PathBuf>,
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, CommandError> {
@@ -65,11 +70,19 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let sdkappid = client.sdkappid().get();
     listeners.extend(listeners::own(arguments, !listeners.is_empty())?);
     drop(entered);
-    let entry = Entry::new(arguments, &listeners)?;
+    let is_tcp = listeners.iter().any(|it| it.address().is_some());
+    #[cfg(feature = "emulator")]
+    let of_demo = demo.as_ref().map(Demo::data_folder);
+    #[cfg(not(feature = "emulator"))]
+    let of_demo = None;
+    let folders = Folders::new(arguments, is_tcp, of_demo)?;
+    let entry = Entry::new(arguments, &listeners, folders.of_entry())?;
+    let queue = folders.queue(arguments)?;
     let settings = Settings {
         demo: is_demo,
-        ..settings(entry.as_ref(), files)?
+        ..settings(entry.as_ref(), files, queue)?
     };
+    let queue_folder = folders.queue_folder().map(absolute).transpose()?;
     let ca_file = entry.as_ref().and_then(Entry::ca_file);
     let local_key_file = entry.as_ref().map(Entry::local_key_file);
     let running = Running {
@@ -79,6 +92,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
         sdkappid,
         local_key_file: local_key_file.as_deref().map(absolute).transpose()?,
         ca_file: ca_file.as_deref().map(absolute).transpose()?,
+        queue_folder,
     };
     let daemon = Daemon::new(client, settings);
     let (stop, stopped) = oneshot::channel::<()>();
@@ -125,19 +139,27 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
         .name("signals".to_owned())
         .spawn(again);
     let _ = stop.send(());
+    let unsettled = daemon.drain_queue(Instant::now() + grace);
     // a daemon that takes this one's place starts while this one answers what is under way
-    drop(entry);
-    match serving.join() {
-        Ok(0) => Ok(Exit::Done),
-        Ok(cut) => {
-            let connections = count(cut, "connection was", "connections were");
-            note_warning(format_args!(
-                "{connections} cut off, as the time of grace was up"
-            ));
-            Ok(Exit::Done)
-        }
-        Err(panic) => std::panic::resume_unwind(panic),
+    drop(folders);
+    if unsettled > 0 {
+        let changes = count(unsettled, "change waits", "changes wait");
+        let then = if is_demo {
+            "and go with the demo"
+        } else {
+            "and are sent when the daemon runs again"
+        };
+        note_warning(format_args!("{changes} in the queue, {then}"));
     }
+    let cut = serving.join();
+    let cut = cut.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    if cut > 0 {
+        let connections = count(cut, "connection was", "connections were");
+        note_warning(format_args!(
+            "{connections} cut off, as the time of grace was up"
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 #[cfg(feature = "emulator")]
@@ -187,7 +209,11 @@ fn reload(
     Ok(())
 }
 
-fn settings(entry: Option<&Entry<'_>>, files: Option<u64>) -> Result<Settings, CommandError> {
+fn settings(
+    entry: Option<&Entry<'_>>,
+    files: Option<u64>,
+    queue: Option<Queue>,
+) -> Result<Settings, CommandError> {
     let most = files.map_or(CONNECTIONS_AT_MOST, |files| {
         usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)
     });
@@ -204,6 +230,7 @@ fn settings(entry: Option<&Entry<'_>>, files: Option<u64>) -> Result<Settings, C
             tls: None,
             limits,
             demo: false,
+            queue,
         });
     };
     Ok(Settings {
@@ -212,6 +239,7 @@ fn settings(entry: Option<&Entry<'_>>, files: Option<u64>) -> Result<Settings, C
         tls: entry.authority()?,
         limits,
         demo: false,
+        queue,
     })
 }
 
@@ -228,6 +256,9 @@ impl Show for Running {
         }
         if let Some(socket) = &self.socket {
             writeln!(out, "  socket    {}", socket.display())?;
+        }
+        if let Some(folder) = &self.queue_folder {
+            writeln!(out, "  queue     {}", folder.display())?;
         }
         let Some(endpoint) = &self.endpoint else {
             return Ok(());

@@ -95,3 +95,31 @@ fn what_was_left_out_is_not_sent_again_when_its_time_is_up() {
     assert_eq!(rig.outcomes(), ["0 Expired not applied [0]"]);
     rig.is_empty();
 }
+
+#[test]
+fn all_changes_of_an_account_whose_time_is_up_fail_at_its_turn_and_the_next_one_follows() {
+    let mut rig = Rig::with(|policy| policy.remember_rejected = false);
+    rig.flush();
+    for user in ["u", "v"] {
+        rig.push(add(user, ["t"]));
+        let batch = rig.take();
+        rig.settle(batch, bad(Scope::Account));
+    }
+    // suspects go alone, and no two of these share a slot
+    for at in 0..3 {
+        rig.push_until(add("u", tags(10 * at, 10)), ms(2_000));
+    }
+    rig.push(add("u", ["t"]));
+    rig.push(add("v", ["t"]));
+    let _ = rig.outcomes();
+    rig.now = ms(2_000);
+    let [first, _] = rig.sends(["add v:t", "add u:t"]);
+    let expired = ["2", "3", "4"].map(|at| {
+        format!(
+            "{at} Expired not applied {:?}",
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+        )
+    });
+    assert_eq!(rig.outcomes(), expired);
+    rig.done(first);
+}

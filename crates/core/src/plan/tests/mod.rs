@@ -8,12 +8,14 @@ mod faults;
 mod gets;
 mod model;
 mod pauses;
+mod proven;
 mod queues;
 mod rates;
 mod recount;
 mod replaces;
 mod service;
 mod splits;
+mod unknown;
 
 use super::accounts::Group;
 use super::batch::Slot;
@@ -421,10 +423,11 @@ fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
         assert_eq!(state.held, [Load::default(); 2]);
         assert!(state.unsettled.is_empty() && state.late_windows.is_empty());
         for queue in &state.queues {
-            assert!(queue.fresh.is_empty() && queue.suspects.is_empty());
+            assert!(queue.fresh.is_empty() && queue.proven.is_empty());
+            assert!(queue.suspects.is_empty());
             assert!(queue.retry_queue.is_empty() && queue.searches.is_empty());
-            assert!(queue.since.is_none() && queue.returned.is_empty());
-            assert!(!queue.full_slot && queue.blocked == 0);
+            assert!(queue.fresh.returned.is_empty() && queue.proven.returned.is_empty());
+            assert_eq!(queue.blocked, 0);
         }
         for under_way in &state.under_way {
             assert!(under_way.batches == 0 && under_way.awaiting_admission.is_none());

@@ -124,12 +124,16 @@ const POLICIES: [BatchPolicy; PRODUCERS] = [
 ];
 
 impl World {
-    fn new() -> World {
+    /// `faults`: its batcher has found some, and sets apart the accounts that pass.
+    fn new(faults: bool) -> World {
         let mut rules = TIMPUSH;
         rules.limits.users_per_request = USERS_PER_REQUEST;
         let mut plan = Plan::new(rules);
         plan.hash_mask = 3;
         let producers = POLICIES.map(|policy| plan.open(policy)).to_vec();
+        for queue in &mut plan.producers[producers[0].0].queues {
+            queue.note_settled(0, usize::from(faults));
+        }
         World {
             plan,
             producers,
@@ -405,9 +409,10 @@ proptest! {
 
     #[test]
     fn the_service_ends_as_the_outcomes_say_whatever_happens_in_whatever_order(
-        steps in prop::collection::vec(step(), 1..120)
+        faults in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..120),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(faults);
         steps.into_iter().for_each(|step| world.step(step));
         world.finish();
         world.compare();

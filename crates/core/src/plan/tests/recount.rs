@@ -81,7 +81,7 @@ impl World {
         let mut returned = Vec::new();
         for producer in &self.producers {
             for (queue, form) in queues(producer).zip(Form::ALL) {
-                let slots = queue.returned.iter();
+                let slots = queue.fresh.returned.iter().chain(&queue.proven.returned);
                 returned.extend(slots.map(|slot| (*producer, form, slot)));
             }
         }
@@ -150,20 +150,24 @@ impl World {
                     let active = active.map(|it| &plan.changes[it.waiting.first().unwrap().0]);
                     active.filter(move |it| (it.producer, it.item.form()) == (*producer, form))
                 };
-                assert_eq!(queue.fresh.users(), active(Group::Fresh).count());
                 assert_eq!(queue.suspects.users(), active(Group::Suspects).count());
-                assert!(!queue.flushed || queue.fresh.users() > 0);
                 let unsettled = &plan.producers[producer.0].unsettled;
-                let mut epochs = active(Group::Fresh).filter_map(|it| it.epoch);
-                let of_a_flush = epochs.any(|epoch| unsettled.has_flushed(epoch));
-                assert!(queue.flushed || !of_a_flush);
+                for (group, its) in [(Group::Fresh, &queue.fresh), (Group::Proven, &queue.proven)] {
+                    let returned = its.returned.len();
+                    assert_eq!(its.users() - returned, active(group).count());
+                    assert!(!its.flushed || its.users() > returned);
+                    let mut epochs = active(group).filter_map(|it| it.epoch);
+                    let of_a_flush = epochs.any(|epoch| unsettled.has_flushed(epoch));
+                    assert!(its.flushed || !of_a_flush);
+                }
                 let rejected = plan.accounts.iter().flat_map(|it| &it.1.rejected);
                 let rejected = rejected.filter(|it| (it.producer, it.form) == (*producer, form));
                 assert_eq!(queue.remembered, rejected.count());
             }
             let again = queues(producer).map(|queue| {
                 let batches = queue.retry_queue.iter().chain(&queue.searches);
-                batches.map(Batch::len).sum::<usize>() + queue.returned.len()
+                let returned = queue.fresh.returned.len() + queue.proven.returned.len();
+                batches.map(Batch::len).sum::<usize>() + returned
             });
             let held = plan.producers[producer.0].held.iter();
             let held: usize = held.map(|held| held.again).sum();

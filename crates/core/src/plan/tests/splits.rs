@@ -173,7 +173,7 @@ fn turns(rig: &mut Rig, halves: impl Fn() -> BatchResult<Failed>) -> String {
         let (kind, result) = match batch.kind {
             Kind::Search => ('h', halves()),
             Kind::Suspects => ('s', bad(Scope::Account)),
-            Kind::Fresh | Kind::Retry => ('.', done(vec![])),
+            Kind::Fresh | Kind::Proven | Kind::Retry => ('.', done(vec![])),
         };
         rig.settle(batch, result);
         kind

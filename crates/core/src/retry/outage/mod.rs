@@ -302,7 +302,13 @@ impl Outage {
         self.last_answer.is_some()
     }
 
-    /// True while the service does not answer, as far as is known.
+    /// True if the service has answered a call at `moment` or later.
+    #[must_use]
+    pub fn has_answered_since(&self, moment: Duration) -> bool {
+        self.last_answer.is_some_and(|answer| answer >= moment)
+    }
+
+    /// True while calls wait for the service.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.on

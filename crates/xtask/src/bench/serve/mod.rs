@@ -5,14 +5,15 @@
 //! ```text
 //! beside            callers at the service's distance and quota: users a second, and what the daemon adds to a call
 //! loopback          the emulator is near and its quota out of reach: what a call costs the daemon
-//! unknown           on the older paths one unknown account fails a whole request: what becomes of the other users
+//! unknown           on the older paths one unknown account fails a whole request: what becomes of the other users while it
+//!                   is learned which accounts are unknown, and then
 //! at rest           wake-ups and memory, before all callers and after 1,000 of them
 //! ```
 
 mod daemon;
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -211,62 +212,34 @@ fn loopback(programs: &[Program], options: &Options) -> Result<(Table, Option<St
 const ALONE: &str = "batcher alone";
 const ALL_KNOWN: [&str; 2] = ["imtag, all known", "other commit, all known"];
 
+/// Each is new in each round: in the first time it learns which accounts are unknown.
 fn unknown(programs: &[Program], options: &Options) -> Result<Table, Error> {
     let time = options.time();
-    let unknown = |number: u64| format!("unknown{number:03}");
     let some_unknown = || {
-        let accounts = (0..UNKNOWN).map(unknown);
+        let accounts = (0..UNKNOWN).map(unknown_account);
         let emulator = scene::emulator()?.unknown_accounts(accounts);
         Scene::with(emulator, CALLS_PER_SECOND)
     };
-    let scene = some_unknown()?;
-    let batcher = scene.client.batcher().start();
-    let mut daemons = Vec::new();
-    for (name, imtag) in programs {
-        let started = [far()?, some_unknown()?]
-            .map(|scene| Daemon::start(imtag, scene, CALLS_PER_SECOND, false));
-        let [known, unknown] = started;
-        daemons.push((*name, [known?, unknown?]));
-    }
-    // whose turn it is to be for somebody unknown is drawn, the same in each run
-    let call = |caller: u64, turn: u64, tag: &dyn Fn(&str) -> bool| {
-        let drawn = drawn(caller << 32 | turn);
-        if drawn % ONE_IN == 0 {
-            let is_done = tag(&unknown(drawn / ONE_IN % UNKNOWN));
-            return if is_done {
-                Told::Failed
-            } else {
-                Told::Rejected
-            };
-        }
-        tag(&account(caller)).into()
-    };
-    let figures = |called: &Called| {
-        vec![
-            called.per_second(),
-            millis(called.p50),
-            millis(called.p99),
-            called.failed as f64,
-            called.rejected as f64,
-        ]
-    };
+    let start = |imtag: &Path, scene| Daemon::start(imtag, scene, CALLS_PER_SECOND, false);
     let mut contenders = Vec::new();
-    for (name, [known, unknown]) in &daemons {
+    for (name, imtag) in programs {
         let all_known = ALL_KNOWN[usize::from(*name == OTHER)];
         contenders.push(Contender {
             name: all_known.to_owned(),
             over: vec![],
             measure: Box::new(move || {
-                let tag = |caller, _| known.tag(&account(caller)).into();
-                Ok(figures(&call_for(time, CALLERS_OF_UNKNOWN, tag)?))
+                let daemon = start(imtag, far()?)?;
+                learning_and_then(time, |caller, _| daemon.tag(&account(caller)).into())
             }),
         });
         contenders.push(Contender {
             name: format!("{name}, some unknown"),
             over: vec![all_known, ALONE],
             measure: Box::new(move || {
-                let tag = |caller, turn| call(caller, turn, &|account| unknown.tag(account));
-                Ok(figures(&call_for(time, CALLERS_OF_UNKNOWN, tag)?))
+                let daemon = start(imtag, some_unknown()?)?;
+                learning_and_then(time, |caller, turn| {
+                    one_in_so_many_unknown(caller, turn, &|account| daemon.tag(account))
+                })
             }),
         });
     }
@@ -274,23 +247,69 @@ fn unknown(programs: &[Program], options: &Options) -> Result<Table, Error> {
         name: ALONE.to_owned(),
         over: vec![],
         measure: Box::new(|| {
-            let tag = |caller, turn| call(caller, turn, &|account| tagged(&batcher, account));
-            Ok(figures(&call_for(time, CALLERS_OF_UNKNOWN, tag)?))
+            let scene = some_unknown()?;
+            let batcher = scene.client.batcher().start();
+            learning_and_then(time, |caller, turn| {
+                one_in_so_many_unknown(caller, turn, &|account| tagged(&batcher, account))
+            })
         }),
     });
+    let seconds = time.as_secs_f64();
     let title = format!(
-        "{CALLERS_OF_UNKNOWN} callers, one user in {ONE_IN} out of {UNKNOWN} unknown accounts, older path"
+        "{CALLERS_OF_UNKNOWN} callers, one user in {ONE_IN} out of {UNKNOWN} unknown accounts, older path: the first {seconds} s, and the {seconds} s then"
     );
     let columns = [
-        ("others", "a second"),
-        ("p50", "ms"),
-        ("p99", "ms"),
+        ("others then", "a second"),
+        ("at first", "a second"),
+        ("p50 then", "ms"),
+        ("p99 then", "ms"),
+        ("p99 at first", "ms"),
         ("failed", "others"),
-        ("rejected", "unknown"),
+        ("rejected then", "unknown"),
+        ("at first", "unknown"),
     ];
     let mut table = Table::new(&title, &columns);
     table.in_turn(options.rounds, 0, &mut contenders)?;
     Ok(table)
+}
+
+/// The figures of callers who call for twice this time.
+fn learning_and_then(
+    time: Duration,
+    call: impl Fn(u64, u64) -> Told + Sync,
+) -> Result<Vec<f64>, Error> {
+    let at_first = call_for(time, CALLERS_OF_UNKNOWN, &call)?;
+    // other turns draw other accounts
+    let then = call_for(time, CALLERS_OF_UNKNOWN, |caller, turn| {
+        call(caller, turn | 1 << 31)
+    })?;
+    Ok(vec![
+        then.per_second(),
+        at_first.per_second(),
+        millis(then.p50),
+        millis(then.p99),
+        millis(at_first.p99),
+        (at_first.failed + then.failed) as f64,
+        then.rejected as f64,
+        at_first.rejected as f64,
+    ])
+}
+
+fn unknown_account(number: u64) -> String {
+    format!("unknown{number:03}")
+}
+
+/// A call of the caller's account, or of somebody unknown: whose turn that is is drawn, the same in each run.
+fn one_in_so_many_unknown(caller: u64, turn: u64, tag: &dyn Fn(&str) -> bool) -> Told {
+    let drawn = drawn(caller << 32 | turn);
+    if drawn % ONE_IN != 0 {
+        return tag(&account(caller)).into();
+    }
+    if tag(&unknown_account(drawn / ONE_IN % UNKNOWN)) {
+        Told::Failed
+    } else {
+        Told::Rejected
+    }
 }
 
 fn at_rest(programs: &[Program], options: &Options) -> Result<Table, Error> {

@@ -1,0 +1,67 @@
+//! The folders of a daemon: of what lets callers in over TCP, and of changes that last. One folder is for both where it is
+//! given, or where the init system or TCP brings one. A demo's changes go with it, as its service does.
+
+use std::path::{Path, PathBuf};
+
+use imtag_serve::{Data, DataError, Queue, QueueLimits};
+
+use super::listeners::once_free;
+use crate::args::ServeArgs;
+use crate::commands::data_folder::{default_folder, of_init_system, unusable};
+use crate::exit::CommandError;
+
+/// Those of this daemon; locked.
+pub(super) struct Folders {
+    kept: Option<Data>,
+    of_demo: Option<Data>,
+}
+
+impl Folders {
+    /// `demo`: where the changes of a demo go.
+    pub(super) fn new(
+        arguments: &ServeArgs,
+        is_tcp: bool,
+        demo: Option<PathBuf>,
+    ) -> Result<Folders, CommandError> {
+        let kept = match &arguments.data {
+            Some(folder) => Some(folder.clone()),
+            None if is_tcp => Some(default_folder()?),
+            None if demo.is_none() => of_init_system(),
+            None => None,
+        };
+        let of_demo = demo.filter(|_| arguments.data.is_none());
+        let open = |folder: PathBuf| {
+            let data = once_free(|| Data::open(&folder), DataError::is_in_use);
+            data.map_err(unusable)
+        };
+        Ok(Folders {
+            kept: kept.map(open).transpose()?,
+            of_demo: of_demo.map(open).transpose()?,
+        })
+    }
+
+    /// That of the local key and the authority; there is one where there is TCP.
+    pub(super) fn of_entry(&self) -> Option<&Data> {
+        self.kept.as_ref()
+    }
+
+    /// Opens the queue, where there is a folder for it.
+    pub(super) fn queue(&self, arguments: &ServeArgs) -> Result<Option<Queue>, CommandError> {
+        let mut limits = QueueLimits::default();
+        limits.changes = arguments.queue_changes;
+        limits.bytes = arguments.queue_bytes;
+        limits.min_free = arguments.queue_min_free;
+        let data = self.of_queue();
+        let queue = data.map(|data| data.queue(limits).map_err(unusable));
+        queue.transpose()
+    }
+
+    /// Where that is.
+    pub(super) fn queue_folder(&self) -> Option<&Path> {
+        self.of_queue().map(Data::path)
+    }
+
+    fn of_queue(&self) -> Option<&Data> {
+        self.of_demo.as_ref().or(self.kept.as_ref())
+    }
+}

@@ -1,0 +1,83 @@
+//! What is known of changes, and those that failed.
+
+use hyper::StatusCode;
+use imtag_queue::{ChangeId, PostId};
+use serde::Serialize;
+
+use super::Visit;
+use super::answers::{Answered, Problem, state_name, write_state};
+use crate::kept_failure::write_failure;
+
+/// Failures that are read at once.
+const PAGE: usize = 100;
+
+/// An answer has no more bytes than that, about: what follows is in the next one.
+const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// The changes of a post, by their states.
+#[derive(Default, Serialize)]
+struct States {
+    post: String,
+    changes: usize,
+    queued: usize,
+    sending: usize,
+    done: usize,
+    failed: usize,
+    deleted: usize,
+}
+
+impl Visit<'_> {
+    pub(super) async fn change(&self, id: ChangeId) -> Result<Answered, Problem> {
+        let state = self.queue.change(id);
+        let state = self.of_queue(state, Problem::late).await?;
+        let state = state.ok_or_else(|| unknown("change", id))?;
+        let mut text = Vec::new();
+        write_state(id, state, &mut text);
+        Ok(Answered::object(text))
+    }
+
+    pub(super) async fn post_states(&self, id: PostId) -> Result<Answered, Problem> {
+        let states = self.queue.outcomes(id);
+        let states = self.of_queue(states, Problem::late).await?;
+        let states = states.ok_or_else(|| unknown("post", id))?;
+        let count = |name: &str| states.iter().filter(|it| state_name(it) == name).count();
+        let states = States {
+            post: id.to_string(),
+            changes: states.len(),
+            queued: count("queued"),
+            sending: count("sending"),
+            done: count("done"),
+            failed: count("failed"),
+            deleted: count("deleted"),
+        };
+        Ok(Answered::json(StatusCode::OK, &states))
+    }
+
+    pub(super) async fn failures(
+        &self,
+        mut after: Option<ChangeId>,
+        limit: usize,
+    ) -> Result<Answered, Problem> {
+        let mut left = limit;
+        let mut text = Vec::new();
+        while left > 0 && text.len() < ANSWER_BYTES {
+            let page = left.min(PAGE);
+            let failures = self.queue.failures(after, page);
+            let failures = self.of_queue(failures, Problem::late).await?;
+            let (count, last) = (failures.len(), failures.last().map(|it| it.id));
+            for failure in failures {
+                write_failure(&failure, &mut text);
+            }
+            if count < page {
+                break;
+            }
+            (after, left) = (last, left - count);
+        }
+        Ok(Answered::lines(text))
+    }
+}
+
+fn unknown(what: &str, id: impl std::fmt::Display) -> Problem {
+    let why = format!("no {what} {id} is known: it was settled long ago, or was never there");
+    Problem::new(StatusCode::NOT_FOUND, why)
+}
