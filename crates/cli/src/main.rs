@@ -29,7 +29,10 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error, wants_json).into(),
     };
-    log::start(cli.verbose, cli.log_format.unwrap_or(Format::Text));
+    log::set(
+        log::level(cli.verbose),
+        cli.log_format.unwrap_or(Format::Text),
+    );
     let output = Output::new(cli.json);
     output.finish(commands::run(&cli, output)).into()
 }

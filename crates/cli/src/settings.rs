@@ -1,12 +1,21 @@
 //! The settings that commands work by: the transport's, with flags of the command line before them. What commands make of
 //! them beside a client: the rules of its requests, an app that signs, an app that an emulator serves.
 
+#[cfg(feature = "serve")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use imtag_core::{CallRate, Generation, Identifier, Rules, SdkAppId, SecretKey};
 use imtag_transport::{
     ClientBuilder, Config, KEYS, Kind, Parser, RATES, Setting, SettingsError, parsed,
 };
+#[cfg(any(test, feature = "emulator"))]
+use imtag_transport::{Given, SETTINGS};
+#[cfg(feature = "serve")]
+use tracing::level_filters::LevelFilter;
+
+#[cfg(feature = "serve")]
+use crate::output::Format;
 
 /// An app that UserSigs can be made for.
 pub(crate) struct App {
@@ -22,6 +31,14 @@ pub(crate) struct Served {
     pub(crate) identifier: Option<Identifier>,
     pub(crate) key: Option<SecretKey>,
     pub(crate) calls_per_second: Option<u32>,
+}
+
+/// What is set of the daemon beside its client.
+#[cfg(feature = "serve")]
+pub(crate) struct OfDaemon {
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) log_level: Option<LevelFilter>,
+    pub(crate) log_format: Option<Format>,
 }
 
 /// What the value of a setting's flag is called, if it has one.
@@ -62,10 +79,11 @@ pub(crate) fn wrong_flag(config: &Config) -> Option<String> {
     })
 }
 
-/// The first setting that was given as a flag, for commands that have none.
+/// The first setting of a client that was given as a flag, for commands that have none.
 #[cfg(any(test, feature = "emulator"))]
 pub(crate) fn any_flag(config: &Config) -> Option<String> {
-    config.flags().next().map(ToString::to_string)
+    let is_of_client = |it: &&Given| SETTINGS.iter().any(|setting| setting.key == it.setting.key);
+    config.flags().find(is_of_client).map(ToString::to_string)
 }
 
 /// A client's builder; `timeout` is for each call.
@@ -117,6 +135,43 @@ pub(crate) fn served(config: &Config) -> Result<Served, SettingsError> {
     parser.finish(Some(served))
 }
 
+/// How the daemon is to work. Nothing need be set, but what is must be right.
+#[cfg(feature = "serve")]
+pub(crate) fn of_daemon(config: &Config) -> Result<OfDaemon, SettingsError> {
+    let mut parser = Parser::new(config);
+    let daemon = OfDaemon {
+        token_file: parser.may("token_file", imtag_transport::Given::path),
+        log_level: parser.may("log_level", level),
+        log_format: parser.may("log_format", format),
+    };
+    parser.finish(Some(daemon))
+}
+
+#[cfg(feature = "serve")]
+fn level(given: &imtag_transport::Given) -> Result<LevelFilter, String> {
+    Ok(match given.text()? {
+        "off" => LevelFilter::OFF,
+        "error" => LevelFilter::ERROR,
+        "warn" => LevelFilter::WARN,
+        "info" => LevelFilter::INFO,
+        "debug" => LevelFilter::DEBUG,
+        "trace" => LevelFilter::TRACE,
+        other => {
+            let levels = "off, error, warn, info, debug and trace";
+            return Err(format!("{other:?} is no level: there are {levels}"));
+        }
+    })
+}
+
+#[cfg(feature = "serve")]
+fn format(given: &imtag_transport::Given) -> Result<Format, String> {
+    match given.text()? {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        other => Err(format!("{other:?} is no form: there are text and json")),
+    }
+}
+
 /// The emulator counts as the service does, whole calls in each second. A client's fraction in the same place is no
 /// quota of an app.
 #[cfg(feature = "emulator")]
@@ -136,7 +191,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use imtag_transport::SETTINGS;
+    use imtag_transport::DAEMON_SETTINGS;
 
     fn with(flags: &[(&'static str, &str)]) -> Config {
         Config::with_flags(|key| {
@@ -163,6 +218,13 @@ mod tests {
             "README.md should hold:\n{head}{table}"
         );
         assert_eq!(SETTINGS.len(), Setting::in_file().len() + 2);
+        let table: String = DAEMON_SETTINGS.iter().map(row).collect();
+        // its flags count how often they are given, and say the form of all commands' messages
+        let table = table.replace("`--log-level`", "`-v`");
+        assert!(
+            include_str!("../README.md").contains(&format!("{head}{table}\n")),
+            "README.md should hold:\n{head}{table}"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imtag_emulator::Fault;
@@ -62,6 +63,17 @@ fn code(daemon: &Running, token: &str) -> i64 {
     let (_, json) = answer.split_once("\r\n\r\n").unwrap();
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
     json["ErrorCode"].as_i64().unwrap()
+}
+
+/// What an operator asks for over TCP; the daemon has no TLS.
+fn page(daemon: &Running, path: &str) -> String {
+    let address = daemon.text("endpoint").trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn mode(path: &Path) -> u32 {
@@ -316,6 +328,102 @@ fn its_folder_is_that_of_systemd_or_one_of_the_users_state() {
         &[("XDG_STATE_HOME", "state"), ("STATE_DIRECTORY", "lib")],
         "lib",
     );
+}
+
+#[test]
+fn the_token_is_found_as_each_setting_is() {
+    let stage = Stage::new();
+    for name in ["by-flag", "by-variable", "conf/by-profile", "conf/by-file"] {
+        stage.file(name, format!("{name}-0123456789"));
+    }
+    let file = "token_file = 'by-file'\n[profile.live]\ntoken_file = 'by-profile'\n";
+    stage.file("conf/c.toml", file);
+    let starts = |more: &[&str], variable: Option<&str>, token: &str| {
+        let mut command = serve(&stage, &[&["--address", "127.0.0.1:0"], more].concat());
+        command.envs(variable.map(|file| ("IMTAG_TOKEN_FILE", file)));
+        let daemon = Running::start(command);
+        let token = format!("{token}-0123456789");
+        assert_eq!(code(&daemon, &token), 0, "{more:?}");
+        assert_eq!(code(&daemon, TOKEN), 70003, "{more:?}");
+    };
+    let file = ["--config", "conf/c.toml"];
+    starts(&file, None, "conf/by-file");
+    starts(
+        &[file[0], file[1], "--profile", "live"],
+        None,
+        "conf/by-profile",
+    );
+    starts(&file, Some("by-variable"), "by-variable");
+    let flag = [file[0], file[1], "--token-file", "by-flag"];
+    starts(&flag, Some("by-variable"), "by-flag");
+}
+
+#[test]
+fn sighup_reads_the_level_and_the_form_of_the_log_anew_unless_a_flag_says_it() {
+    let stage = Stage::new();
+    stage.file("c.toml", "");
+    let mut daemon = over_tcp(&stage, &["--config", "c.toml"]);
+    let errors = daemon.stderr();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let said = Arc::clone(&lines);
+    let reads = std::thread::spawn(move || {
+        errors
+            .lines()
+            .for_each(|line| said.lock().unwrap().push(line.unwrap()));
+    });
+    // none of it is said
+    assert_eq!(code(&daemon, TOKEN), 70003);
+    caller(&stage, &daemon, &["get", "alice"]);
+    let figure = |name: &str| {
+        let text = page(&daemon, "/metrics");
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+    };
+    // a client that is made anew counts from 0
+    let reload = |file: &str, then: &dyn Fn() -> bool| {
+        stage.file("c.toml", file);
+        daemon.signal(Signal::HUP);
+        wait_until("the settings are not read", then);
+    };
+    let at = |calls: &'static str| {
+        move || figure("imtag_quota_calls_per_second").as_deref() == Some(calls)
+    };
+    reload(
+        "log_level = 'debug'\nlog_format = 'json'\ncalls_per_second = 7",
+        &at("7"),
+    );
+    caller(&stage, &daemon, &["get", "alice"]);
+    reload("log_level = 'loud'", &|| {
+        let lines = lines.lock().unwrap();
+        lines
+            .iter()
+            .any(|line| line.contains("the daemon goes on as before"))
+    });
+    reload("calls_per_second = 9", &at("9"));
+    caller(&stage, &daemon, &["get", "alice"]);
+    drop(daemon);
+    reads.join().unwrap();
+    let lines = lines.lock().unwrap();
+    let lines: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{lines:?}")))
+        .collect();
+    let answered = lines.iter().filter(|it| it["message"] == "call answered");
+    assert_eq!(answered.count(), 1, "{lines:?}");
+    let refused = lines.iter().find(|it| it["level"] == "error").unwrap();
+    let why = refused["message"].as_str().unwrap();
+    assert!(
+        why.contains("log_level in c.toml") && why.contains("\"loud\" is no level"),
+        "{why}"
+    );
+
+    stage.file("c.toml", "log_level = 'off'\nlog_format = 'json'");
+    let mut daemon = over_tcp(&stage, &["--config", "c.toml", "-vv"]);
+    let mut errors = daemon.stderr();
+    caller(&stage, &daemon, &["get", "alice"]);
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    assert!(line.starts_with('{'), "{line}");
 }
 
 #[test]

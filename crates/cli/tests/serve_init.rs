@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use imtag_emulator::Fault;
 use rustix::process::Signal;
-use stage::{Running, Stage, wait_until};
+use stage::{GET, Running, Stage, wait_until};
 
 #[test]
 fn the_init_system_hears_of_start_reload_and_end_and_of_the_watchdog_where_it_asks() {
@@ -50,6 +51,41 @@ fn the_init_system_hears_of_start_reload_and_end_and_of_the_watchdog_where_it_as
     let daemon = Running::start(command);
     while heard() != "WATCHDOG=1" {}
     drop(daemon);
+}
+
+#[test]
+fn an_end_that_is_asked_for_while_settings_are_read_anew_begins_at_once() {
+    let stage = Stage::new();
+    let path = stage.home.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let heard = || {
+        let mut bytes = [0; 256];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let mut command = stage.imtag(&["serve", "--socket", "s"]);
+    command.env("NOTIFY_SOCKET", &path);
+    let daemon = Running::start(command);
+    assert_eq!(heard(), "READY=1");
+    // which the new settings wait for
+    let slow = Fault::delay(Duration::from_secs(3));
+    stage.emulator.fault(GET, slow);
+    let socket = stage.home.path().join("s");
+    thread::scope(|threads| {
+        let caller = threads.spawn(|| call(&socket).unwrap_or_default());
+        wait_until("the call does not arrive", || {
+            stage.emulator.stats().arrivals() > 0
+        });
+        daemon.signal(Signal::HUP);
+        assert!(heard().starts_with("RELOADING=1"));
+        daemon.end(Signal::TERM);
+        assert_eq!(heard(), "STOPPING=1");
+        let answer = caller.join().unwrap();
+        assert!(answer.contains("\"ErrorCode\":0"), "{answer}");
+    });
 }
 
 /// `imtag serve` with a listener as its third descriptor, as systemd starts it.

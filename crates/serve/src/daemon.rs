@@ -135,6 +135,12 @@ impl Daemon {
         *self.shared.tls.write() = Some(Arc::new(authority));
     }
 
+    /// True once it takes no more calls.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.state() == State::Draining
+    }
+
     /// Stores no more changes, and closes the queue once what is under way of it has an outcome, at the latest then:
     /// another daemon may open its folder. Returns how many changes that one will send. It blocks.
     pub fn drain_queue(&self, by: Instant) -> u64 {

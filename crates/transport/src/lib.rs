@@ -47,7 +47,7 @@ pub use config::Config;
 pub use config::{
     Given,
     parser::{KEYS, Parser, RATES, parsed},
-    setting::{Kind, SETTINGS, Setting},
+    setting::{DAEMON_SETTINGS, Kind, SETTINGS, Setting},
 };
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};

@@ -103,6 +103,17 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// True if settings say how much it logs, where no `-v` is given.
+    fn has_log_level(&self) -> bool {
+        #[cfg(feature = "serve")]
+        if matches!(self, Command::Serve(_)) {
+            return true;
+        }
+        false
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct UserAndTags {
     /// The user
@@ -171,7 +182,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     let mut command = command();
     let matches = command.try_get_matches_from_mut(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    cli.settings = Config::with_flags(|key| matches.get_one(key).cloned());
+    let of_command = matches.subcommand().map(|it| it.1);
+    cli.settings = Config::with_flags(|key| {
+        // a setting of one command is a flag of it alone
+        let matches = [Some(&matches), of_command].into_iter().flatten();
+        let mut given = matches.filter_map(|it| it.try_get_one(key).ok().flatten());
+        given.next().cloned()
+    });
     let name = matches.subcommand_name().unwrap_or_default();
     if let Some(why) = cli.timeout.and_then(|_| without_timeout(name)) {
         let why = format!("imtag {name} takes no --timeout: {why}");
@@ -182,7 +199,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     if let Some(wrong) = settings::wrong_flag(&cli.settings) {
         return Err(command.error(ErrorKind::ValueValidation, wrong));
     }
-    if cli.log_format.is_some() && cli.verbose == 0 {
+    if cli.log_format.is_some() && cli.verbose == 0 && !cli.command.has_log_level() {
         let why = "--log-format is how the log is written, and without -v or -vv there is none";
         return Err(command.error(ErrorKind::MissingRequiredArgument, why));
     }

@@ -1,5 +1,6 @@
 //! The flags of `imtag serve`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,9 +25,9 @@ pub(crate) struct ServeArgs {
     /// A name or IP address by which TCP callers reach it; can be given several times
     #[arg(long = "name", value_name = "HOST")]
     pub(crate) names: Vec<String>,
-    /// A file with a token, which lets in who sends Authorization: Bearer TOKEN
+    /// A file with a token, which lets in who sends Authorization: Bearer TOKEN [env: IMTAG_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<OsString>,
     /// The folder of changes that last, the local key and the authority; made if it is not there
     /// [default: STATE_DIRECTORY; over TCP also imtag in XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FOLDER")]

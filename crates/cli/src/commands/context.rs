@@ -41,20 +41,23 @@ impl Context<'_> {
 
     /// The same for a command that needs no settings with `--demo`.
     pub(super) fn client_or_demo(&self) -> Result<Client, CommandError> {
-        self.client().map_err(|mut error| {
-            let is_missing = ["a setting is missing", "settings are missing"]
-                .iter()
-                .any(|start| error.sentence.starts_with(start));
-            if is_missing && cfg!(feature = "emulator") {
-                error.sentence += "\n  or try it without any of them, by --demo";
-            }
-            error
-        })
+        self.client().map_err(or_demo)
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.cli.timeout
     }
+}
+
+/// The error of a command that needs no settings with `--demo`, which says so where some are missing.
+pub(super) fn or_demo(mut error: CommandError) -> CommandError {
+    let is_missing = ["a setting is missing", "settings are missing"]
+        .iter()
+        .any(|start| error.sentence.starts_with(start));
+    if is_missing && cfg!(feature = "emulator") {
+        error.sentence += "\n  or try it without any of them, by --demo";
+    }
+    error
 }
 
 impl From<SettingsError> for CommandError {

@@ -1,9 +1,13 @@
 //! The log that `-v` asks for: what the client decides, a line an event, on standard error. Without `-v` nothing listens,
 //! and an event costs the client one look at a number.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tracing::callsite::rebuild_interest_cache;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record as Values};
-use tracing::{Dispatch, Event, Level, Metadata, Subscriber, dispatcher};
+use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher};
 
 use super::record::{Format, Record};
 use super::stderr;
@@ -11,32 +15,67 @@ use super::stderr;
 /// What the client's events are marked with. Those of other crates are not ours to explain.
 const TARGET: &str = "imtag";
 
-/// Takes events from now on, if `-v` was given at all: once `info`, twice `debug`, and from then on all that there is.
-pub(crate) fn start(verbose: u8, format: Format) {
-    let level = match verbose {
-        0 => return,
-        1 => Level::INFO,
-        2 => Level::DEBUG,
-        _ => Level::TRACE,
-    };
-    stderr::set_format(format);
-    let write = move |record: Record| stderr::say(&record.line(format));
-    let log = Dispatch::new(Log { level, write });
-    dispatcher::set_global_default(log).expect("a process has one log");
+/// From the least to the most.
+const LEVELS: [LevelFilter; 6] = [
+    LevelFilter::OFF,
+    LevelFilter::ERROR,
+    LevelFilter::WARN,
+    LevelFilter::INFO,
+    LevelFilter::DEBUG,
+    LevelFilter::TRACE,
+];
+
+/// That of the process's log, by its place.
+static LEVEL: AtomicUsize = AtomicUsize::new(0);
+
+/// What `-v` asks for: once `info`, twice `debug`, and from then on all that there is; without it nothing.
+pub(crate) fn level(verbose: u8) -> LevelFilter {
+    match verbose {
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
+/// Takes events up to this level from now on, and writes them in this form.
+pub(crate) fn set(level: LevelFilter, format: Format) {
+    let is_off = level == LevelFilter::OFF;
+    // people read what is said beside a log, and alone
+    stderr::set_format(if is_off { Format::Text } else { format });
+    let place = LEVELS.iter().position(|it| *it == level);
+    LEVEL.store(place.unwrap_or_default(), Relaxed);
+    if dispatcher::has_been_set() {
+        // who asks is told once, and remembers the answer
+        rebuild_interest_cache();
+    } else if !is_off {
+        let write = |record: Record| stderr::say(&record.line(stderr::format()));
+        let log = Dispatch::new(Log {
+            level: &LEVEL,
+            write,
+        });
+        dispatcher::set_global_default(log).expect("a process has one log");
+    }
 }
 
 struct Log<W> {
-    level: Level,
+    level: &'static AtomicUsize,
     write: W,
+}
+
+impl<W> Log<W> {
+    fn level(&self) -> LevelFilter {
+        LEVELS[self.level.load(Relaxed)]
+    }
 }
 
 impl<W: Fn(Record) + 'static> Subscriber for Log<W> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == TARGET && *metadata.level() <= self.level
+        metadata.target() == TARGET && *metadata.level() <= self.level()
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::from_level(self.level))
+        Some(self.level())
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -64,13 +103,20 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let taken = Arc::clone(&lines);
         let write = move |record: Record| taken.lock().unwrap().push(record.line(Format::Json));
-        let level = Level::DEBUG;
-        dispatcher::with_default(&Dispatch::new(Log { level, write }), || {
-            let key = "0123456789abcdef".repeat(4);
-            tracing::debug!(target: "imtag", detail = key, other = ?key, "taken");
-            tracing::trace!(target: "imtag", "too fine");
-            tracing::error!(target: "another", "not ours");
-        });
+        static LEVEL: AtomicUsize = AtomicUsize::new(4);
+        assert_eq!(LEVELS[4], LevelFilter::DEBUG);
+        dispatcher::with_default(
+            &Dispatch::new(Log {
+                level: &LEVEL,
+                write,
+            }),
+            || {
+                let key = "0123456789abcdef".repeat(4);
+                tracing::debug!(target: "imtag", detail = key, other = ?key, "taken");
+                tracing::trace!(target: "imtag", "too fine");
+                tracing::error!(target: "another", "not ours");
+            },
+        );
         let lines = lines.lock().unwrap();
         assert_eq!(lines.len(), 1, "{lines:?}");
         let hidden = "(not shown, as it may be a secret)";

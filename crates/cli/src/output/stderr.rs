@@ -75,6 +75,11 @@ pub(super) fn set_format(format: Format) {
     line().format = format;
 }
 
+/// The form that messages have.
+pub(super) fn format() -> Format {
+    line().format
+}
+
 /// Says something to people beside the result, without secrets: it leaves the process.
 pub(crate) fn note(message: impl fmt::Display) {
     say_to_people(Level::INFO, "", &without_secrets(&message.to_string()));

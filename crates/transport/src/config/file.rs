@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::parser::key_in_file;
 use super::problems::in_file;
-use super::setting::{Kind, OF_APP, Setting, nearest};
+use super::setting::{DAEMON_SETTINGS, Kind, OF_APP, Setting, nearest};
 use super::{Config, Given, Place};
 use crate::settings_error::SettingsError;
 
@@ -236,7 +236,8 @@ impl Reader<'_> {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let known = Setting::in_file();
-            if let Some(setting) = known.iter().find(|it| it.key == name) {
+            let all = known.iter().chain(&DAEMON_SETTINGS);
+            if let Some(setting) = all.clone().find(|it| it.key == name) {
                 let value = setting.kind.value(value.get_ref());
                 self.has_secret |= match setting.key {
                     "proxy" => value.as_ref().is_ok_and(|url| holds_password(url)),
@@ -255,7 +256,7 @@ impl Reader<'_> {
                     });
                 }
             } else if profile.is_some() || name != PROFILES {
-                let why = match nearest(name, known) {
+                let why = match nearest(name, all) {
                     Some(near) => format!("no such setting: did you mean {}?", near.key),
                     None => {
                         let keys: Vec<_> = known.iter().map(|it| it.key).collect();

@@ -27,7 +27,7 @@ use imtag_core::{holds_login, may_be_secret, path_may_be_secret};
 
 use crate::settings_error::SettingsError;
 use problems::{Places, in_file};
-use setting::{CREDENTIALS, Kind, RATE, SETTINGS, Setting, TARGET, TRUST, meant_by};
+use setting::{CREDENTIALS, Kind, RATE, Setting, TARGET, TRUST, meant_by};
 
 /// Settings that were found in the environment and in a settings file.
 ///
@@ -102,7 +102,7 @@ impl Config {
 
     fn gathered(flag: impl Fn(&'static str) -> Option<OsString>) -> Config {
         let mut config = Config::default();
-        for setting in &SETTINGS {
+        for setting in Setting::all() {
             let flag = setting.flag().and_then(|_| flag(setting.key));
             let variable = || env::var_os(setting.variable()).filter(|it| !it.is_empty());
             let flag = flag.map(|value| (Place::Flag, value));

@@ -155,6 +155,28 @@ pub static SETTINGS: [Setting; 17] = [
     ),
 ];
 
+/// Those of `imtag serve` alone. A client takes them where it finds them, and does not use them.
+pub static DAEMON_SETTINGS: [Setting; 3] = [
+    setting(
+        "token_file",
+        Kind::Path,
+        "a file with the token that lets in over TCP, 16 letters and digits or more",
+        None,
+    ),
+    setting(
+        "log_level",
+        Kind::Text("LEVEL"),
+        "what is said on standard error, where no `-v` is given: `off`, `error`, `warn`, `info`, `debug` or `trace`",
+        Some("off"),
+    ),
+    setting(
+        "log_format",
+        Kind::Text("NAME"),
+        "how it is said: `text` or `json`",
+        Some("text"),
+    ),
+];
+
 const fn setting(
     key: &'static str,
     kind: Kind,
@@ -190,9 +212,14 @@ impl Setting {
         others
     }
 
+    /// All that there are, also those of the daemon.
+    pub(super) fn all() -> impl Iterator<Item = &'static Setting> + Clone {
+        SETTINGS.iter().chain(&DAEMON_SETTINGS)
+    }
+
     /// The setting of this key.
     pub(super) fn named(key: &str) -> Option<&'static Setting> {
-        SETTINGS.iter().find(|it| it.key == key)
+        Setting::all().find(|it| it.key == key)
     }
 }
 
@@ -201,19 +228,22 @@ impl Setting {
 const ALIKE: f64 = 0.8;
 
 /// The setting that a misspelt name is probably meant for.
-pub(super) fn nearest(name: &str, settings: &'static [Setting]) -> Option<&'static Setting> {
+pub(super) fn nearest(
+    name: &str,
+    settings: impl Iterator<Item = &'static Setting>,
+) -> Option<&'static Setting> {
     let name = name.replace('-', "_").to_ascii_lowercase();
-    let alike = settings.iter().map(|it| (strsim::jaro(&name, it.key), it));
+    let alike = settings.map(|it| (strsim::jaro(&name, it.key), it));
     let nearest = alike.max_by(|one, other| one.0.total_cmp(&other.0));
     nearest.filter(|it| it.0 >= ALIKE).map(|it| it.1)
 }
 
 /// A variable that is no setting, and the setting's that is probably meant; that of another program is none.
 pub(super) fn meant_by(variable: &str) -> Option<String> {
-    if SETTINGS.iter().any(|it| it.variable() == variable) {
+    if Setting::all().any(|it| it.variable() == variable) {
         return None;
     }
-    let near = nearest(variable.strip_prefix("IMTAG_")?, &SETTINGS)?;
+    let near = nearest(variable.strip_prefix("IMTAG_")?, Setting::all())?;
     Some(near.variable())
 }
 
@@ -233,7 +263,9 @@ mod tests {
             ("IMTAG_USER_SIG", Some("IMTAG_USERSIG")),
             ("IMTAG_CONFG", Some("IMTAG_CONFIG")),
             ("IMTAG_PROFIL", Some("IMTAG_PROFILE")),
+            ("IMTAG_TOKEN_FIEL", Some("IMTAG_TOKEN_FILE")),
             ("IMTAG_REGION", None),
+            ("IMTAG_LOG_LEVEL", None),
             ("IMTAG_CONFIG", None),
             ("IMTAG_PROFILE", None),
             ("IMTAG_APP", None),

@@ -45,10 +45,10 @@ impl<'a> Entry<'a> {
         }))
     }
 
-    /// What lets a caller in, as the files have it now.
-    pub(super) fn access(&self) -> Result<Access, CommandError> {
+    /// What lets a caller in, as the files have it now: the local key, and the token, if a file of one is set.
+    pub(super) fn access(&self, token_file: Option<&Path>) -> Result<Access, CommandError> {
         let access = Access::new().local_key(self.data.local_key().map_err(unusable)?);
-        Ok(match &self.arguments.token_file {
+        Ok(match token_file {
             Some(path) => access.token(&token(path)?),
             None => access,
         })

@@ -8,24 +8,28 @@ mod listeners;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
 use imtag_local_server::notify::{READY, STOPPING, WATCHDOG, notify, reloading};
 use imtag_local_server::{Names, raise_open_files, runtime};
 use imtag_serve::{Access, Daemon, Limits, Listener, Queue, Settings};
+use imtag_transport::Client;
 use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::oneshot;
+use tracing::level_filters::LevelFilter;
 
-use super::context::Context;
+use super::context::{Context, or_demo};
 use super::exports::{absolute, write_exports};
 use crate::args::ServeArgs;
 use crate::exit::{CommandError, Exit};
 #[cfg(feature = "emulator")]
 use crate::import::Demo;
-use crate::output::{Show, count, note_error, note_warning};
+use crate::output::{Format, Show, count, log, note_error, note_warning};
+use crate::settings::{OfDaemon, builder, of_daemon};
 use entry::Entry;
 use folders::Folders;
 
@@ -64,9 +68,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     #[cfg(feature = "emulator")]
     let client = demo.as_ref().map(|demo| demo.client.clone());
     #[cfg(not(feature = "emulator"))]
-    let client: Option<imtag_transport::Client> = None;
+    let client: Option<Client> = None;
     let is_demo = client.is_some();
-    let client = client.map_or_else(|| context.client_or_demo(), Ok)?;
+    let (made, told) = told(context, is_demo).map_err(or_demo)?;
+    let client = client.or(made).expect("a demo has its own client");
+    told.log(context);
     let sdkappid = client.sdkappid().get();
     listeners.extend(listeners::own(arguments, !listeners.is_empty())?);
     drop(entered);
@@ -80,7 +86,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let queue = folders.queue(arguments)?;
     let settings = Settings {
         demo: is_demo,
-        ..settings(entry.as_ref(), files, queue)?
+        ..settings(entry.as_ref(), &told, files, queue)?
     };
     let queue_folder = folders.queue_folder().map(absolute).transpose()?;
     let ca_file = entry.as_ref().and_then(Entry::ca_file);
@@ -117,17 +123,23 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let serving = serving.map_err(denied())?;
     context.output.show(&running)?;
     notify(READY);
+    let successors = succeed(daemon.clone()).map_err(denied())?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
         notify(&reloading());
-        let client = if is_demo { None } else { Some(context) };
-        if let Err(error) = reload(&daemon, client, sdkappid, entry.as_ref()) {
-            note_error(format_args!(
+        match reload(context, is_demo, &daemon, sdkappid, entry.as_ref()) {
+            Ok(Some(client)) => {
+                // the calls of the one before may take their time, for which the next signal need not wait
+                let _ = successors.send(client);
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => note_error(format_args!(
                 "{}; the daemon goes on as before",
                 error.sentence
-            ));
+            )),
         }
         notify(READY);
     }
@@ -182,14 +194,56 @@ async fn watchdog() {
     }
 }
 
-/// Reads settings and secrets anew, and then takes all of them, or none.
+/// What the settings say now: a client, which a demo has by itself, and the rest.
+fn told(context: &Context<'_>, is_demo: bool) -> Result<(Option<Client>, OfDaemon), CommandError> {
+    if is_demo {
+        // it reads no file
+        return Ok((None, of_daemon(&context.cli.settings)?));
+    }
+    let config = context.settings()?;
+    let client = builder(&config, context.timeout()).build()?;
+    Ok((Some(client), of_daemon(&config)?))
+}
+
+impl OfDaemon {
+    /// Logs as the settings say, where the command line does not.
+    fn log(&self, context: &Context<'_>) {
+        let level = match context.cli.verbose {
+            0 => self.log_level.unwrap_or(LevelFilter::OFF),
+            verbose => log::level(verbose),
+        };
+        let format = context.cli.log_format.or(self.log_format);
+        log::set(level, format.unwrap_or(Format::Text));
+    }
+}
+
+/// Has the daemon send by one client after the other, each once the calls of the one before have ended.
+fn succeed(daemon: Daemon) -> io::Result<Sender<Client>> {
+    let (sender, clients) = channel::<Client>();
+    let serve = move || {
+        while let Ok(client) = clients.recv() {
+            // of several, the one that was made last
+            let client = clients.try_iter().last().unwrap_or(client);
+            daemon.send_by(client);
+            if !daemon.is_draining() {
+                notify(READY);
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("reload".to_owned());
+    thread.spawn(serve)?;
+    Ok(sender)
+}
+
+/// Reads settings and secrets anew, and then takes all of them, or none. Returns the client that is to send from now on.
 fn reload(
+    context: &Context<'_>,
+    is_demo: bool,
     daemon: &Daemon,
-    settings: Option<&Context<'_>>,
     sdkappid: u32,
     entry: Option<&Entry<'_>>,
-) -> Result<(), CommandError> {
-    let client = settings.map(Context::client).transpose()?;
+) -> Result<Option<Client>, CommandError> {
+    let (client, told) = told(context, is_demo)?;
     if client
         .as_ref()
         .is_some_and(|client| client.sdkappid().get() != sdkappid)
@@ -197,20 +251,26 @@ fn reload(
         let why = "the settings name another app: restart the daemon for it";
         return Err(CommandError::new(Exit::Settings, why));
     }
-    let access = entry.map_or_else(|| Ok(Access::new()), Entry::access)?;
+    let access = access(entry, &told)?;
     let authority = entry.map(Entry::authority).transpose()?.flatten();
     if let Some(authority) = authority {
         daemon.renew_certificate(authority);
     }
     daemon.admit(access);
-    if let Some(client) = client {
-        daemon.send_by(client);
+    told.log(context);
+    Ok(client)
+}
+
+fn access(entry: Option<&Entry<'_>>, told: &OfDaemon) -> Result<Access, CommandError> {
+    match entry {
+        Some(entry) => entry.access(told.token_file.as_deref()),
+        None => Ok(Access::new()),
     }
-    Ok(())
 }
 
 fn settings(
     entry: Option<&Entry<'_>>,
+    told: &OfDaemon,
     files: Option<u64>,
     queue: Option<Queue>,
 ) -> Result<Settings, CommandError> {
@@ -234,7 +294,7 @@ fn settings(
         });
     };
     Ok(Settings {
-        access: entry.access()?,
+        access: access(Some(entry), told)?,
         names: entry.names()?,
         tls: entry.authority()?,
         limits,
