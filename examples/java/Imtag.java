@@ -135,12 +135,13 @@ public final class Imtag {
     }
 
     private static Map<String, ?> failure(int code, String info, String effect, String remedy) {
-        return Map.of("ErrorCode", code, "ErrorInfo", info, "Effect", effect, "Remedy", remedy);
+        return Map.of("ErrorCode", code, "ErrorInfo", info, "Effect", effect, "Remedy", remedy,
+                "Retryable", code == ImtagException.NO_ANSWER);
     }
 
     private static ImtagException.Failed failed(String account, Map<?, ?> why) {
         return new ImtagException.Failed(account, (int) why.get("ErrorCode"), (String) why.get("ErrorInfo"),
-                (String) why.get("Effect"), (String) why.get("Remedy"));
+                (String) why.get("Effect"), (String) why.get("Remedy"), (boolean) why.get("Retryable"));
     }
 
     private static List<Map<?, ?>> users(Map<?, ?> answer, String name) {

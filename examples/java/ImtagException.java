@@ -2,7 +2,6 @@ import java.io.IOException;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /** Some users of a call failed, or all of them. */
 public final class ImtagException extends IOException {
@@ -11,20 +10,14 @@ public final class ImtagException extends IOException {
     /** The service, or the daemon, did not answer. */
     static final int NO_ANSWER = 60008;
 
-    /** What passes: the quota had no room, the service was away, or failed inside. All else fails again. */
-    private static final Set<Integer> PASSES = Set.of(
-            60007, NO_ANSWER, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000);
-
-    /** A user that failed: the service's code and text, what is known of the effect, and what to do. */
-    public record Failed(String account, int code, String info, String effect, String remedy) {
-        /**
-         * Whether the user may be done if it is tried again later. That is safe, as the tags of a user are a set; but a
-         * change that another one has followed meanwhile would undo that one.
-         */
-        public boolean passes() {
-            return PASSES.contains(code);
-        }
-    }
+    /**
+     * A user that failed: the service's code and text, what is known of the effect, and what to do.
+     *
+     * @param retryable whether the user may be done if it is tried again later. That is safe, as the tags of a user are a
+     *     set; but a change that another one has followed meanwhile would undo that one
+     */
+    public record Failed(
+            String account, int code, String info, String effect, String remedy, boolean retryable) {}
 
     private final transient List<Failed> failed;
     private final transient Map<String, List<String>> read;

@@ -23,7 +23,7 @@ final class Tag {
                 tags.clear();
             } catch (ImtagException e) {
                 System.err.println("not added: " + e.getMessage());
-                var passing = e.failed().stream().filter(ImtagException.Failed::passes).toList();
+                var passing = e.failed().stream().filter(ImtagException.Failed::retryable).toList();
                 failed += e.failed().size() - passing.size();
                 tags.keySet().retainAll(passing.stream().map(ImtagException.Failed::account).toList());
                 Thread.sleep(tags.isEmpty() ? 0 : 1_000);

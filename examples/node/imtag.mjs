@@ -3,13 +3,15 @@ import http from "node:http";
 /** The service, or the daemon, did not answer. */
 const NO_ANSWER = 60008;
 
-/** What passes: the quota had no room, the service was away, or failed inside. All else fails again. */
-const PASSES = [60007, NO_ANSWER, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000];
+/**
+ * @typedef {{To_Account: string, ErrorCode: number, ErrorInfo: string, Effect: string, Remedy: string,
+ *   Retryable: boolean}} Failed Retryable: the user may be done if it is tried again later
+ */
 
 /** Some users of a call failed, or all of them. */
 export class ImtagError extends Error {
   /**
-   * @param {{To_Account: string, ErrorCode: number, ErrorInfo: string, Effect: string, Remedy: string}[]} failed
+   * @param {Failed[]} failed
    * @param {Map<string, string[]>} read the tags of the users whose tags were read
    */
   constructor(failed, read = new Map()) {
@@ -26,7 +28,7 @@ export class ImtagError extends Error {
    * but a change that another one has followed meanwhile would undo that one.
    */
   get passing() {
-    return this.failed.filter((user) => PASSES.includes(user.ErrorCode)).map((user) => user.To_Account);
+    return this.failed.filter((user) => user.Retryable).map((user) => user.To_Account);
   }
 }
 
@@ -82,7 +84,8 @@ export class Imtag {
   }
 
   #exchange(path, body) {
-    const failed = (ErrorCode, ErrorInfo, Effect, Remedy) => ({ ErrorCode, ErrorInfo, Effect, Remedy });
+    const failed = (ErrorCode, ErrorInfo, Effect, Remedy) =>
+      ({ ErrorCode, ErrorInfo, Effect, Remedy, Retryable: ErrorCode === NO_ANSWER });
     return new Promise((resolve) => {
       const signal = AbortSignal.timeout(10_000);
       // a connection of its own, as one that was kept may be closed just when it is used again

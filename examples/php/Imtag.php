@@ -59,7 +59,7 @@ final class Imtag
         [$status, $text] = $this->exchange("/v4/all_member_push/$name", $body, $accounts);
         $answer = json_decode($text, true);
         if (!isset($answer['ErrorCode'])) { // HTTP 400 or 403, whose text says why
-            throw ImtagException::ofAll($accounts, $status, trim($text), 'not applied', 'see the text');
+            throw ImtagException::ofAll($accounts, $status, trim($text), 'not applied', 'see the text', false);
         }
         $read = array_column($answer['UserTags'] ?? [], 'Tags', 'To_Account');
         if (!empty($answer['ErrorList'])) { // whatever ErrorCode is: the users that it does not name are done
@@ -67,7 +67,7 @@ final class Imtag
         }
         if ($answer['ErrorCode'] !== 0) {
             ['ErrorCode' => $code, 'ErrorInfo' => $why, 'Effect' => $effect, 'Remedy' => $remedy] = $answer;
-            throw ImtagException::ofAll($accounts, $code, $why, $effect, $remedy);
+            throw ImtagException::ofAll($accounts, $code, $why, $effect, $remedy, $answer['Retryable']);
         }
         return $read;
     }
@@ -79,7 +79,7 @@ final class Imtag
         if ($connection === false) {
             $why = "no daemon at $this->socket: $error";
             $remedy = 'see that it runs, and that this user may use its socket';
-            throw ImtagException::ofAll($accounts, ImtagException::NO_ANSWER, $why, 'not applied', $remedy);
+            throw ImtagException::ofAll($accounts, ImtagException::NO_ANSWER, $why, 'not applied', $remedy, true);
         }
         stream_set_timeout($connection, self::SECONDS);
         $head = "POST $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -90,8 +90,8 @@ final class Imtag
         [$head, $text] = explode("\r\n\r\n", $answer, 2) + ['', ''];
         $isWhole = preg_match('~^HTTP/1\.1 (\d+).*^content-length: (\d+)~ims', $head, $found);
         if (!$isWhole || strlen($text) !== (int) $found[2]) {
-            $why = 'the daemon did not answer';
-            throw ImtagException::ofAll($accounts, ImtagException::NO_ANSWER, $why, 'possibly applied', 'try again');
+            [$code, $why] = [ImtagException::NO_ANSWER, 'the daemon did not answer'];
+            throw ImtagException::ofAll($accounts, $code, $why, 'possibly applied', 'try again', true);
         }
         return [(int) $found[1], $text];
     }

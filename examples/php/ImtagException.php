@@ -8,12 +8,11 @@ final class ImtagException extends RuntimeException
     /** The service, or the daemon, did not answer. */
     public const NO_ANSWER = 60008;
 
-    /** What passes: the quota had no room, the service was away, or failed inside. All else fails again. */
-    private const PASSES = [
-        60007, self::NO_ANSWER, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000,
-    ];
-
-    /** @var array<array-key, array{ErrorCode: int, ErrorInfo: string, Effect: string, Remedy: string}> by account */
+    /**
+     * By account. Retryable: the user may be done if it is tried again later.
+     *
+     * @var array<array-key, array{ErrorCode: int, ErrorInfo: string, Effect: string, Remedy: string, Retryable: bool}>
+     */
     public readonly array $failed;
 
     /**
@@ -30,9 +29,16 @@ final class ImtagException extends RuntimeException
     }
 
     /** Every user of a call failed for the same reason. */
-    public static function ofAll(array $accounts, int $code, string $why, string $effect, string $remedy): self
-    {
+    public static function ofAll(
+        array $accounts,
+        int $code,
+        string $why,
+        string $effect,
+        string $remedy,
+        bool $retryable,
+    ): self {
         $failed = ['ErrorCode' => $code, 'ErrorInfo' => $why, 'Effect' => $effect, 'Remedy' => $remedy];
+        $failed['Retryable'] = $retryable;
         return new self(array_map(fn ($account) => ['To_Account' => (string) $account] + $failed, $accounts));
     }
 
@@ -44,6 +50,6 @@ final class ImtagException extends RuntimeException
      */
     public function passing(): array
     {
-        return array_filter($this->failed, fn (array $user) => in_array($user['ErrorCode'], self::PASSES, true));
+        return array_filter($this->failed, fn (array $user) => $user['Retryable']);
     }
 }

@@ -8,9 +8,6 @@ set -eu
 
 socket=${1:-/run/imtag/imtag.sock}
 
-# What passes: the quota had no room, the service was away, or failed inside. All else fails again.
-passes='[60007, 60008, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000]'
-
 # call NAME BODY: the daemon's answer, which comes within 8 seconds, also with the statuses 502, 503 and 504.
 call() {
     if answer=$(curl --silent --max-time 10 --noproxy '*' --unix-socket "$socket" \
@@ -26,7 +23,7 @@ call() {
 # no_answer WHY EFFECT REMEDY: an answer like the daemon's, where there is none.
 no_answer() {
     jq --null-input --arg why "$1" --arg effect "$2" --arg remedy "$3" \
-        '{ErrorCode: 60008, ErrorInfo: $why, Effect: $effect, Remedy: $remedy}'
+        '{ErrorCode: 60008, ErrorInfo: $why, Effect: $effect, Remedy: $remedy, Retryable: true}'
 }
 
 # failed BODY: who failed, by the answer at standard input. Whatever ErrorCode is, the users that ErrorList does not name are
@@ -55,8 +52,7 @@ for tries in 3 2 1; do
     echo "$failed" | complain 'not added'
     # Trying again is safe, as the tags of a user are a set; but a change that another one has followed meanwhile would
     # undo that one.
-    passing=$(echo "$failed" | jq --compact-output --argjson passes "$passes" \
-        'map(select(.ErrorCode as $code | $passes | index($code)) | .To_Account)')
+    passing=$(echo "$failed" | jq --compact-output 'map(select(.Retryable) | .To_Account)')
     [ "$(echo "$failed" | jq length)" = "$(echo "$passing" | jq length)" ] && [ "$tries" != 1 ] || status=1
     [ "$passing" != '[]' ] || break
     body=$(echo "$body" | jq --compact-output --argjson passing "$passing" \

@@ -77,7 +77,9 @@ pub(crate) fn status_of(cause: &Cause) -> im_status {
         Cause::Service { .. } | Cause::LeftOut { .. } | Cause::RefusedBefore(_) => IM_SERVICE,
         Cause::Encoded { status: 200, .. } => IM_NOT_UNDERSTOOD,
         Cause::HttpStatus { .. } | Cause::Encoded { .. } => IM_HTTP_STATUS,
-        Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => IM_TIMEOUT,
+        Cause::Timeout { .. } | Cause::Expired | Cause::Behind { .. } | Cause::NotAnswered => {
+            IM_TIMEOUT
+        }
         Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
             IM_CANCELLED
         }

@@ -1,6 +1,6 @@
 //! What a caller is told of a user that failed: a code of the service, a sentence, the effect, and what to do.
 
-use imtag_core::{Code, Effect, Scope};
+use imtag_core::{Code, Effect, Scope, retry};
 use imtag_transport::{Cause, ChangeError, Phase};
 use imtag_wire::{Advice, Refusal};
 
@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Refused,
     /// The quota had no room for it until its time was up.
     Busy,
+    /// Earlier calls were not settled until its time was up: one of its account, or, at a reload, any.
+    Behind,
     /// The service cannot be reached, or did not answer.
     Away,
     /// The daemon is about to end.
@@ -33,6 +35,8 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     pub(crate) effect: Effect,
     pub(crate) remedy: &'static str,
+    /// True if it may be done when it is asked for again, a little later.
+    pub(crate) retryable: bool,
     /// True if every user of the call fails alike: it is not about one account or tag.
     pub(crate) is_of_all: bool,
 }
@@ -47,6 +51,7 @@ impl Failure {
             reason: refusal.text,
             effect: not_done,
             remedy: code.remedy(),
+            retryable: retry::Failure::Refused(code).retryable(None),
             is_of_all: false,
         }
     }
@@ -68,6 +73,7 @@ impl Failure {
             reason: "the daemon starts, and takes no calls yet".to_owned(),
             effect: not_done,
             remedy: "call again in a moment",
+            retryable: true,
             is_of_all: false,
         }
     }
@@ -75,11 +81,12 @@ impl Failure {
     /// The daemon's settings were read anew until the time of the call was up.
     pub(crate) fn reloading(not_done: Effect) -> Failure {
         Failure {
-            kind: Kind::Busy,
-            code: TOO_FREQUENT,
+            kind: Kind::Behind,
+            code: NO_ANSWER,
             reason: "the daemon was reading its settings anew until the time was up".to_owned(),
             effect: not_done,
-            remedy: Code(TOO_FREQUENT).remedy(),
+            remedy: "call again in a moment",
+            retryable: true,
             is_of_all: true,
         }
     }
@@ -93,6 +100,7 @@ impl Failure {
             _ if in_outage => Kind::Away,
             // it was in a request that failed, and had no turn again: 60007 would say that it is not applied
             _ if error.effect() == Effect::PossiblyApplied => Kind::Away,
+            Cause::Behind { .. } => Kind::Behind,
             // in no request, or in one that had no turn, until its time was up
             Cause::Expired
             | Cause::Full
@@ -126,6 +134,8 @@ impl Failure {
                 }
                 _ => error.remedy(),
             },
+            // a daemon that ends is started again
+            retryable: kind == Kind::Closing || error.retryable(),
             is_of_all: refused.is_some() && of_all,
         }
     }
@@ -134,6 +144,7 @@ impl Failure {
         Advice {
             effect: self.effect.name(),
             remedy: self.remedy,
+            retryable: self.retryable,
         }
     }
 

@@ -5,6 +5,7 @@
 //! | all are done | OK | OK |
 //! | some failed | OK, and who failed in `ErrorList` | FAIL with the first one's code, and what became of the others in `ErrorInfo` |
 //! | all failed by one code that is about no account | FAIL with it | FAIL with it |
+//! | each failed behind an earlier change of its account | OK, and who failed in `ErrorList` with 60008 | FAIL and 60008 |
 //! | all failed, as the service is away | FAIL and 60008, HTTP 504, or 502 if nothing was applied | the same |
 //! | all failed, as the daemon ends | FAIL and 60008, HTTP 503 | the same |
 
@@ -124,6 +125,7 @@ fn outcome(route: Route, count: usize, failures: &[(String, Failure)]) -> Reply 
     }
     let told = Failure {
         effect: effect.unwrap_or(first.effect),
+        retryable: failures.iter().any(|it| it.1.retryable),
         ..first.clone()
     };
     let text = if is_of_call || count == 1 {

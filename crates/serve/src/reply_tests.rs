@@ -14,6 +14,7 @@ fn failure(kind: Kind, code: i32, effect: Effect) -> Fate {
         reason: format!("why {code}"),
         effect,
         remedy: "do it",
+        retryable: kind != Kind::Refused,
         is_of_all: code == 60020,
     })
 }
@@ -24,6 +25,10 @@ fn refused(code: i32) -> Fate {
 
 fn busy() -> Fate {
     failure(Kind::Busy, TOO_FREQUENT, Effect::NotApplied)
+}
+
+fn behind() -> Fate {
+    failure(Kind::Behind, NO_ANSWER, Effect::NotApplied)
 }
 
 fn away(effect: Effect) -> Fate {
@@ -71,6 +76,7 @@ fn a_client_that_knows_no_error_list_hears_of_any_failure() {
         ),
         (vec![busy(), busy()], fail(200, 60007, &[60007, 60007])),
         (vec![away(Effect::NotApplied)], fail(502, 60008, &[60008])),
+        (vec![behind()], fail(200, 60008, &[60008])),
         (
             vec![away(Effect::NotApplied), away(Effect::PossiblyApplied)],
             fail(504, 60008, &[60008, 60008]),
@@ -95,6 +101,7 @@ fn the_newer_paths_name_who_failed_and_refuse_only_what_is_about_no_user() {
         ),
         (vec![busy(), busy()], fail(200, 60007, &[60007, 60007])),
         (vec![away(Effect::NotApplied)], fail(502, 60008, &[60008])),
+        (vec![behind(), behind()], list(&[60008, 60008])),
         (vec![done(), away(Effect::PossiblyApplied)], list(&[60008])),
     ] {
         assert_eq!(told(NEW, fates), expected);
@@ -114,12 +121,13 @@ fn a_failure_says_who_why_what_is_known_and_what_to_do() {
             "RequestId": "id",
             "ErrorList": [
                 {"To_Account": "u1", "ErrorCode": 90048, "ErrorInfo": "why 90048",
-                 "Effect": "possibly applied", "Remedy": "do it"},
+                 "Effect": "possibly applied", "Remedy": "do it", "Retryable": false},
                 {"To_Account": "u2", "ErrorCode": 60007, "ErrorInfo": "why 60007",
-                 "Effect": "not applied", "Remedy": "do it"},
+                 "Effect": "not applied", "Remedy": "do it", "Retryable": true},
             ],
             "Effect": "possibly applied",
             "Remedy": "do it",
+            "Retryable": true,
         })
     );
     let (_, answer) = answered(OLD, vec![refused(90048)]);

@@ -24,7 +24,13 @@ pub struct Times {
     /// An attempt; default: 4 s, so that a call has time for two.
     pub attempt: Duration,
     /// How long after it was abandoned an attempt may still arrive; default: 10 s. An account's next change of another kind
-    /// waits until then.
+    /// waits until then, and fails where its call has less time, not applied.
+    ///
+    /// It is longer than a call, as it has nothing to do with how long a caller waits. TCP repeats what was lost 0.2, 0.6,
+    /// 1.4, 3, 6.2 and 12.6 s after it was first sent: the last two are up to 8.6 s behind the end of an attempt of 4 s. Then
+    /// there is the queue of a service that was slow already, of which no page states a limit. Where it is too short, a change
+    /// is undone in silence; where it is too long, a caller comes again, and is told when. The quota counts an abandoned
+    /// attempt for 3 s only: one that arrives later costs a rejection there, and no tag.
     pub late_window: Duration,
 }
 

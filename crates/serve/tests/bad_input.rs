@@ -404,6 +404,7 @@ fn over_tcp_only_who_has_the_token_or_the_local_key_is_let_in_and_no_foreign_pag
         ),
         (format!("?sdkappid={app}"), String::new(), 200, 60025),
         ("?".to_owned(), String::new(), 200, 60012),
+        (String::new(), String::new(), 200, 60012),
         (format!("?sdkappid={}", app + 1), token.clone(), 200, 70020),
         (
             String::new(),

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use imtag_emulator::{Fault, Generation, Operation};
+use imtag_serve::Times;
 use serde_json::json;
 
-use support::{ADD, GET, NEWER_ADD, REMOVE, Scene, Setup};
+use support::{ADD, Answer, GET, NEWER_ADD, REMOVE, Scene, Setup};
 
 #[test]
 fn a_user_is_tagged_read_and_cleared_as_at_the_service() {
@@ -187,6 +188,60 @@ fn what_a_refused_request_may_have_done_is_not_said_to_be_too_frequent_alone() {
     let listed = listed.iter().map(|it| (&it["ErrorCode"], &it["Effect"]));
     let (code, effect) = (json!(60008), json!("possibly applied"));
     assert_eq!(listed.collect::<Vec<_>>(), [(&code, &effect); 2]);
+}
+
+#[test]
+fn behind_an_earlier_change_of_its_account_a_call_is_told_so_and_how_long_it_lasts() {
+    let scene = Scene::start(Setup {
+        times: Times {
+            attempt: Duration::from_millis(300),
+            late_window: Duration::from_secs(60),
+            ..Times::default()
+        },
+        ..Setup::new(Generation::AllMemberPush)
+    });
+    let user = json!({"UserTags": [{"To_Account": "a", "Tags": ["t"]}]});
+    let unheard = Fault::delay(Duration::from_secs(600));
+    scene.emulator.fault(Operation::Add, unheard);
+    // the second attempt is answered, and the first one may still arrive
+    assert_eq!(scene.post(ADD, user.clone()).code(), 0);
+    let told = |answer: &Answer| {
+        let code = answer.code();
+        assert_eq!((answer.status, code), (200, 60008), "{}", answer.json);
+        assert_eq!(answer.json["Effect"], "not applied");
+        assert_eq!(answer.json["Retryable"], true);
+        answer.json["ErrorInfo"].as_str().unwrap().to_owned()
+    };
+    let why = told(&scene.post_within(REMOVE, &user, "0.2"));
+    let (_, left) = why
+        .split_once("had no answer, may still arrive for ")
+        .unwrap();
+    let (left, remedy) = left.split_once(" s ").unwrap();
+    assert!((30..=60).contains(&left.parse::<u32>().unwrap()), "{why}");
+    assert_eq!(remedy, "(not applied; try again after that time)");
+    // it would undo no other add
+    assert_eq!(scene.post(ADD, user.clone()).code(), 0);
+    assert_eq!(scene.tags("a"), ["t"]);
+}
+
+#[test]
+fn behind_one_that_has_no_answer_yet_a_call_is_not_told_to_slow_down() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let user = json!({"UserTags": [{"To_Account": "a", "Tags": ["t"]}]});
+    let unheard = Fault::delay(Duration::from_secs(600));
+    scene.emulator.fault(Operation::Add, unheard);
+    let first = scene.begin(ADD, "", &user);
+    while scene.arrivals() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let answer = scene.post_within(REMOVE, &user, "0.2");
+    let why = answer.json["ErrorInfo"].as_str().unwrap();
+    assert_eq!((answer.status, answer.code()), (200, 60008), "{why}");
+    assert!(
+        why.contains("an earlier change of the account has no answer yet (not applied"),
+        "{why}"
+    );
+    drop(first);
 }
 
 #[test]

@@ -69,6 +69,43 @@ fn a_change_that_is_in_no_request_is_not_sent_and_not_applied() {
 }
 
 #[test]
+fn a_change_behind_an_earlier_one_of_its_account_says_so_and_how_long_that_may_arrive() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::delay(LONG));
+    let hour = Duration::from_secs(3_600);
+    let batcher = client(&emulator).batcher();
+    let batcher = batcher.attempt_timeout(LONG).late_window(hour).start();
+    batcher.submit(7, user(0)).unwrap();
+    until(|| emulator.stats().arrivals() == 1);
+    let remove = || ChangeRequest::remove("u0", ["a"]);
+    batcher.submit(8, remove()).unwrap();
+    batcher.withdraw(8, WaitEnd::TimedOut);
+    assert_eq!(
+        message(&batcher, 8),
+        "remove \"u0\": not sent: its time was up, and an earlier change of the account has no answer yet \
+         (not applied; allow more time, or try again)"
+    );
+    // its connection is cut, and it is made again
+    emulator.disconnect();
+    assert!(outcome(&batcher).1.is_ok());
+    batcher.submit(9, remove()).unwrap();
+    batcher.withdraw(9, WaitEnd::TimedOut);
+    let why = message(&batcher, 9);
+    let (start, rest) = why.split_once(" for ").unwrap();
+    assert_eq!(
+        start,
+        "remove \"u0\": not sent: its time was up, and an earlier change of the account, which had no answer, may still \
+         arrive"
+    );
+    let (seconds, rest) = rest.split_once(" s ").unwrap();
+    assert!(
+        (3_500..=3_600).contains(&seconds.parse::<u32>().unwrap()),
+        "{why}"
+    );
+    assert_eq!(rest, "(not applied; try again after that time)");
+}
+
+#[test]
 fn a_change_under_way_is_possibly_applied_and_its_answer_is_no_second_outcome() {
     let emulator = emulator();
     let late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(500));

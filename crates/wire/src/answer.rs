@@ -94,6 +94,8 @@ pub struct Advice {
     pub effect: &'static str,
     /// What the caller can do.
     pub remedy: &'static str,
+    /// True if the same may be done when it is asked for again, a little later.
+    pub retryable: bool,
 }
 
 impl Failed {
@@ -165,6 +167,7 @@ mod tests {
         advised.advice = Some(Advice {
             effect: "not applied",
             remedy: "slow down",
+            retryable: true,
         });
         for (answer, expected) in [
             (
@@ -187,7 +190,7 @@ mod tests {
                 advised,
                 concat!(
                     r#"{"ActionStatus":"FAIL","ErrorInfo":"slow","ErrorCode":60007,"RequestId":"emulator-7","#,
-                    r#""Effect":"not applied","Remedy":"slow down"}"#
+                    r#""Effect":"not applied","Remedy":"slow down","Retryable":true}"#
                 ),
             ),
         ] {

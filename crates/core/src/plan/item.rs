@@ -245,6 +245,15 @@ impl ChangeFailure for Effect {
     }
 }
 
+/// What of its account a change is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// A change that is in a request, or is to be sent again.
+    Unsettled,
+    /// An attempt that had no answer and that it would undo, or be undone by. It may arrive until then.
+    LateAttempt(Duration),
+}
+
 /// The result of a request.
 #[derive(Debug)]
 pub enum BatchResult<E> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imtag_core::retry::Stopped;
 use imtag_core::{Code, Effect, Invalid, NotUnderstood, Operation, Refusal};
@@ -118,6 +119,11 @@ pub enum Cause {
     RefusedBefore(Refusal),
     /// Its time was up before it was sent; of a get, also before it was sent again.
     Expired,
+    /// Its time was up while an earlier change of its account was not settled; nothing of it was sent.
+    Behind {
+        /// How long an attempt of that one, which had no answer, may still arrive; `None` where it is under way.
+        late_for: Option<Duration>,
+    },
     /// It was cancelled by its caller.
     Abandoned,
     /// Its caller's time was up before it was answered.
@@ -310,7 +316,9 @@ impl Cause {
             Cause::Partial { .. } => "partial",
             Cause::Encoded { status: 200, .. } | Cause::NotUnderstood(_) => "not_understood",
             Cause::HttpStatus { .. } | Cause::Encoded { .. } => "http_status",
-            Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => "timeout",
+            Cause::Timeout { .. } | Cause::Expired | Cause::Behind { .. } | Cause::NotAnswered => {
+                "timeout"
+            }
             Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
                 "cancelled"
             }

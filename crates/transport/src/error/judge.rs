@@ -92,6 +92,7 @@ impl Cause {
             Cause::Ended(RunError::Refused(error)) => error.failure(),
             Cause::Ended(RunError::Unavailable(_))
             | Cause::Expired
+            | Cause::Behind { .. }
             | Cause::Full
             | Cause::NoThread(_)
             | Cause::Defect => Failure::NotSent,

@@ -13,6 +13,7 @@
 //! ```
 
 use std::fmt;
+use std::time::Duration;
 
 use imtag_core::Effect;
 
@@ -86,6 +87,15 @@ impl Error {
                 refusal.code_and_text()
             ),
             Cause::Expired => self.not_sent_as("its time was up"),
+            Cause::Behind { late_for: None } => {
+                self.not_sent_as("its time was up, and an earlier change of the account has no answer yet")
+            }
+            Cause::Behind {
+                late_for: Some(time),
+            } => self.not_sent_as(format_args!(
+                "its time was up, and an earlier change of the account, which had no answer, may still arrive for {} s",
+                whole_seconds(*time)
+            )),
             Cause::Ended(ended) => self.not_sent_as(ended),
             Cause::Full => self.not_sent_as("the batcher is full"),
             Cause::Closed => self.not_sent_as("it is closed"),
@@ -179,7 +189,10 @@ impl Error {
             }
             Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",
             Cause::NotUnderstood(_) => "check the endpoint: this may not be the service",
-            Cause::Expired | Cause::NotAnswered => "allow more time, or try again",
+            Cause::Behind { late_for: Some(_) } => "try again after that time",
+            Cause::Expired | Cause::Behind { .. } | Cause::NotAnswered => {
+                "allow more time, or try again"
+            }
             Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
                 "send it again if it is still wanted"
             }
@@ -192,6 +205,15 @@ impl Error {
             Cause::NoThread(_) => "raise the system's limit of threads or memory",
         }
     }
+}
+
+/// At least 1, as who waits for these is not to come too early.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_millis()
+        .div_ceil(1_000)
+        .max(1)
+        .try_into()
+        .unwrap_or(u64::MAX)
 }
 
 const FORKED: &str = "it belongs to the process that this one was forked from";

@@ -15,7 +15,7 @@ use super::offer::WhenFull;
 use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
 use super::session::Session;
 use super::stats::SessionStats;
-use super::withdraw::{GRACE, abandoned, taken_back};
+use super::withdraw::{GRACE, abandoned, taken_back, taken_back_as};
 use crate::call::CallOptions;
 use crate::error::{Cause, ChangeError, Error, RunError, Unfinished};
 use crate::wait::{Polled, WaitEnd, WaitScope, deadline_after};
@@ -235,8 +235,8 @@ impl Batcher {
         };
         let producer = self.session.producer;
         let takes_back = |state: &mut State, now| state.take_back(producer, number, now);
-        if self.session.with(takes_back) == Some(true) {
-            return Err(taken_back(item, why));
+        if let Some(expired) = self.session.with(takes_back).flatten() {
+            return Err(taken_back_as(item, why, expired));
         }
         if why == WaitEnd::TimedOut {
             match waiter.wait(&scope) {

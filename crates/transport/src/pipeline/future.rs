@@ -29,7 +29,7 @@ use super::offer::WhenFull;
 use super::outcome::{Delivery, ItemResult, ReadTags, Recipient, Waiter};
 use super::queue::{Place, Waiting};
 use super::session::Session;
-use super::withdraw::{abandoned, taken_back};
+use super::withdraw::{abandoned, taken_back_as};
 use crate::error::{Cause, ChangeError};
 use crate::wait::{Polled, WaitEnd, deadline_after};
 
@@ -70,8 +70,8 @@ enum Member {
 }
 
 enum Given {
-    /// The batcher does not have it: it was taken back, or this is a forked child.
-    Nowhere,
+    /// The batcher does not have it: it was taken back, or this is a forked child. So it fails if its time was up.
+    Nowhere(Cause),
     /// The batcher had no capacity; by now it may have it.
     Waits(Place),
     /// Its number in the plan.
@@ -118,7 +118,7 @@ impl<T> OutcomesFuture<T> {
         let member = |item| match item {
             Ok(item) => Member::Given {
                 item,
-                given: Given::Nowhere,
+                given: Given::Nowhere(Cause::Expired),
             },
             Err(error) => Member::Refused(error),
         };
@@ -189,7 +189,7 @@ impl<T> OutcomesFuture<T> {
                 let effect = match given {
                     Given::Taken(_) => Effect::PossiblyApplied,
                     Given::Waits(place) if place.taken().is_some() => Effect::PossiblyApplied,
-                    Given::Waits(_) | Given::Nowhere => Effect::NotApplied,
+                    Given::Waits(_) | Given::Nowhere(_) => Effect::NotApplied,
                 };
                 Err(ChangeError::of_item(&item, Cause::Forked, effect))
             }
@@ -209,7 +209,7 @@ impl<T> OutcomesFuture<T> {
             (_, Some(outcome)) => outcome.map(self.read),
             (Member::Refused(error), None) => Err(error),
             (Member::Given { item, given }, None) => Err(match given {
-                Given::Nowhere => taken_back(&item, why),
+                Given::Nowhere(expired) => taken_back_as(&item, why, expired),
                 Given::Waits(_) | Given::Taken(_) => abandoned(&item, why),
             }),
         };
@@ -275,7 +275,7 @@ impl State {
         now: Duration,
     ) -> Option<Waiting> {
         let number = match given {
-            Given::Nowhere => return None,
+            Given::Nowhere(_) => return None,
             Given::Taken(number) => *number,
             Given::Waits(place) => {
                 let waiting = self.dequeue(producer, item.operation(), place);
@@ -283,17 +283,16 @@ impl State {
                     Some(number) => number,
                     None => {
                         if waiting.is_some() {
-                            *given = Given::Nowhere;
+                            *given = Given::Nowhere(Cause::Expired);
                         }
                         return waiting;
                     }
                 }
             }
         };
-        if self.take_back(producer, number, now) {
-            *given = Given::Nowhere;
-        } else {
-            self.disown(number);
+        match self.take_back(producer, number, now) {
+            Some(expired) => *given = Given::Nowhere(expired),
+            None => self.disown(number),
         }
         None
     }

@@ -1,7 +1,7 @@
 //! A caller that waits no longer. Its change is taken back if it is in no request yet; else it is possibly applied.
 //!
 //! ```text
-//!             ┌─ in no request ─────────────────────► not sent: Expired, or Abandoned if cancelled
+//!             ┌─ in no request ─────────────────────► not sent: Expired or Behind, or Abandoned if cancelled
 //! withdraw ───┤                 ┌─ cancelled ───────► possibly applied: Abandoned
 //!             └─ in a request ──┤            ┌─ the request ends within 100 ms ──► its outcome
 //!                               └─ time up ──┴─ it does not ─────────────────────► possibly applied: NotAnswered
@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use imtag_core::Effect;
-use imtag_core::plan::{ChangeId, Item, ProducerId};
+use imtag_core::plan::{Behind, ChangeId, Item, ProducerId};
 
 use super::engine::State;
 use super::outcome::Delivery;
@@ -30,8 +30,8 @@ impl State {
             return;
         };
         let item = item.clone();
-        if self.take_back(producer, number, now) {
-            let result = Err(taken_back(&item, why));
+        if let Some(expired) = self.take_back(producer, number, now) {
+            let result = Err(taken_back_as(&item, why, expired));
             let submissions = &mut self.session(producer).submissions;
             submissions.complete(id, item, result);
             return;
@@ -45,18 +45,26 @@ impl State {
         }
     }
 
-    /// Takes a change back that is in no request yet. Returns true if it did; the change has no outcome then.
+    /// Takes a change back that is in no request yet. It has no outcome then; returned is why it fails if its time was up.
     pub(crate) fn take_back(
         &mut self,
         producer: ProducerId,
         number: ChangeId,
         now: Duration,
-    ) -> bool {
-        let taken = self.plan.withdraw(number, now);
-        if taken {
-            self.session(producer).progress.failed += 1;
+    ) -> Option<Cause> {
+        // its account may be forgotten with it
+        let behind = self.plan.behind(number, now);
+        if !self.plan.withdraw(number, now) {
+            return None;
         }
-        taken
+        self.session(producer).progress.failed += 1;
+        Some(match behind {
+            None => Cause::Expired,
+            Some(Behind::Unsettled) => Cause::Behind { late_for: None },
+            Some(Behind::LateAttempt(until)) => Cause::Behind {
+                late_for: Some(until.saturating_sub(now)),
+            },
+        })
     }
 
     /// Abandons the changes whose callers' time was up, and whose requests have not ended since. Returns when the next one
@@ -97,8 +105,13 @@ impl State {
 
 /// The error of a change or a get that is not sent, as its caller waits no longer.
 pub(crate) fn taken_back(item: &Item, why: WaitEnd) -> ChangeError {
+    taken_back_as(item, why, Cause::Expired)
+}
+
+/// The same, of one that fails so if its time was up.
+pub(crate) fn taken_back_as(item: &Item, why: WaitEnd, expired: Cause) -> ChangeError {
     let cause = match why {
-        WaitEnd::TimedOut => Cause::Expired,
+        WaitEnd::TimedOut => expired,
         WaitEnd::Cancelled => Cause::Abandoned,
     };
     ChangeError::of_item(item, cause, Effect::NotApplied)
