@@ -207,7 +207,7 @@ fn an_outage_pauses_the_queue_which_goes_on_by_itself_and_no_failure_comes_of_it
 }
 
 #[test]
-fn whom_the_way_rejects_alone_fails_and_all_others_are_done() {
+fn a_user_that_the_way_rejects_alone_fails_and_all_others_are_done() {
     let (emulator, home) = (service().start().unwrap(), Home::new());
     let fault = ProbabilisticFault::new(Fault::status(502), 1.0).unwrap();
     emulator.add_standing(fault.account("u5"));

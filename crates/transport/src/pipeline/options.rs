@@ -112,8 +112,8 @@ impl<K> SessionOptions<K> {
 
     /// Pauses where a bulk run would end early, as every further request would fail; default: no. While it is paused
     /// nothing is sent and nothing is lost: what was not sent waits, and what failed for that reason is sent again. (A
-    /// request that fails alone, while others are answered, is sent again twenty times, then split to find the user for
-    /// whom it fails, who is tried as often; one that is alone pauses the session.) A change whose time is up fails as
+    /// request that fails alone, while others are answered, is sent again twenty times, then split to find the user at
+    /// fault, who is tried as often; one that is alone pauses the session.) A change whose time is up fails as
     /// expired. `paused` says why it pauses, and `resume`
     /// goes on, with one request first. Until then a caller that waits for capacity still waits. So do the changes of the same accounts
     /// that other runs and batchers of this client were given later, as an account's changes keep their order.
