@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
 use imtag_transport::{Batcher, ChangeError, Client};
-use imtag_wire::{Job, Refusal, Route, User, read};
+use imtag_wire::{Job, Route, User, read};
 use tokio::sync::RwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::relay::Relay;
-use crate::reply::{Fate, Reply, reply};
+use crate::reply::{Fate, Reply, refused_for_some, reply};
 use crate::under_way::UnderWay;
 
 /// What sends: a client, and the batcher in which the calls of all callers meet.
@@ -40,24 +40,20 @@ impl Sender {
         handing_over: RwLockReadGuard<'_, ()>,
     ) -> Reply {
         let not_done = not_done(route.operation);
-        let job = match self.job(route, body) {
+        let job = match read(route, body, self.limits()) {
             Ok(job) => job,
             Err(refusal) => return Reply::refused(refusal, not_done),
         };
+        // a mistake of one user is only his on the newer paths; the older ones refuse the call
+        let is_refused = |user: &User<'_>| user.mistake.is_some();
+        if route.generation == Generation::AllMemberPush && job.users.iter().any(is_refused) {
+            let users = job.users.into_iter();
+            let users = users.map(|user| (user.account.into_owned(), user.mistake));
+            return refused_for_some(users, not_done);
+        }
         let fates = self.fates(route, &job, deadline, handing_over).await;
         let accounts = job.users.iter().map(|user| user.account.to_string());
         reply(route, accounts.zip(fates).collect())
-    }
-
-    /// What a body asks for. A mistake of one user is only his on the newer paths; the older ones refuse the call.
-    fn job<'b>(&self, route: Route, body: &'b [u8]) -> Result<Job<'b>, Refusal> {
-        let job = read(route, body, self.limits())?;
-        if route.generation == Generation::AllMemberPush {
-            if let Some(mistake) = job.users.iter().find_map(|user| user.mistake.clone()) {
-                return Err(mistake);
-            }
-        }
-        Ok(job)
     }
 
     /// What becomes of each user, in their order.

@@ -45,14 +45,30 @@ impl Failure {
     /// A mistake that is found before anything is sent.
     pub(crate) fn mistake(refusal: Refusal, not_done: Effect) -> Failure {
         let code = Code(refusal.code);
+        let remedy = match refusal.code {
+            // the client that the catalogue would have reported is the caller's own program
+            60003 | 60015 | 90001 => "change the body: GET /openapi.json has its form",
+            _ => code.remedy(),
+        };
         Failure {
             kind: Kind::Refused,
             code: refusal.code,
             reason: refusal.text,
             effect: not_done,
-            remedy: code.remedy(),
+            remedy,
             retryable: retry::Failure::Refused(code).retryable(None),
             is_of_all: false,
+        }
+    }
+
+    /// A user without a mistake, in a call that is refused for one of another's.
+    pub(crate) fn beside(mistake: &Failure) -> Failure {
+        let why = &mistake.reason;
+        Failure {
+            reason: format!("not sent, as another user of the call is at fault: {why}"),
+            remedy: "call again without those at fault",
+            retryable: true,
+            ..mistake.clone()
         }
     }
 
@@ -132,6 +148,9 @@ impl Failure {
                 _ if is_ours => {
                     "tell who runs the daemon: with its settings imtag doctor says what to do"
                 }
+                _ if is_late(error.cause()) => {
+                    "try again; a call has 8 seconds at most, or less by its Imtag-Timeout"
+                }
                 _ => error.remedy(),
             },
             // a daemon that ends is started again
@@ -151,5 +170,14 @@ impl Failure {
     /// `reason (effect; remedy)`.
     pub(crate) fn sentence(&self) -> String {
         format!("{} ({}; {})", self.reason, self.effect, self.remedy)
+    }
+}
+
+/// Its time was up, and no caller can allow more than the daemon does.
+fn is_late(cause: &Cause) -> bool {
+    match cause {
+        Cause::Expired | Cause::NotAnswered => true,
+        Cause::Timeout { phase } => !matches!(phase, Phase::Proxy | Phase::Tunnel),
+        _ => false,
     }
 }

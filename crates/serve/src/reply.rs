@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | all are done | OK | OK |
 //! | some failed | OK, and who failed in `ErrorList` | FAIL with the first one's code, and what became of the others in `ErrorInfo` |
+//! | some have mistakes | the same: the others are done | FAIL with the first mistake's code, and nothing is sent: so does the service. `ErrorList` has all users, those at fault first |
 //! | all failed by one code that is about no account | FAIL with it | FAIL with it |
 //! | each failed behind an earlier change of its account | OK, and who failed in `ErrorList` with 60008 | FAIL and 60008 |
 //! | all failed, as the service is away | FAIL and 60008, HTTP 504, or 502 if nothing was applied | the same |
@@ -91,7 +92,44 @@ pub(crate) fn reply(route: Route, users: Vec<(String, Fate)>) -> Reply {
     // a failure has tags only if some were read
     let has_tags = is_get && (reply.answer.error_code == 0 || !read.is_empty());
     reply.answer.user_tags = has_tags.then_some(read);
-    reply.answer.error_list = failures.into_iter().map(failed).collect();
+    reply.answer.error_list = failures.into_iter().map(failed_user).collect();
+    reply
+}
+
+/// The answer to a call of which nothing is sent, as one of its users or more has a mistake. Those at fault come first in
+/// its list, as many read but one reason.
+pub(crate) fn refused_for_some(
+    users: impl Iterator<Item = (String, Option<Refusal>)>,
+    not_done: Effect,
+) -> Reply {
+    let (mut at_fault, mut others) = (Vec::new(), Vec::new());
+    for (account, mistake) in users {
+        match mistake {
+            Some(mistake) => at_fault.push((account, Failure::mistake(mistake, not_done))),
+            None => others.push(account),
+        }
+    }
+    let first = at_fault[0].1.clone();
+    let beside = Failure::beside(&first);
+    let count = at_fault.len() + others.len();
+    let text = if count == 1 {
+        first.reason.clone()
+    } else {
+        let reasons = at_fault.iter().map(|(_, failure)| failure.reason.clone());
+        let failed = at_fault.len();
+        let are = if failed == 1 { "is" } else { "are" };
+        format!(
+            "{failed} of {count} users {are} at fault, and none was sent: {}",
+            bounded(reasons)
+        )
+    };
+    let told = Failure {
+        retryable: !others.is_empty(),
+        ..first
+    };
+    let mut reply = Reply::fail(StatusCode::OK, text, &told);
+    at_fault.extend(others.into_iter().map(|it| (it, beside.clone())));
+    reply.answer.error_list = at_fault.into_iter().map(failed_user).collect();
     reply
 }
 
@@ -143,22 +181,27 @@ fn sentence(count: usize, failures: &[(String, Failure)]) -> String {
         1 => "the other is done".to_owned(),
         done => format!("the other {done} are done"),
     };
-    let named = failures.iter().take(NAMED_AT_MOST);
-    let named: Vec<_> = named
-        .map(|(account, failure)| format!("{account:?}: {}", failure.sentence()))
-        .collect();
-    let rest = match failures.len().saturating_sub(NAMED_AT_MOST) {
-        0 => String::new(),
-        rest => format!("; and {rest} more, see ErrorList"),
-    };
+    let named = failures
+        .iter()
+        .map(|(account, failure)| format!("{account:?}: {}", failure.sentence()));
     let failed = failures.len();
     format!(
-        "{failed} of {count} users failed, {done}: {}{rest}",
-        named.join("; ")
+        "{failed} of {count} users failed, {done}: {}",
+        bounded(named)
     )
 }
 
-fn failed((account, failure): (String, Failure)) -> Failed {
+/// The first few of them, and how many more there are.
+fn bounded(reasons: impl ExactSizeIterator<Item = String>) -> String {
+    let rest = match reasons.len().saturating_sub(NAMED_AT_MOST) {
+        0 => String::new(),
+        rest => format!("; and {rest} more, see ErrorList"),
+    };
+    let named: Vec<_> = reasons.take(NAMED_AT_MOST).collect();
+    named.join("; ") + &rest
+}
+
+fn failed_user((account, failure): (String, Failure)) -> Failed {
     let advice = failure.advice();
     let mut failed = Failed::new(account, Refusal::new(failure.code, failure.reason));
     failed.advice = Some(advice);
