@@ -6,10 +6,13 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
@@ -22,13 +25,28 @@ import java.util.regex.Pattern;
  * a failure is final for this call: each method throws an {@link ImtagException} if any user failed. The others are done.
  */
 public final class Imtag {
-    private static final int SECONDS = 10;
+    /** How much longer than its time a call is waited for. */
+    private static final Duration MORE = Duration.ofSeconds(2);
     private static final Pattern HEAD = Pattern.compile("(?ims)^HTTP/1\\.1 (\\d+).*^content-length: (\\d+)");
 
     private final Path socket;
+    private final Duration time;
+
+    /** At the daemon's own default. */
+    public Imtag() {
+        this(Path.of(Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "/run/imtag"), "imtag.sock"));
+    }
 
     public Imtag(Path socket) {
+        this(socket, Duration.ofSeconds(8));
+    }
+
+    /**
+     * @param time for each call, 8 seconds at most: a web request should have less
+     */
+    public Imtag(Path socket, Duration time) {
         this.socket = socket;
+        this.time = time;
     }
 
     /** Adds tags, by account: at most 100 accounts, 10 tags each. */
@@ -82,11 +100,12 @@ public final class Imtag {
     private Map<?, ?> exchange(String path, String body) {
         var bytes = body.getBytes(StandardCharsets.UTF_8);
         var head = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                + "Imtag-Timeout: " + time.toMillis() / 1000.0 + "\r\n"
                 + "Content-Type: application/json\r\nContent-Length: " + bytes.length + "\r\n\r\n";
         boolean isThere = false;
         try (var channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             // a blocking channel has no timeout of its own
-            var later = CompletableFuture.delayedExecutor(SECONDS, TimeUnit.SECONDS);
+            var later = CompletableFuture.delayedExecutor(time.plus(MORE).toMillis(), TimeUnit.MILLISECONDS);
             var timer = CompletableFuture.runAsync(() -> close(channel), later);
             try {
                 channel.connect(UnixDomainSocketAddress.of(socket));
@@ -98,10 +117,15 @@ public final class Imtag {
                 timer.cancel(false);
             }
         } catch (IOException e) {
+            if (!isThere && !Files.notExists(socket) && !Files.isWritable(socket)) {
+                return failure(ImtagException.MAY_NOT,
+                        "this user may not use the socket " + socket + ": " + e.getMessage(), "not applied",
+                        "put it into the group of the socket (imtag serve --group), and start this program anew");
+            }
             return isThere
                     ? failure(ImtagException.NO_ANSWER, "the daemon did not answer", "possibly applied", "try again")
                     : failure(ImtagException.NO_ANSWER, "no daemon at " + socket + ": " + e.getMessage(),
-                            "not applied", "see that it runs, and that this user may use its socket");
+                            "not applied", "see that it runs, and at this path");
         }
     }
 

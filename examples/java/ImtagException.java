@@ -10,6 +10,9 @@ public final class ImtagException extends IOException {
     /** The service, or the daemon, did not answer. */
     static final int NO_ANSWER = 60008;
 
+    /** This user may not use the daemon's socket; also HTTP's code for who may not call. */
+    static final int MAY_NOT = 403;
+
     /**
      * A user that failed: the service's code and text, what is known of the effect, and what to do.
      *

@@ -40,7 +40,8 @@ final class Json {
     private static String quoted(String string) {
         var text = new StringBuilder("\"");
         for (char c : string.toCharArray()) {
-            if (c < ' ') {
+            // half of a character, such as a text that was cut has, would be written as a question mark
+            if (c < ' ' || Character.isSurrogate(c)) {
                 text.append(String.format("\\u%04x", (int) c));
             } else if (c == '"' || c == '\\') {
                 text.append('\\').append(c);

@@ -13,7 +13,7 @@ final class Tag {
     private Tag() {}
 
     public static void main(String[] arguments) throws InterruptedException {
-        var imtag = new Imtag(Path.of(arguments.length > 0 ? arguments[0] : "/run/imtag/imtag.sock"));
+        var imtag = arguments.length > 0 ? new Imtag(Path.of(arguments[0])) : new Imtag();
         var tags = new TreeMap<>(Map.of("xiaojun012", List.of("vip", "beijing"), "xiaojun013", List.of("vip")));
         var accounts = List.copyOf(tags.keySet());
         int failed = 0;

@@ -3,6 +3,12 @@ import http from "node:http";
 /** The service, or the daemon, did not answer. */
 const NO_ANSWER = 60008;
 
+/** This user may not use the daemon's socket; also HTTP's code for who may not call. */
+const MAY_NOT = 403;
+
+/** How much longer than its time a call is waited for. */
+const MORE = 2;
+
 /**
  * @typedef {{To_Account: string, ErrorCode: number, ErrorInfo: string, Effect: string, Remedy: string,
  *   Retryable: boolean}} Failed Retryable: the user may be done if it is tried again later
@@ -40,9 +46,15 @@ export class ImtagError extends Error {
  */
 export class Imtag {
   #socket;
+  #seconds;
 
-  constructor(socket = "/run/imtag/imtag.sock") {
-    this.#socket = socket;
+  /**
+   * @param {string} [socket] the daemon's own default if it is not given
+   * @param {{seconds?: number}} [options] seconds: for each call, 8 at most; a web request should have fewer
+   */
+  constructor(socket, { seconds = 8 } = {}) {
+    this.#socket = socket ?? `${process.env.XDG_RUNTIME_DIR || "/run/imtag"}/imtag.sock`;
+    this.#seconds = seconds;
   }
 
   /** @param {Map<string, string[]>} tags what to add, by account: at most 100 accounts, 10 tags each */
@@ -87,7 +99,7 @@ export class Imtag {
     const failed = (ErrorCode, ErrorInfo, Effect, Remedy) =>
       ({ ErrorCode, ErrorInfo, Effect, Remedy, Retryable: ErrorCode === NO_ANSWER });
     return new Promise((resolve) => {
-      const signal = AbortSignal.timeout(10_000);
+      const signal = AbortSignal.timeout((this.#seconds + MORE) * 1_000);
       // a connection of its own, as one that was kept may be closed just when it is used again
       const options = { socketPath: this.#socket, agent: false, path, method: "POST", signal };
       const request = http.request(options, async (response) => {
@@ -105,13 +117,17 @@ export class Imtag {
         }
       });
       request.on("error", (error) => {
-        const isNotThere = error.syscall === "connect";
-        resolve(isNotThere
-          ? failed(NO_ANSWER, `no daemon at ${this.#socket}: ${error.code}`, "not applied",
-            "see that it runs, and that this user may use its socket")
-          : failed(NO_ANSWER, "the daemon did not answer", "possibly applied", "try again"));
+        if (error.syscall !== "connect") {
+          resolve(failed(NO_ANSWER, "the daemon did not answer", "possibly applied", "try again"));
+        } else if (error.code === "EACCES") {
+          resolve(failed(MAY_NOT, `this user may not use the socket ${this.#socket}: ${error.code}`, "not applied",
+            "put it into the group of the socket (imtag serve --group), and start this program anew"));
+        } else {
+          resolve(failed(NO_ANSWER, `no daemon at ${this.#socket}: ${error.code}`, "not applied",
+            "see that it runs, and at this path"));
+        }
       });
-      request.setHeader("Content-Type", "application/json").end(body);
+      request.setHeader("Content-Type", "application/json").setHeader("Imtag-Timeout", this.#seconds).end(body);
     });
   }
 }

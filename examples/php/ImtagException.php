@@ -8,6 +8,9 @@ final class ImtagException extends RuntimeException
     /** The service, or the daemon, did not answer. */
     public const NO_ANSWER = 60008;
 
+    /** This user may not use the daemon's socket; also HTTP's code for who may not call. */
+    public const MAY_NOT = 403;
+
     /**
      * By account. Retryable: the user may be done if it is tried again later.
      *
@@ -26,6 +29,11 @@ final class ImtagException extends RuntimeException
         ['Effect' => $effect, 'Remedy' => $remedy] = $failed[0];
         $others = count($failed) > 1 ? ', and ' . count($failed) - 1 . ' more' : '';
         parent::__construct("$account: $why ($effect; $remedy)$others", $code);
+        foreach ($this->getTrace() as $frame) { // where Imtag was called, which is what one looks for
+            if (($frame['class'] ?? '') === Imtag::class && isset($frame['file'])) {
+                [$this->file, $this->line] = [$frame['file'], $frame['line']];
+            }
+        }
     }
 
     /** Every user of a call failed for the same reason. */

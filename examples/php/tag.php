@@ -12,7 +12,7 @@ declare(strict_types=1);
 require_once __DIR__ . '/ImtagException.php';
 require_once __DIR__ . '/Imtag.php';
 
-$imtag = new Imtag($argv[1] ?? '/run/imtag/imtag.sock');
+$imtag = new Imtag($argv[1] ?? null);
 $tags = ['xiaojun012' => ['vip', 'beijing'], 'xiaojun013' => ['vip']];
 $accounts = array_keys($tags);
 $failed = 0;

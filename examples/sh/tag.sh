@@ -6,24 +6,27 @@
 # `call` and `failed` are what other scripts need.
 set -eu
 
-socket=${1:-/run/imtag/imtag.sock}
+socket=${1:-${XDG_RUNTIME_DIR:-/run/imtag}/imtag.sock}
 
 # call NAME BODY: the daemon's answer, which comes within 8 seconds, also with the statuses 502, 503 and 504.
 call() {
     if answer=$(curl --silent --max-time 10 --noproxy '*' --unix-socket "$socket" \
         --header 'Content-Type: application/json' --data "$2" "http://localhost/v4/all_member_push/$1"); then
         printf '%s\n' "$answer"
-    elif [ $? = 7 ]; then
-        no_answer "no daemon at $socket" 'not applied' 'see that it runs, and that this user may use its socket'
-    else
+    elif [ $? != 7 ]; then
         no_answer 'the daemon did not answer' 'possibly applied' 'try again'
+    elif [ -e "$socket" ] && ! [ -w "$socket" ]; then
+        no_answer "this user may not use the socket $socket" 'not applied' \
+            'put it into the group of the socket (imtag serve --group), and start this program anew' 403
+    else
+        no_answer "no daemon at $socket" 'not applied' 'see that it runs, and at this path'
     fi
 }
 
-# no_answer WHY EFFECT REMEDY: an answer like the daemon's, where there is none.
+# no_answer WHY EFFECT REMEDY [CODE]: an answer like the daemon's, where there is none. 60008 passes, and 403 does not.
 no_answer() {
-    jq --null-input --arg why "$1" --arg effect "$2" --arg remedy "$3" \
-        '{ErrorCode: 60008, ErrorInfo: $why, Effect: $effect, Remedy: $remedy, Retryable: true}'
+    jq --null-input --arg why "$1" --arg effect "$2" --arg remedy "$3" --argjson code "${4:-60008}" \
+        '{ErrorCode: $code, ErrorInfo: $why, Effect: $effect, Remedy: $remedy, Retryable: ($code == 60008)}'
 }
 
 # failed BODY: who failed, by the answer at standard input. Whatever ErrorCode is, the users that ErrorList does not name are

@@ -8,7 +8,7 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -42,6 +42,9 @@ const TAGGED: &str = "beijing vip";
 
 /// What the page has for the path of any socket.
 const SOCKET: &str = "/tmp/imtag.sock";
+
+/// The header by which a call is given less time.
+const TIMEOUT: &str = "Imtag-Timeout";
 
 /// The emulator's key.
 const KEY: &str = "of-no-app";
@@ -86,21 +89,57 @@ pub fn example(log: &Log) -> Result<(), Error> {
         let _daemon = daemon(&emulator, &folder.join("real.sock"))?;
         compare("real.sock", ONE_UNKNOWN)?;
     }
-    for (number, scenario) in (1..).zip([busy_and_away(), ends()]) {
+    for (number, scenario) in (1..).zip([busy_and_away(), refused_for_another(), ends()]) {
         let socket = format!("{number}.sock");
         let requests = stand_in(&folder.join(&socket), scenario.answers)?;
         compare(&socket, scenario.prints)?;
-        let accounts: Vec<String> = requests.try_iter().map(|it| accounts(&it)).collect();
+        let requests: Vec<Value> = requests.try_iter().collect();
+        let has_time = |it: &Value| it[TIMEOUT].as_f64() == Some(8.0);
+        if language != "sh" && !requests.iter().all(has_time) {
+            return Err(format!("it gives its calls no {TIMEOUT}").into());
+        }
+        let accounts: Vec<String> = requests.iter().map(accounts).collect();
         if accounts != scenario.asks_for {
             return Err(format!("it asks for {accounts:?}, not {:?}", scenario.asks_for).into());
         }
     }
-    let printed = printed(program, "none.sock", folder, log)?;
-    let tries = printed.matches("not added: xiaojun012: no daemon at none.sock");
-    if tries.count() == 3 && printed.ends_with("exit 1\n") {
+    let nothing = printed(program, "none.sock", folder, log)?;
+    let tries = nothing.matches("not added: xiaojun012: no daemon at none.sock");
+    if tries.count() != 3 || !nothing.ends_with("exit 1\n") {
+        return Err(format!("without a daemon it prints {nothing}").into());
+    }
+    may_not(program, folder, log)
+}
+
+/// A user that may not use the socket is told so, once. One that may use any becomes another user for that.
+fn may_not(program: &str, folder: &Path, log: &Log) -> Result<(), Error> {
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    let socket = folder.join("closed.sock");
+    let _listener = UnixListener::bind(&socket)?;
+    mode(&socket, 0)?;
+    let program = if UnixStream::connect(&socket).is_ok() {
+        if page::shell(folder, "command -v setpriv")
+            .output()?
+            .stdout
+            .is_empty()
+        {
+            return Ok(());
+        }
+        mode(folder, 0o755)?;
+        // what it reads is in a folder that others may not enter
+        let copy = format!("cp -R {:?} examples", root().join("examples"));
+        log.run(&mut page::shell(folder, &copy))?;
+        let program = program.replace("$LIBIMTAG/", "");
+        format!("setpriv --reuid=65534 --regid=65534 --clear-groups {program}")
+    } else {
+        program.to_owned()
+    };
+    let said = printed(&program, "closed.sock", folder, log)?;
+    let told = said.matches("not added: xiaojun012: this user may not use the socket closed.sock");
+    if told.count() == 1 && said.matches("not added").count() == 1 && said.ends_with("exit 1\n") {
         Ok(())
     } else {
-        Err(format!("without a daemon it prints {printed}").into())
+        Err(format!("at a socket that it may not use it prints {said}").into())
     }
 }
 
@@ -201,10 +240,14 @@ fn stand_in(socket: &Path, answers: [String; 4]) -> Result<Receiver<Value>, Erro
             let mut reader = BufReader::new(connection.try_clone()?);
             let mut length = 0;
             let mut line = String::new();
+            let mut time: Option<f64> = None;
             while line != "\r\n" {
                 line.clear();
                 reader.read_line(&mut line)?;
                 let lower = line.to_lowercase();
+                if let Some(given) = lower.strip_prefix("imtag-timeout:") {
+                    time = given.trim().parse().ok();
+                }
                 if let Some(given) = lower.strip_prefix("content-length:") {
                     length = given.trim().parse().map_err(io::Error::other)?;
                 }
@@ -212,7 +255,9 @@ fn stand_in(socket: &Path, answers: [String; 4]) -> Result<Receiver<Value>, Erro
             let mut body = vec![0; length];
             reader.read_exact(&mut body)?;
             // before the answer, as the program may end with it
-            let _ = sender.send(serde_json::from_slice(&body).map_err(io::Error::other)?);
+            let mut request: Value = serde_json::from_slice(&body).map_err(io::Error::other)?;
+            request[TIMEOUT] = time.into();
+            let _ = sender.send(request);
             connection.write_all(answer.as_bytes())?;
         }
         Ok(())
@@ -288,6 +333,34 @@ not added: xiaojun012: why (not applied; do this), and 1 more
 not added: xiaojun012: why (possibly applied; do this)
 not read: xiaojun013: why (not read; do this)
 xiaojun012: beijing vip
+exit 1
+",
+        asks_for: [BOTH, "xiaojun012", "xiaojun012", BOTH],
+    }
+}
+
+/// One user has a mistake, so the daemon sends neither, and says that the other one is done if it is asked for alone.
+fn refused_for_another() -> Scenario {
+    let [wrong, beside] = ["xiaojun013", "xiaojun012"].map(|it| (it, 90020, "not applied"));
+    let refused = failed(90020, "not applied", &[wrong, beside]);
+    let (first, last) = refused.rsplit_once("false").unwrap_or_default();
+    let busy = failed(
+        60007,
+        "not applied",
+        &[("xiaojun012", 60007, "not applied")],
+    );
+    let tags = r#""UserTags":[{"To_Account":"xiaojun012","Tags":["vip"]}]"#;
+    Scenario {
+        answers: [
+            answer("200 OK", &format!("{first}true{last}")),
+            answer("200 OK", &busy),
+            answer("200 OK", OK),
+            answer("200 OK", &OK.replace("}", &format!(",{tags}}}"))),
+        ],
+        prints: "\
+not added: xiaojun013: why (not applied; do this), and 1 more
+not added: xiaojun012: why (not applied; do this)
+xiaojun012: vip
 exit 1
 ",
         asks_for: [BOTH, "xiaojun012", "xiaojun012", BOTH],
