@@ -31,6 +31,10 @@ fn set(name: &str) -> Option<std::ffi::OsString> {
 }
 
 pub(super) fn unusable(error: DataError) -> CommandError {
-    let flag = if error.is_in_use() { " (--data)" } else { "" };
+    let flag = if error.is_in_use() {
+        " (--data); one that is ending gives it up within its --grace"
+    } else {
+        ""
+    };
     CommandError::file(error.is_denied(), with_causes(&error) + flag)
 }
