@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use imtag_core::{ChangeOperation, ChangeRequest, Effect, Rules};
 use imtag_local_server::KeptFiles;
@@ -342,4 +343,28 @@ fn under_random_commands_and_reopens_every_change_has_the_state_of_a_simple_mode
     for seed in 0..4 {
         run(seed);
     }
+}
+
+#[test]
+fn a_post_is_remembered_for_a_time_in_which_the_queue_is_open_whatever_the_clock_says() {
+    let home = tempfile::tempdir().unwrap();
+    let files = KeptFiles::open(&home.path().join("data"), "daemon").unwrap();
+    let settings = Settings {
+        kept_for: Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let mut store = Store::open(&files, true).unwrap();
+    let empty = NewPost::new().encoded();
+    let accepted = store.commit(|it| it.post(&empty, &settings, None));
+    let accepted = accepted.unwrap().unwrap();
+    let forget = |store: &mut Store| store.commit(|it| it.forget_posts(&settings, 9)).unwrap();
+    assert_eq!(forget(&mut store), 0);
+    drop(store);
+    // the night that the daemon was off, or a step of the clock
+    thread::sleep(settings.kept_for * 2);
+    let mut store = Store::open(&files, true).unwrap();
+    assert_eq!(forget(&mut store), 0);
+    thread::sleep(settings.kept_for * 2);
+    assert_eq!(forget(&mut store), 1);
+    assert_eq!(store.outcomes(accepted.post, |_| false).unwrap(), None);
 }
