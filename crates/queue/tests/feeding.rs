@@ -330,3 +330,23 @@ fn after_an_unclean_end_a_change_of_another_kind_waits_until_none_can_arrive_lat
     assert!(emulator.settle(Duration::from_secs(10)));
     assert_eq!(emulator.user("bob"), BTreeSet::new(), "the add came late");
 }
+
+#[test]
+fn a_resume_tries_a_refused_app_again_at_once() {
+    let (emulator, home) = (service().start().unwrap(), Home::new());
+    emulator.fault(Operation::Add, Fault::code(70_009));
+    let open = home.open();
+    // before there is a pause it resumes nothing
+    open.resume().wait().unwrap();
+    open.send_by(client(&emulator));
+    open.post(many(5)).wait().unwrap();
+    until("it pauses", || !open.status().pauses.is_empty());
+    assert_eq!(open.status().pauses[0].reason, PauseReason::App);
+    let begun = Instant::now();
+    open.resume().wait().unwrap();
+    open.until_empty();
+    // by itself it would go on after a minute
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    until("it is over", || open.status().pauses.is_empty());
+    assert_eq!(open.status().failures, 0);
+}

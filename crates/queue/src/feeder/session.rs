@@ -263,11 +263,14 @@ fn poll(state: &State, batcher: &Batcher) {
                 *state.shared.session_pause.lock() = Some(pause);
             }
             let is_due = health.resume_at().is_some_and(|at| at <= now);
-            let resumes = state.shared.resumes.swap(false, Ordering::SeqCst) || is_due;
-            if resumes && !state.shared.is_paused() {
+            let resumes = || state.shared.resumes.swap(false, Ordering::SeqCst) || is_due;
+            if !state.shared.is_paused() && resumes() {
                 health.resumed();
                 batcher.resume();
             }
+        } else {
+            // it is not for the next pause
+            state.shared.resumes.store(false, Ordering::SeqCst);
         }
         if now.saturating_duration_since(counted_at) >= COUNTS_EVERY {
             counted_at = now;
