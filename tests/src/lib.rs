@@ -34,6 +34,7 @@ mod random;
 pub mod readme;
 pub mod scene;
 pub mod serve_examples;
+mod serve_later;
 pub mod systemd;
 pub mod tools;
 

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::page::{self, Section, shell_with_imtag};
 use crate::program::Running;
+use crate::serve_later::later;
 
 const PAGE: &str = "docs/serve.md";
 /// What the name of each check begins with, before its language.
@@ -103,6 +104,9 @@ pub fn example(log: &Log) -> Result<(), Error> {
             return Err(format!("it asks for {accounts:?}, not {:?}", scenario.asks_for).into());
         }
     }
+    later(language, folder, |program, socket| {
+        printed(program, socket, folder, log)
+    })?;
     let nothing = printed(program, "none.sock", folder, log)?;
     let tries = nothing.matches("not added: xiaojun012: no daemon at none.sock");
     if tries.count() != 3 || !nothing.ends_with("exit 1\n") {

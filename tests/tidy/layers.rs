@@ -118,7 +118,7 @@ const CHECKS: &Layers = &[
     "environment metadata tools",
     "build",
     "abi log pypi",
-    "c cpp go installed other_sdks page python readme serve_examples systemd",
+    "c cpp go installed other_sdks page python readme serve_examples serve_later systemd",
     "chaos conformance quota",
     "checks",
 ];
