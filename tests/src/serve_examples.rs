@@ -104,9 +104,13 @@ pub fn example(log: &Log) -> Result<(), Error> {
             return Err(format!("it asks for {accounts:?}, not {:?}", scenario.asks_for).into());
         }
     }
-    later(language, folder, |program, socket| {
-        printed(program, socket, folder, log)
-    })?;
+    {
+        let emulator = Emulator::builder().unknown_accounts(["xiaojun013"]);
+        let emulator = emulator.secret_key(SecretKey::new(KEY)?).start()?;
+        let _daemon = daemon(&emulator, &folder.join("later-real.sock"))?;
+        let print = |program: &str, socket: &str| printed(program, socket, folder, log);
+        later(language, folder, "later-real.sock", print)?;
+    }
     let nothing = printed(program, "none.sock", folder, log)?;
     let tries = nothing.matches("not added: xiaojun012: no daemon at none.sock");
     if tries.count() != 3 || !nothing.ends_with("exit 1\n") {
@@ -226,6 +230,7 @@ fn daemon(emulator: &Emulator, socket: &Path) -> Result<Running, Error> {
     let mut daemon = Command::new(imtag()?);
     clean(&mut daemon);
     daemon.arg("serve").arg("--socket").arg(socket);
+    daemon.arg("--data").arg(socket.with_extension("data"));
     daemon
         .env("IMTAG_SDKAPPID", emulator.sdkappid().get().to_string())
         .env("IMTAG_IDENTIFIER", emulator.identifier())

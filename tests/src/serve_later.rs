@@ -1,5 +1,6 @@
 //! The programs of `examples` that store changes and read failures. Each gets answers of a stand-in, as a daemon takes its
-//! time for some of them: a full queue, changes that wait and then are settled, failures, which it deletes.
+//! time for some of them: a full queue, changes that wait and then are settled, failures, which it deletes; and those of a
+//! real daemon.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
@@ -33,13 +34,21 @@ const PRINTS_OF_BAD_ROWS: &str = "not stored: 1 of 2 rows cannot be taken
 exit 1
 ";
 
+/// What it prints where the service knows one of its two users.
+const PRINTS_OF_ONE_UNKNOWN: &str = "stored
+failed: xiaojun013: the account was never imported (possibly applied; import the account first, or let its user log in once)
+exit 0
+";
+
 /// A request of a program, as a line: `POST /v1/changes BODY`.
 type Requests = Receiver<String>;
 
-/// Tries the program of a language. `print` runs one at a socket, and returns what it prints and how it ends.
-pub fn later(
+/// Tries the program of a language. `print` runs one at a socket, and returns what it prints and how it ends; `real` is the
+/// socket of a daemon whose service does not know xiaojun013.
+pub(crate) fn later(
     language: &str,
     folder: &Path,
+    real: &str,
     print: impl Fn(&str, &str) -> Result<String, Error>,
 ) -> Result<(), Error> {
     let program = PROGRAMS.iter().find(|(name, _)| *name == language);
@@ -50,6 +59,7 @@ pub fn later(
         let differs = || Error::from(format!("it prints\n{printed}\nnot\n{expected}"));
         is_same.then_some(()).ok_or_else(differs)
     };
+    compare(real, PRINTS_OF_ONE_UNKNOWN)?;
     let states = |queued: u32, done: u32, failed: u32| {
         let states = format!(
             r#"{{"post":"7","changes":2,"queued":{queued},"sending":0,"done":{done},"failed":{failed},"deleted":0}}"#
