@@ -40,7 +40,7 @@ const TRANSPORT: &Layers = &[
     "pipeline::batcher pipeline::bulk pipeline::future pipeline::request pipeline::session pipeline::worker",
     "pipeline::options",
     "client",
-    "builder probe",
+    "builder probe pipeline::handover",
     "config",
 ];
 
@@ -82,7 +82,7 @@ const QUEUE: &Layers = &[
 ];
 
 const SERVE: &Layers = &[
-    "access data figures kept_failure relay timeout",
+    "access data figures hold kept_failure predecessor relay timeout",
     "failure queue_figures under_way",
     "reply",
     "call",

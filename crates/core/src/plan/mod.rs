@@ -172,6 +172,23 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         state.predecessor_late_until = state.late_until(now);
     }
 
+    /// Sets how many [requests](BatchPolicy::requests_at_once) of one operation are under way at most.
+    pub fn set_requests_at_once(&mut self, producer: ProducerId, requests: usize) {
+        self.state(producer).policy.requests_at_once = requests;
+        self.ready_producers.insert(producer);
+    }
+
+    /// Until when an attempt of a change may arrive that is waited for no more, also one of another producer. A request of
+    /// this one that is under way counts as if it were given up now. It looks at all accounts.
+    #[must_use]
+    pub fn late_until(&self, producer: ProducerId, now: Duration) -> Duration {
+        let known = self.accounts.iter().map(|(_, it)| it.late_until()).max();
+        let state = self.producers.get(producer.0);
+        let under_way = state.filter(|state| !state.is_quiet(Operation::Add));
+        let given_up = under_way.map(|state| state.late_until(now));
+        known.max(given_up).unwrap_or_default()
+    }
+
     /// Adds a change or a get, which was checked by the plan's rules when it was made.
     ///
     /// # Panics

@@ -185,6 +185,15 @@ pub enum Phase {
     Backoff,
 }
 
+impl Phase {
+    /// True of what is waited for within this program: its turn in the quota, or a connection where the machine gives no more.
+    /// A time that is up there says nothing of the service.
+    #[must_use]
+    pub fn is_own_wait(self) -> bool {
+        matches!(self, Phase::Start | Phase::Quota | Phase::FreeConnection)
+    }
+}
+
 /// Why a bulk run ended before all was sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -13,6 +13,7 @@ use super::engine::State;
 use super::future::{OutcomeFuture, OutcomesFuture};
 use super::offer::WhenFull;
 use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
+use super::request::SendsBy;
 use super::session::Session;
 use super::stats::SessionStats;
 use super::withdraw::{GRACE, abandoned, taken_back, taken_back_as};
@@ -33,6 +34,7 @@ use crate::wait::{Polled, WaitEnd, WaitScope, deadline_after};
 /// [`abandon`](Batcher::abandon) does the same and returns how many changes and gets had no outcome.
 pub struct Batcher {
     pub(crate) session: Arc<Session>,
+    pub(crate) sends_by: SendsBy,
     pub(crate) when_full: WhenFull,
     pub(crate) timeout: Duration,
 }

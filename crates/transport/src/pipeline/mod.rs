@@ -114,6 +114,7 @@ pub(crate) mod batcher;
 pub(crate) mod bulk;
 pub(crate) mod engine;
 pub(crate) mod future;
+mod handover;
 pub(crate) mod offer;
 pub(crate) mod options;
 pub(crate) mod outcome;

@@ -10,7 +10,7 @@ use imtag_core::{CallRate, ChangeRequest, Operation};
 use super::batcher::Batcher;
 use super::bulk::{Bulk, BulkRun};
 use super::offer::WhenFull;
-use super::request;
+use super::request::{self, SendsBy};
 use super::session::{Sending, Session, WhenUnavailable};
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
@@ -122,14 +122,14 @@ impl<K> SessionOptions<K> {
         self
     }
 
-    fn open(&self) -> Arc<Session> {
+    fn open(&self, sends_by: &SendsBy) -> Arc<Session> {
         let (settings, state) = self.client.parts();
         let mut sending = self.sending.clone();
         if self.pauses {
             sending.when_unavailable = WhenUnavailable::Pause;
             sending.policy.probe_first = true;
         }
-        let work = request::work(Arc::clone(&self.client));
+        let work = request::work(sends_by.clone());
         let session = Session::open(&state.pipeline, settings.rules, sending, work);
         if self.after_crash {
             session.with(|state, now| state.plan.after_crash(session.producer, now));
@@ -238,7 +238,7 @@ impl SessionOptions<ForBulk> {
     /// ```
     #[must_use]
     pub fn start(self) -> Bulk {
-        let session = self.open();
+        let session = self.open(&SendsBy::new(Arc::clone(&self.client)));
         let mut watches = Vec::new();
         for (token, cancels) in [
             (&self.kind.cancel, &session.cancel),
@@ -312,8 +312,10 @@ impl SessionOptions<ForBatcher> {
         let timeout = self.sending.timeout;
         let linger = &mut self.sending.policy.linger;
         *linger = (*linger).min(timeout / 2);
+        let sends_by = SendsBy::new(Arc::clone(&self.client));
         Batcher {
-            session: self.open(),
+            session: self.open(&sends_by),
+            sends_by,
             when_full: self.kind.when_full,
             timeout,
         }
@@ -322,7 +324,7 @@ impl SessionOptions<ForBatcher> {
 
 /// The most requests of one operation that are under way at once. A round trip of 0.5 s needs half of the calls per second:
 /// 50 of 100; at least 64, and at most 512.
-fn requests_at_once(calls_per_second: CallRate) -> usize {
+pub(super) fn requests_at_once(calls_per_second: CallRate) -> usize {
     usize::try_from(calls_per_second.calls().get() / 2)
         .unwrap_or(usize::MAX)
         .clamp(64, 512)
@@ -331,6 +333,6 @@ fn requests_at_once(calls_per_second: CallRate) -> usize {
 /// The most workers of a session: as many as all four operations together have requests under way, so none whose answers
 /// are slow takes those of another. More than 1,024 threads are too many for a process; from 514 calls a second on slow
 /// operations may take some of the others'.
-fn most_workers(requests_at_once: usize) -> usize {
+pub(super) fn most_workers(requests_at_once: usize) -> usize {
     (Operation::ALL.len() * requests_at_once).min(1_024)
 }

@@ -14,12 +14,32 @@ use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::state::Shared;
+use crate::wait::Lock;
+
+/// The client by which a session sends. Another one may take its place: requests under way go on by the one before.
+#[derive(Clone)]
+pub(crate) struct SendsBy(Arc<Lock<Arc<Shared>>>);
+
+impl SendsBy {
+    pub(super) fn new(client: Arc<Shared>) -> SendsBy {
+        SendsBy(Arc::new(Lock::new(client)))
+    }
+
+    pub(super) fn get(&self) -> Arc<Shared> {
+        Arc::clone(&self.0.lock())
+    }
+
+    pub(super) fn set(&self, client: Arc<Shared>) {
+        let before = mem::replace(&mut *self.0.lock(), client);
+        drop(before); // without the lock, as it may be the last of its client
+    }
+}
 
 /// What each worker of a session does: it sends by this client.
-pub(super) fn work(client: Arc<Shared>) -> impl Fn(&Session) {
+pub(super) fn work(client: SendsBy) -> impl Fn(&Session) {
     move |session: &Session| {
         worker::run(session, &|session, batch, on_turn| {
-            send(&client, session, batch, on_turn)
+            send(&client.get(), session, batch, on_turn)
         });
     }
 }

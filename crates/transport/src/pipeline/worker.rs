@@ -19,7 +19,7 @@ use imtag_core::retry::{RunEnd, RunHealth};
 
 use super::engine::{Began, SessionState, State};
 use super::session::{Session, WhenUnavailable};
-use crate::error::{Cause, Error, Phase, RunError};
+use crate::error::{Cause, Error, RunError};
 use crate::event::event;
 use crate::outcome::Outcome;
 
@@ -199,8 +199,7 @@ fn is_own_wait(error: &Error) -> bool {
     let Cause::Timeout { phase } = error.cause() else {
         return false;
     };
-    let is_own = matches!(phase, Phase::Start | Phase::Quota | Phase::FreeConnection);
-    is_own && error.sent() == 0
+    phase.is_own_wait() && error.sent() == 0
 }
 
 /// Judges by the result of a request whether every further one would fail. Returns why, if so.

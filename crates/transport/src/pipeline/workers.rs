@@ -82,6 +82,11 @@ impl Workers {
         }
     }
 
+    /// Sets how many there are at once. Those that are more stay.
+    pub(super) fn set_most(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Says that a busy worker is done, and looks next. So none is woken for what it can take itself.
     pub(crate) fn is_coming(&mut self) {
         self.coming += 1;

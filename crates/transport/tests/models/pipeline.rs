@@ -14,6 +14,10 @@ pub(crate) mod offer;
 pub(crate) mod outcome;
 #[path = "../../src/pipeline/queue.rs"]
 mod queue;
+/// Their sessions send by what they are given.
+pub(crate) mod request {
+    pub(crate) struct SendsBy;
+}
 #[path = "../../src/pipeline/session.rs"]
 pub(crate) mod session;
 #[path = "../../src/pipeline/stats.rs"]

@@ -14,6 +14,7 @@ use crate::pipeline::batcher::Batcher;
 use crate::pipeline::bulk::Bulk;
 use crate::pipeline::engine::Pipeline;
 use crate::pipeline::offer::WhenFull;
+use crate::pipeline::request::SendsBy;
 use crate::pipeline::session::{Sending, Session, WhenUnavailable};
 use crate::pipeline::worker::{self, RequestOutcome};
 use crate::wait::thread::Thread;
@@ -180,6 +181,7 @@ pub(crate) fn batcher_of(
     let timeout = Duration::MAX; // else the clock may pass it by
     let batcher = Batcher {
         session,
+        sends_by: SendsBy,
         when_full,
         timeout,
     };
