@@ -1,8 +1,8 @@
 //! One call, from its body to its answer: each of its users becomes a change or a get of the batcher.
 
-use std::time::Duration;
-
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
 use imtag_transport::{Batcher, ChangeError, Client};
@@ -18,7 +18,7 @@ use crate::under_way::UnderWay;
 /// What sends: a client, and the batcher in which the calls of all callers meet.
 pub(crate) struct Sender {
     pub(crate) client: Client,
-    pub(crate) batcher: Batcher,
+    pub(crate) batcher: Arc<Batcher>,
     pub(crate) relay: Arc<Relay>,
 }
 
@@ -31,12 +31,14 @@ impl Sender {
         &self.client.rules().limits
     }
 
-    /// Does what the body of a call asks for. Once it is handed over, this may be replaced.
+    /// Does what the body of a call asks for. Once it is handed over, this may be replaced. It is answered earlier where the
+    /// daemon `ends`.
     pub(crate) async fn call(
         &self,
         route: Route,
         body: &[u8],
         deadline: Instant,
+        ends: impl Future<Output = ()>,
         handing_over: RwLockReadGuard<'_, ()>,
     ) -> Reply {
         let not_done = not_done(route.operation);
@@ -51,7 +53,7 @@ impl Sender {
             let users = users.map(|user| (user.account.into_owned(), user.mistake));
             return refused_for_some(users, not_done);
         }
-        let fates = self.fates(route, &job, deadline, handing_over).await;
+        let fates = self.fates(route, &job, deadline, ends, handing_over).await;
         let accounts = job.users.iter().map(|user| user.account.to_string());
         reply(route, accounts.zip(fates).collect())
     }
@@ -62,6 +64,7 @@ impl Sender {
         route: Route,
         job: &Job<'_>,
         deadline: Instant,
+        ends: impl Future<Output = ()>,
         handing_over: RwLockReadGuard<'_, ()>,
     ) -> Vec<Fate> {
         let timeout = sending_time(deadline.saturating_duration_since(Instant::now()));
@@ -72,13 +75,13 @@ impl Sender {
                 let gets = self.batcher.get_all_async_within(accounts, timeout);
                 let gets = UnderWay::new(gets, &self.relay);
                 drop(handing_over);
-                gets.outcomes(deadline).await
+                gets.outcomes(deadline, ends).await
             } else {
                 let changes = good().map(|user| change(route.operation, job, user));
                 let changes = self.batcher.call_all_async_within(changes, timeout);
                 let changes = UnderWay::new(changes, &self.relay);
                 drop(handing_over);
-                let outcomes = changes.outcomes(deadline).await;
+                let outcomes = changes.outcomes(deadline, ends).await;
                 outcomes.into_iter().map(|it| it.map(|()| None)).collect()
             };
         let in_outage = outcomes.iter().any(Result::is_err) && self.client.stats().in_outage;

@@ -8,6 +8,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -19,11 +20,17 @@ use imtag_queue::Queue;
 use imtag_transport::{CallOptions, Client};
 use parking_lot::RwLock;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::access::Access;
+use crate::call::Sender;
 use crate::counts::Counts;
 use crate::handler::{handle, plain_beside_tls};
+use crate::hold::Hold;
 use crate::shared::{Shared, State, Times, sender};
+
+/// In so much of the time of grace those are answered that have waited for it.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
 /// The daemon. Its clones are the same one.
 #[derive(Clone)]
@@ -67,7 +74,7 @@ impl Daemon {
             .unwrap_or_default();
         let relay = Arc::default();
         let shared = Shared {
-            sender: RwLock::new(Arc::new(sender(client, times, &relay, false))),
+            sender: RwLock::new(Arc::new(sender(client, times, &relay))),
             relay,
             handing_over: tokio::sync::RwLock::default(),
             times,
@@ -79,6 +86,7 @@ impl Daemon {
             queue: settings.queue,
             counts: Counts::default(),
             state: watch::Sender::new(State::Starting),
+            hold: Hold::default(),
             start: format!("{:x}", since.as_millis()),
             requests: AtomicU64::new(0),
         };
@@ -109,25 +117,50 @@ impl Daemon {
         *self.shared.access.write() = Arc::new(access);
     }
 
-    /// Sends by another client of the same app. Calls under way are answered as before: it waits for them, and so do
-    /// those that come meanwhile, as the changes of an account keep their order.
+    /// Sends by another client of the same app. Requests under way go on by the one before, and no call waits for them. Only a
+    /// client of another generation takes over when calls under way are answered: those that come meanwhile wait.
     ///
     /// # Panics
     /// Within a runtime.
     pub fn send_by(&self, client: Client) {
+        let before = self.shared.sender();
+        // before the queue, which then sends by the same plan
+        let goes_on = before.batcher.send_by(&client);
         if let Some(queue) = &self.shared.queue {
             queue.send_by(client.clone());
         }
+        if goes_on {
+            let after = Sender {
+                client,
+                batcher: Arc::clone(&before.batcher),
+                relay: Arc::clone(&self.shared.relay),
+            };
+            *self.shared.sender.write() = Arc::new(after);
+            return;
+        }
         let _handing_over = self.shared.handing_over.blocking_write();
-        let before = self.shared.sender();
         // each call ends within that time
         let time = CallOptions::new().timeout(self.shared.times.call);
         let _ = before.batcher.close(&time);
-        // what has no answer may still arrive
-        let stats = before.client.stats();
-        let unanswered = stats.in_outage || stats.operations.iter().any(|it| it.in_flight > 0);
-        let after = sender(client, self.shared.times, &self.shared.relay, unanswered);
+        // another batcher does not know for which accounts requests may still arrive
+        self.hold_changes(self.may_arrive_for());
+        let after = sender(client, self.shared.times, &self.shared.relay);
         *self.shared.sender.write() = Arc::new(after);
+    }
+
+    /// Holds changes back for so long from now on, as requests of a daemon before this one may still arrive, and could undo
+    /// them. Their calls wait, and are told to come again if their time is up. Gets go on. The next call of this takes the
+    /// place of the last one.
+    pub fn hold_changes(&self, time: Duration) {
+        self.shared.hold.hold(time);
+    }
+
+    /// For how long from now on requests may still arrive at the service that nobody waits for any more: changes of another
+    /// daemon must wait for so long. Zero where all was answered.
+    #[must_use]
+    pub fn may_arrive_for(&self) -> Duration {
+        let left = self.shared.hold.left(self.shared.times.late_window);
+        self.shared.sender().batcher.may_arrive_for().max(left)
     }
 
     /// Vouches by another certificate of the authority from the next connection on, as one is valid for a year.
@@ -149,11 +182,19 @@ impl Daemon {
         drained.map_or(0, |it| it.unsettled)
     }
 
-    /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`.
+    /// Takes no more calls, answers those under way, and ends. Returns how many connections were cut off after `grace`; in the
+    /// last of it calls are answered by what is known of them.
     pub async fn drain(&self, grace: Duration) -> usize {
         let deadline = Instant::now() + grace;
         self.shared.state.send_replace(State::Draining);
-        let cut = self.server.drain(grace).await;
+        let mut drained = pin!(self.server.drain(grace));
+        let cut = match timeout(grace.saturating_sub(LAST_ANSWERS), &mut drained).await {
+            Ok(cut) => cut,
+            Err(_) => {
+                self.shared.state.send_replace(State::Ending);
+                drained.await
+            }
+        };
         let sender = self.shared.sender();
         // callers that have hung up leave requests that are under way
         let left = deadline.saturating_duration_since(Instant::now());

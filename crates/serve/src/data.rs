@@ -6,6 +6,7 @@
 //! ca-key.pem    the key of the certificate authority, so that its certificate is trusted after a restart too
 //! ca.pem        that certificate, for clients
 //! queue.sqlite  changes that last, with queue.sqlite-wal beside it
+//! late          until when requests that were not answered may arrive (`predecessor.rs`)
 //! ```
 //!
 //! One daemon at a time has it. A secret that was removed is made anew when it is next read.
@@ -97,6 +98,9 @@ impl DataError {
 }
 
 impl Data {
+    /// The name of that [file](Data::late_file).
+    pub const LATE: &str = "late";
+
     /// Makes the folder where there is none, locks it, and refuses another's.
     ///
     /// # Errors
@@ -129,6 +133,12 @@ impl Data {
             });
         }
         Data::open(path)
+    }
+
+    /// The file of what a daemon leaves to the [next](crate::Predecessor).
+    #[must_use]
+    pub fn late_file(&self) -> PathBuf {
+        self.files.file(Data::LATE)
     }
 
     /// The folder.

@@ -34,6 +34,8 @@ pub(crate) struct Failure {
     /// Why, in words.
     pub(crate) reason: String,
     pub(crate) effect: Effect,
+    /// True if the service may have been asked and did not answer; of a change, if it may be applied.
+    pub(crate) is_unanswered: bool,
     pub(crate) remedy: &'static str,
     /// True if it may be done when it is asked for again, a little later.
     pub(crate) retryable: bool,
@@ -55,6 +57,7 @@ impl Failure {
             code: refusal.code,
             reason: refusal.text,
             effect: not_done,
+            is_unanswered: false,
             remedy,
             retryable: retry::Failure::Refused(code).retryable(None),
             is_of_all: false,
@@ -88,9 +91,20 @@ impl Failure {
             code: NO_ANSWER,
             reason: "the daemon starts, and takes no calls yet".to_owned(),
             effect: not_done,
+            is_unanswered: false,
             remedy: "call again in a moment",
             retryable: true,
             is_of_all: false,
+        }
+    }
+
+    /// Changes were held back until the time of the call was up.
+    pub(crate) fn held_back(not_done: Effect) -> Failure {
+        Failure {
+            reason:
+                "requests of the daemon before this one may still arrive, and could undo a change"
+                    .to_owned(),
+            ..Failure::starting(not_done)
         }
     }
 
@@ -101,6 +115,7 @@ impl Failure {
             code: NO_ANSWER,
             reason: "the daemon was reading its settings anew until the time was up".to_owned(),
             effect: not_done,
+            is_unanswered: false,
             remedy: "call again in a moment",
             retryable: true,
             is_of_all: true,
@@ -113,16 +128,15 @@ impl Failure {
         let kind = match error.cause() {
             _ if refused.is_some() => Kind::Refused,
             Cause::Closed => Kind::Closing,
+            // its caller is answered while it still can be, as the daemon ends
+            Cause::Abandoned if error.effect() != Effect::PossiblyApplied => Kind::Closing,
             _ if in_outage => Kind::Away,
             // it was in a request that failed, and had no turn again: 60007 would say that it is not applied
             _ if error.effect() == Effect::PossiblyApplied => Kind::Away,
             Cause::Behind { .. } => Kind::Behind,
             // in no request, or in one that had no turn, until its time was up
-            Cause::Expired
-            | Cause::Full
-            | Cause::Timeout {
-                phase: Phase::Quota,
-            } => Kind::Busy,
+            Cause::Expired | Cause::Full => Kind::Busy,
+            Cause::Timeout { phase } if phase.is_own_wait() => Kind::Busy,
             _ => Kind::Away,
         };
         let code = match (refused, kind) {
@@ -133,7 +147,10 @@ impl Failure {
         let of_all = matches!(error.scope(), Scope::App | Scope::Service | Scope::Request);
         // the codes are those by which a caller's own credentials are refused
         let is_ours = refused.is_some() && error.scope() == Scope::App;
-        let reason = error.reason();
+        let reason = match error.cause() {
+            Cause::Abandoned => "the daemon ends, and this was not answered before".to_owned(),
+            _ => error.reason(),
+        };
         Failure {
             kind,
             code,
@@ -143,6 +160,12 @@ impl Failure {
                 reason
             },
             effect: error.effect(),
+            is_unanswered: match error.effect() {
+                Effect::NotRead => {
+                    error.error().sent() > 0 || matches!(error.cause(), Cause::NotAnswered)
+                }
+                effect => effect == Effect::PossiblyApplied,
+            },
             remedy: match kind {
                 Kind::Busy => Code(TOO_FREQUENT).remedy(),
                 _ if is_ours => {

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! head ──► a page of another site? 403 ──► GET: for operators
-//!                                     └──► draining? 503 ──► who calls? ──► body ──► the call ──► answer
+//!                                     └──► who calls? ──► body ──► is it a change, and held back? ──► the call ──► answer
+//!                                                                   503, if that takes too long
 //! ```
 //!
-//! A caller that hangs up ends the handler where it is: what is in no request yet is taken back then.
+//! A caller that hangs up ends the handler where it is: what has had no turn in the quota is taken back then.
 
-use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -16,7 +17,7 @@ use hyper::header::{
     ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use imtag_core::Effect;
+use imtag_core::{Effect, Operation};
 use imtag_local_server::{BodyError, Caller, RequestBody, check_host, read_whole};
 use imtag_wire::{Answer, Query, Refusal, Route, check_plain, is_encoding, no_route};
 use tokio::time::{Instant, timeout_at};
@@ -40,7 +41,7 @@ type Body = Full<Bytes>;
 pub(crate) async fn handle(
     daemon: Arc<Shared>,
     request: Request<RequestBody>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<Body>, HungUp> {
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.expect("the server names the caller of each request");
     if let Err(error) = check_host(&request) {
@@ -60,8 +61,13 @@ pub(crate) async fn handle(
     if request.uri().path().starts_with(changes::PREFIX) {
         return Ok(changes::handle(&daemon, &caller, request).await);
     }
-    Ok(call(&daemon, &caller, request).await)
+    call(&daemon, &caller, request).await
 }
+
+/// The caller has hung up: its connection ends without an answer, as no answer may say that the call was done.
+#[derive(Debug, thiserror::Error)]
+#[error("the caller has hung up")]
+pub(crate) struct HungUp;
 
 /// What is answered to plain HTTP on a port of TLS.
 pub(crate) fn plain_beside_tls(daemon: &Shared) -> Response<Body> {
@@ -126,21 +132,28 @@ fn readiness(daemon: &Shared) -> (StatusCode, String) {
             )
         }
         State::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
-        State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
+        State::Draining | State::Ending => {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
+        }
     }
 }
 
-async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -> Response<Body> {
+async fn call(
+    daemon: &Shared,
+    caller: &Caller,
+    request: Request<RequestBody>,
+) -> Result<Response<Body>, HungUp> {
     let (parts, body) = request.into_parts();
     let route = Route::from_path(parts.uri.path()).filter(|_| parts.method == Method::POST);
     let Some(route) = route else {
         let refusal = no_route(parts.method.as_str(), parts.uri.path(), ELSEWHERE);
-        return daemon.refusal(&refusal);
+        return Ok(daemon.refusal(&refusal));
     };
     let query = parts.uri.query().map(Query::decode);
     let query = match query {
         Some(None) => {
-            return daemon.refusal(&Refusal::new(60002, "the URL's query cannot be decoded"));
+            let refusal = Refusal::new(60002, "the URL's query cannot be decoded");
+            return Ok(daemon.refusal(&refusal));
         }
         Some(query) => query,
         None => None,
@@ -151,31 +164,42 @@ async fn call(daemon: &Shared, caller: &Caller, request: Request<RequestBody>) -
         Ok(name) => name,
         Err(refusal) => {
             daemon.counts.refused();
-            return daemon.answer(Reply::denied(refusal));
+            return Ok(daemon.answer(Reply::denied(refusal)));
         }
     };
     let in_flight = daemon.counts.begin();
-    let reply = tokio::select! {
-        reply = answer(daemon, route, &parts.headers, body) => reply,
-        // where requests came in a row: what was not sent is taken back, and nobody reads the answer
-        () = caller.hung_up() => return Response::default(),
+    let reply = match whole_body(daemon, route, &parts.headers, body, caller).await? {
+        // where requests came in a row: what was not sent is taken back
+        Ok((body, timeout)) => tokio::select! {
+            reply = answer(daemon, route, &body, timeout) => reply,
+            () = caller.hung_up() => return Err(HungUp),
+        },
+        Err(refused) => refused,
     };
     in_flight.answered(&name, route.operation, reply.answer.error_code);
     daemon.log(&name, route, &reply);
-    daemon.answer(reply)
+    Ok(daemon.answer(reply))
 }
 
-async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: RequestBody) -> Reply {
+/// The body of a call, and how long that may take; else why it is no call.
+async fn whole_body(
+    daemon: &Shared,
+    route: Route,
+    headers: &HeaderMap,
+    body: RequestBody,
+    caller: &Caller,
+) -> Result<Result<(Bytes, Duration), Reply>, HungUp> {
     let not_done = Effect::NotApplied.for_operation(route.operation);
     // While it drains, a call of a connection that was taken before is answered, too.
     if daemon.state() == State::Starting {
-        return Reply::starting(not_done);
+        return Ok(Err(Reply::starting(not_done)));
     }
     let timeout = match timeout(headers, daemon.times.call, daemon.times.call) {
         Ok(timeout) => timeout,
         Err(why) => {
             let refusal = Refusal::new(70402, why);
-            return Reply::refused(refusal, not_done).with_status(StatusCode::BAD_REQUEST);
+            let reply = Reply::refused(refusal, not_done);
+            return Ok(Err(reply.with_status(StatusCode::BAD_REQUEST)));
         }
     };
     let body = match read_whole(body).await {
@@ -184,20 +208,39 @@ async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: Reques
             let status = match error {
                 BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+                _ if has_hung_up(caller).await => return Err(HungUp),
                 _ => StatusCode::BAD_REQUEST,
             };
             let refusal = Refusal::new(90001, error.to_string());
-            return Reply::refused(refusal, not_done).with_status(status);
+            return Ok(Err(Reply::refused(refusal, not_done).with_status(status)));
         }
     };
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     let is_encoded = encodings.any(|it| is_encoding(it.as_bytes()));
     if let Err(refusal) = check_plain(is_encoded, &body) {
-        return Reply::refused(refusal, not_done);
+        return Ok(Err(Reply::refused(refusal, not_done)));
     }
+    Ok(Ok((body, timeout)))
+}
+
+async fn has_hung_up(caller: &Caller) -> bool {
+    timeout_at(Instant::now(), caller.hung_up()).await.is_ok()
+}
+
+async fn answer(daemon: &Shared, route: Route, body: &[u8], timeout: Duration) -> Reply {
+    let not_done = Effect::NotApplied.for_operation(route.operation);
     let deadline = Instant::now() + timeout;
-    let Ok(handing_over) = timeout_at(deadline, daemon.handing_over.read()).await else {
-        return Reply::reloading(not_done);
+    let handing_over = loop {
+        if route.operation != Operation::Get && !daemon.is_free_for_changes(deadline).await {
+            return Reply::held_back(not_done);
+        }
+        let Ok(handing_over) = timeout_at(deadline, daemon.handing_over.read()).await else {
+            return Reply::reloading(not_done);
+        };
+        // the batcher may have been replaced meanwhile
+        if route.operation == Operation::Get || daemon.hold.is_over() {
+            break handing_over;
+        }
     };
     let sender = daemon.sender();
     if route.generation != sender.generation() {
@@ -208,10 +251,30 @@ async fn answer(daemon: &Shared, route: Route, headers: &HeaderMap, body: Reques
         );
         return Reply::refused(Refusal::new(60009, text), not_done);
     }
-    sender.call(route, &body, deadline, handing_over).await
+    let ends = daemon.ends();
+    sender.call(route, body, deadline, ends, handing_over).await
 }
 
 impl Shared {
+    /// Waits while changes are held back, or until then. Returns whether they are no more.
+    async fn is_free_for_changes(&self, deadline: Instant) -> bool {
+        if self.hold.is_over() {
+            return true;
+        }
+        let mut state = self.state.subscribe();
+        tokio::select! {
+            is_over = self.hold.over(deadline) => is_over,
+            // the next one holds them back, too
+            _ = state.wait_for(|state| state.is_last()) => false,
+        }
+    }
+
+    /// Returns when the daemon has no more time for what is under way.
+    async fn ends(&self) {
+        let mut state = self.state.subscribe();
+        let _ = state.wait_for(|state| *state == State::Ending).await;
+    }
+
     /// A request that is no call.
     fn refused(&self, status: StatusCode, why: &str) -> Response<Body> {
         self.counts.refused();

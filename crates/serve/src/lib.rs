@@ -9,7 +9,9 @@ mod data;
 mod failure;
 mod figures;
 mod handler;
+mod hold;
 mod kept_failure;
+mod predecessor;
 mod queue_figures;
 mod relay;
 mod reply;
@@ -26,4 +28,5 @@ pub use imtag_queue::{
     Store as Stored,
 };
 pub use kept_failure::write_failure;
+pub use predecessor::{Predecessor, Successor};
 pub use shared::Times;

@@ -7,7 +7,7 @@
 //! | some have mistakes | the same: the others are done | FAIL with the first mistake's code, and nothing is sent: so does the service. `ErrorList` has all users, those at fault first |
 //! | all failed by one code that is about no account | FAIL with it | FAIL with it |
 //! | each failed behind an earlier change of its account | OK, and who failed in `ErrorList` with 60008 | FAIL and 60008 |
-//! | all failed, as the service is away | FAIL and 60008, HTTP 504, or 502 if nothing was applied | the same |
+//! | all failed, as the service is away | FAIL and 60008, HTTP 504, or 502 if nothing was applied; of a get, if nothing was sent | the same |
 //! | all failed, as the daemon ends | FAIL and 60008, HTTP 503 | the same |
 
 use std::sync::Arc;
@@ -47,6 +47,11 @@ impl Reply {
     /// A call that comes before the daemon takes any.
     pub(crate) fn starting(not_done: Effect) -> Reply {
         Reply::unavailable(&Failure::starting(not_done))
+    }
+
+    /// A change whose time was up while changes were held back.
+    pub(crate) fn held_back(not_done: Effect) -> Reply {
+        Reply::unavailable(&Failure::held_back(not_done))
     }
 
     fn unavailable(failure: &Failure) -> Reply {
@@ -147,7 +152,7 @@ fn outcome(route: Route, count: usize, failures: &[(String, Failure)]) -> Reply 
         StatusCode::SERVICE_UNAVAILABLE
     } else if !all(|it| matches!(it.kind, Kind::Away | Kind::Closing)) {
         StatusCode::OK
-    } else if effect == Some(Effect::PossiblyApplied) {
+    } else if failures.iter().any(|it| it.1.is_unanswered) {
         StatusCode::GATEWAY_TIMEOUT
     } else {
         StatusCode::BAD_GATEWAY

@@ -13,6 +13,7 @@ fn failure(kind: Kind, code: i32, effect: Effect) -> Fate {
         code,
         reason: format!("why {code}"),
         effect,
+        is_unanswered: effect == Effect::PossiblyApplied,
         remedy: "do it",
         retryable: kind != Kind::Refused,
         is_of_all: code == 60020,

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::call::Sender;
 use crate::counts::Counts;
+use crate::hold::Hold;
 use crate::relay::Relay;
 
 /// How long what a daemon does may take.
@@ -46,7 +47,7 @@ impl Default for Times {
 
 pub(crate) struct Shared {
     pub(crate) sender: RwLock<Arc<Sender>>,
-    /// Held for reading while a call is handed over, and for writing while what sends is replaced: the changes of an account
+    /// Held for reading while a call is handed over, and for writing while the batcher is replaced: the changes of an account
     /// keep their order, and no call is handed to what is closed.
     pub(crate) handing_over: tokio::sync::RwLock<()>,
     pub(crate) times: Times,
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     pub(crate) relay: Arc<Relay>,
     pub(crate) state: watch::Sender<State>,
+    pub(crate) hold: Hold,
     /// Of this start, so that ids are told apart over restarts.
     pub(crate) start: String,
     pub(crate) requests: AtomicU64,
@@ -70,25 +72,28 @@ pub(crate) enum State {
     Starting,
     Ready,
     Draining,
+    /// The time of grace is nearly up: what is under way is answered as it is.
+    Ending,
+}
+
+impl State {
+    /// True if the daemon is about to end.
+    pub(crate) fn is_last(self) -> bool {
+        matches!(self, State::Draining | State::Ending)
+    }
 }
 
 /// What sends by a client.
-pub(crate) fn sender(
-    client: Client,
-    times: Times,
-    relay: &Arc<Relay>,
-    after_crash: bool,
-) -> Sender {
+pub(crate) fn sender(client: Client, times: Times, relay: &Arc<Relay>) -> Sender {
     let batcher = client
         .batcher()
         .timeout(times.call)
         .attempt_timeout(times.attempt)
         .late_window(times.late_window)
-        .after_crash(after_crash)
         .start();
     Sender {
         client,
-        batcher,
+        batcher: Arc::new(batcher),
         relay: Arc::clone(relay),
     }
 }

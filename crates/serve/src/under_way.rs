@@ -1,11 +1,12 @@
 //! What a call has given to the batcher: a change or a get for each of its users, in one step. All are on their way at once,
 //! and each has its own outcome.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_transport::{ChangeError, OutcomesFuture, WaitEnd};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::relay::{Relay, Relayed};
 
@@ -20,14 +21,24 @@ impl<T> UnderWay<T> {
         UnderWay(Some(Relayed::new(outcomes, relay)))
     }
 
-    /// The outcomes, in the order of the users: at the deadline those that have none are withdrawn.
-    pub(crate) async fn outcomes(mut self, deadline: Instant) -> Vec<Result<T, ChangeError>> {
+    /// The outcomes, in the order of the users: at the deadline, or when the daemon `ends`, those that have none are
+    /// withdrawn.
+    pub(crate) async fn outcomes(
+        mut self,
+        deadline: Instant,
+        ends: impl Future<Output = ()>,
+    ) -> Vec<Result<T, ChangeError>> {
         let Some(outcomes) = &mut self.0 else {
             return Vec::new();
         };
-        if let Ok(outcomes) = timeout_at(deadline + GRACE, outcomes).await {
-            self.0 = None;
-            return outcomes;
+        tokio::select! {
+            biased;
+            outcomes = outcomes => {
+                self.0 = None;
+                return outcomes;
+            }
+            () = sleep_until(deadline + GRACE) => {}
+            () = ends => return self.end(WaitEnd::Cancelled),
         }
         // what has no outcome is withdrawn, which says what is known of it
         self.end(WaitEnd::TimedOut)

@@ -11,7 +11,7 @@ use imtag_emulator::{Fault, Generation, Operation};
 use imtag_serve::Times;
 use serde_json::json;
 
-use support::{ADD, Answer, GET, NEWER_ADD, REMOVE, Scene, Setup};
+use support::{ADD, Answer, GET, NEWER_ADD, REMOVE, Scene, Setup, http};
 
 #[test]
 fn a_user_is_tagged_read_and_cleared_as_at_the_service() {
@@ -335,4 +335,72 @@ fn a_call_that_began_to_come_before_a_drain_is_answered_in_it() {
         assert_eq!((answer.status, answer.code()), (200, 0), "{}", answer.json);
         assert_eq!(ended.join().unwrap(), 0);
     });
+}
+
+#[test]
+fn what_is_left_at_the_end_of_the_grace_is_answered_by_what_is_known_of_it() {
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    let hangs = Fault::delay(Duration::from_secs(3));
+    scene.emulator.fault(Operation::Add, hangs);
+    let mut sent = scene.begin(ADD, "", &user("a"));
+    while scene.arrivals() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(
+        scene.end_within(Duration::from_millis(600)),
+        0,
+        "none is cut off"
+    );
+    let sent = sent.answer().unwrap();
+    assert_eq!((sent.status, sent.code()), (504, 60008), "{}", sent.json);
+    assert_eq!(sent.json["Effect"], "possibly applied");
+}
+
+#[test]
+fn a_caller_that_hangs_up_hears_nothing_that_it_could_take_for_done() {
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    assert_eq!(scene.post(ADD, user("a")).code(), 0);
+    let behind = ["", "P"];
+    for more in behind {
+        let mut hangs_up = scene.begin(ADD, "", &user("b"));
+        hangs_up.say(more);
+        scene.page("/healthz"); // the daemon has read it by then
+        hangs_up.ends_sending();
+        let heard = hangs_up.answer();
+        assert!(heard.is_none(), "{more:?}: {heard:?}");
+    }
+    assert_eq!(scene.post(ADD, user("c")).code(), 0);
+    assert!(scene.tags("b").is_empty());
+    // one that goes before its body has come was no call with a fault of its own
+    let whole = http::kept(ADD, "", user("b"));
+    let mut half = scene.connect();
+    half.say(&whole[..whole.len() - 5]);
+    scene.page("/healthz");
+    half.ends_sending();
+    assert!(half.answer().is_none());
+    let figures = scene.page("/metrics").json;
+    let figures = figures.as_str().unwrap();
+    assert!(
+        figures.contains("\nimtag_serve_hung_up_total 3\n"),
+        "{figures}"
+    );
+    assert!(!figures.contains("90001"), "{figures}");
+}
+
+#[test]
+fn a_get_that_was_sent_and_not_answered_is_told_from_one_that_was_not_sent() {
+    let scene = Scene::new(Generation::AllMemberPush);
+    let get = json!({"To_Account": ["a"]});
+    scene
+        .emulator
+        .fault(Operation::Get, Fault::delay(Duration::from_secs(2)));
+    let answer = scene.post_within(GET, &get, "0.5");
+    assert_eq!((answer.status, answer.code()), (504, 60008));
+    assert_eq!(answer.json["Effect"], "not read");
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    assert_eq!(scene.post(GET, get.clone()).code(), 0);
+    let answer = scene.post_within(GET, &get, "0.5");
+    assert_eq!((answer.status, answer.code()), (200, 60007));
 }

@@ -1,6 +1,7 @@
 //! What a client holds: its settings, and its state in each process.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::pipeline::engine::Pipeline;
 use crate::process::{PerProcess, Random};
 use crate::rate_limiter::{AppQuota, QuotaKey};
 use crate::stats::{Counters, Stats};
+use crate::wait::Lock;
 
 /// The checked settings of a client. Only the builder makes them.
 pub(crate) struct Settings {
@@ -89,8 +91,8 @@ pub(crate) struct State {
     pub(crate) counters: Counters,
     /// For the `random` of each request.
     pub(crate) random: Random,
-    /// The changes of bulk runs and batchers.
-    pub(crate) pipeline: Arc<Pipeline>,
+    /// The changes of bulk runs and batchers. Another client's, once this one takes its place.
+    pipeline: Lock<Arc<Pipeline>>,
     /// Shared with this process' other clients of the app.
     pub(crate) quota: Arc<AppQuota>,
 }
@@ -119,9 +121,19 @@ impl State {
             outages: Outages::new(settings.retry, hosts),
             counters: Counters::default(),
             random: Random::seeded(),
-            pipeline: Arc::new(Pipeline::new(settings.rules)),
+            pipeline: Lock::new(Arc::new(Pipeline::new(settings.rules))),
             quota,
         }
+    }
+
+    /// The pipeline of what begins from now on.
+    pub(crate) fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&self.pipeline.lock())
+    }
+
+    pub(crate) fn share_pipeline(&self, pipeline: Arc<Pipeline>) {
+        let before = mem::replace(&mut *self.pipeline.lock(), pipeline);
+        drop(before); // without the lock
     }
 
     /// The figures of the client in this process.

@@ -10,7 +10,6 @@ use tokio::time::sleep_until;
 use super::answers::{Answered, Problem, write_state};
 use super::target::Wait;
 use super::{Visit, body};
-use crate::shared::State;
 
 const KEY: &str = "idempotency-key";
 const KEY_BYTES: usize = 255;
@@ -62,7 +61,7 @@ impl Visit<'_> {
         tokio::select! {
             settled = self.queue.settled(accepted.post) => unless_closed(settled)?.unwrap_or(()),
             () = sleep_until(self.deadline) => {}
-            _ = state.wait_for(|it| *it == State::Draining) => {}
+            _ = state.wait_for(|it| it.is_last()) => {}
         }
         let states = unless_closed(self.queue.outcomes(accepted.post).await)?;
         let state = |index: u32| match &states {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -94,6 +94,15 @@ impl Stream {
         let text = || Value::from(answer.text.as_str());
         answer.json = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         Some(answer)
+    }
+
+    /// Sends nothing more, and still reads.
+    pub(crate) fn ends_sending(&self) {
+        let ended = match self {
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+        };
+        ended.unwrap();
     }
 
     fn byte(&mut self) -> Option<u8> {

@@ -91,6 +91,8 @@ pub(crate) struct Scene {
     is_demo: bool,
     queue: Option<QueueSettings>,
     running: Mutex<Option<Running>>,
+    /// Until when requests of the daemon before may arrive.
+    late_until: Mutex<Instant>,
     folder: TempDir,
 }
 
@@ -100,7 +102,7 @@ struct Running {
     data: Option<Data>,
     daemon: Daemon,
     address: Option<SocketAddr>,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Duration>,
     serving: JoinHandle<usize>,
 }
 
@@ -138,6 +140,7 @@ impl Scene {
             is_demo: setup.is_demo,
             queue: setup.queue,
             running: Mutex::new(None),
+            late_until: Mutex::new(Instant::now()),
             folder: tempfile::tempdir().unwrap(),
         };
         scene.run();
@@ -159,7 +162,9 @@ impl Scene {
             demo: self.is_demo,
         };
         let key = self.emulator.secret_key().clone();
-        let daemon = Daemon::with_times(self.client(key), settings, self.times);
+        let daemon = Daemon::with_times(self.client(self.generation, key), settings, self.times);
+        let late_until = *self.late_until.lock().unwrap();
+        daemon.hold_changes(late_until.saturating_duration_since(Instant::now()));
         if self.is_ready {
             daemon.ready();
         }
@@ -175,7 +180,7 @@ impl Scene {
         }
         drop(entered);
         let address = listeners.iter().find_map(Listener::address);
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<Duration>();
         let served = daemon.clone();
         let serve = move || {
             runtime.block_on(async move {
@@ -183,8 +188,8 @@ impl Scene {
                     let daemon = served.clone();
                     tokio::spawn(async move { daemon.accept(listener).await });
                 }
-                let _ = stopped.await;
-                served.drain(Duration::from_secs(5)).await
+                let grace = stopped.await.unwrap_or(Duration::from_secs(5));
+                served.drain(grace).await
             })
         };
         let thread = std::thread::Builder::new().name("serve".to_owned());
@@ -211,7 +216,21 @@ impl Scene {
         let daemon = running.as_ref().map(|it| it.daemon.clone()).unwrap();
         drop(running);
         daemon.admit(access);
-        daemon.send_by(self.client(key));
+        daemon.send_by(self.client(self.generation, key));
+    }
+
+    /// Has the daemon send by a client of another generation.
+    pub(crate) fn reload_to(&self, generation: Generation) {
+        let running = self.running.lock().unwrap();
+        let daemon = running.as_ref().map(|it| it.daemon.clone()).unwrap();
+        drop(running);
+        daemon.send_by(self.client(generation, self.emulator.secret_key().clone()));
+    }
+
+    /// Has the daemon hold changes back.
+    pub(crate) fn hold_changes(&self, time: Duration) {
+        let running = self.running.lock().unwrap();
+        running.as_ref().unwrap().daemon.hold_changes(time);
     }
 
     pub(crate) fn ready(&self) {
@@ -228,11 +247,11 @@ impl Scene {
         self.access.map_or_else(Access::new, |access| access())
     }
 
-    fn client(&self, key: SecretKey) -> Client {
+    fn client(&self, generation: Generation, key: SecretKey) -> Client {
         let emulator = &self.emulator;
         Client::builder(emulator.sdkappid().get(), emulator.identifier(), key)
             .endpoint(emulator.endpoint())
-            .generation(self.generation)
+            .generation(generation)
             .calls_per_second(self.calls_per_second)
             .fresh_start(true)
             .build()
@@ -313,13 +332,18 @@ impl Scene {
 
     /// Ends the daemon, and returns how many connections were cut off.
     pub(crate) fn end(&self) -> usize {
+        self.end_within(Duration::from_secs(5))
+    }
+
+    /// The same with so much grace.
+    pub(crate) fn end_within(&self, grace: Duration) -> usize {
         let running = self.running.lock().unwrap().take();
         running.map_or(0, |running| {
-            drop(running.stop);
-            running
-                .daemon
-                .drain_queue(Instant::now() + Duration::from_secs(5));
-            running.serving.join().unwrap()
+            let _ = running.stop.send(grace);
+            running.daemon.drain_queue(Instant::now() + grace);
+            let cut = running.serving.join().unwrap();
+            *self.late_until.lock().unwrap() = Instant::now() + running.daemon.may_arrive_for();
+            cut
         })
     }
 }

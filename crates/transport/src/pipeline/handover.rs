@@ -13,6 +13,9 @@ impl Batcher {
     /// all else stays: the order of an account's changes, its late windows, what waits. Returns false, and does nothing, if
     /// the client is another app's, or has other rules: then this batcher is to be closed, and one of that client started.
     ///
+    /// Runs and batchers that the client starts afterwards keep the order of an account's changes with this one; start none
+    /// before.
+    ///
     /// ```no_run
     /// # use imtag_transport::{Batcher, CallOptions, Client};
     /// fn reload(batcher: &mut Batcher, client: &Client) {
@@ -28,6 +31,10 @@ impl Batcher {
         let (old, new) = (&before.settings, &client.shared.settings);
         if (old.sdkappid, &old.rules) != (new.sdkappid, &new.rules) {
             return false;
+        }
+        if self.session.is_owned() {
+            let pipeline = self.session.shared_pipeline();
+            client.shared.parts().1.share_pipeline(pipeline);
         }
         self.sends_by.set(Arc::clone(&client.shared));
         let producer = self.session.producer;

@@ -130,7 +130,7 @@ impl<K> SessionOptions<K> {
             sending.policy.probe_first = true;
         }
         let work = request::work(sends_by.clone());
-        let session = Session::open(&state.pipeline, settings.rules, sending, work);
+        let session = Session::open(&state.pipeline(), settings.rules, sending, work);
         if self.after_crash {
             session.with(|state, now| state.plan.after_crash(session.producer, now));
         }

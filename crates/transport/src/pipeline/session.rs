@@ -106,6 +106,11 @@ impl Session {
         &self.pipeline
     }
 
+    /// The same, to be shared with another client.
+    pub(super) fn shared_pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&self.pipeline)
+    }
+
     /// Makes a step; `None` in a forked process, which does not own the session.
     pub(crate) fn with<T>(&self, step: impl FnOnce(&mut State, Duration) -> T) -> Option<T> {
         self.is_owned().then(|| self.pipeline.with(step))

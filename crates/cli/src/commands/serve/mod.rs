@@ -5,6 +5,7 @@
 mod entry;
 mod folders;
 mod listeners;
+mod predecessor;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -74,7 +75,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let client = client.or(made).expect("a demo has its own client");
     told.log(context);
     let sdkappid = client.sdkappid().get();
-    listeners.extend(listeners::own(arguments, !listeners.is_empty())?);
+    let inherited = listeners.len();
+    listeners.extend(listeners::own(arguments, inherited > 0)?);
     drop(entered);
     let is_tcp = listeners.iter().any(|it| it.address().is_some());
     #[cfg(feature = "emulator")]
@@ -84,6 +86,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let folders = Folders::new(arguments, is_tcp, of_demo)?;
     let entry = Entry::new(arguments, &listeners, folders.of_entry())?;
     let queue = folders.queue(arguments)?;
+    let late_file = predecessor::file(folders.of_entry(), &listeners[inherited..]);
     let settings = Settings {
         demo: is_demo,
         ..settings(entry.as_ref(), &told, files, queue)?
@@ -101,6 +104,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
         queue_folder,
     };
     let daemon = Daemon::new(client, settings);
+    // a demo's service ends with it
+    let place = (!is_demo).then(|| predecessor::succeed(&daemon, late_file));
     let (stop, stopped) = oneshot::channel::<()>();
     let served = daemon.clone();
     let grace = arguments.grace;
@@ -165,6 +170,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     }
     let cut = serving.join();
     let cut = cut.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    if let Some(place) = place {
+        place.leave(&daemon);
+    }
     if cut > 0 {
         let connections = count(cut, "connection was", "connections were");
         note_warning(format_args!(
