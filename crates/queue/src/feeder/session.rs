@@ -260,6 +260,8 @@ fn poll(state: &State, batcher: &Batcher) {
         let now = Instant::now();
         if let Some(why) = batcher.paused() {
             if let Some(pause) = health.pauses(&why, now) {
+                // what was asked for before is not meant for it
+                state.shared.resumes.store(false, Ordering::SeqCst);
                 *state.shared.session_pause.lock() = Some(pause);
             }
             let is_due = health.resume_at().is_some_and(|at| at <= now);
@@ -268,9 +270,6 @@ fn poll(state: &State, batcher: &Batcher) {
                 health.resumed();
                 batcher.resume();
             }
-        } else {
-            // it is not for the next pause
-            state.shared.resumes.store(false, Ordering::SeqCst);
         }
         if now.saturating_duration_since(counted_at) >= COUNTS_EVERY {
             counted_at = now;
