@@ -110,7 +110,8 @@ const OF_200: Calls = Calls {
 };
 
 #[test]
-fn the_others_keep_half_from_the_second_second_on_where_their_accounts_come_again() {
+fn the_others_have_half_on_the_mean_of_the_first_seconds_and_more_then_where_their_accounts_come_again()
+ {
     let none = Calls {
         one_in: 0,
         ..OF_200
