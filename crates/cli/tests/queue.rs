@@ -188,6 +188,16 @@ fn changes_last_only_where_there_is_a_folder_for_them() {
 }
 
 #[test]
+fn a_folder_with_changes_of_one_app_is_refused_to_a_daemon_of_another() {
+    let stage = Stage::new();
+    end(paused(&stage), "");
+    let mut other = serve(&stage, &["--data", "data"]);
+    other.env("IMTAG_SDKAPPID", "1400000099");
+    run(other).refuses(2, "the changes in data are of the app ");
+    Running::start(serve(&stage, &["--data", "data"])).end(Signal::TERM);
+}
+
+#[test]
 fn the_limits_of_the_queue_are_flags() {
     let stage = Stage::new();
     let more = [

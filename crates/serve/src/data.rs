@@ -5,6 +5,7 @@
 //! local-key     what callers over TCP sign their UserSigs with, in place of the app's key
 //! ca-key.pem    the key of the certificate authority, so that its certificate is trusted after a restart too
 //! ca.pem        that certificate, for clients
+//! queue-app     the app that these are of
 //! queue.sqlite  changes that last, with queue.sqlite-wal beside it
 //! late          until when requests that were not answered may arrive (`predecessor.rs`)
 //! ```
@@ -14,13 +15,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use imtag_core::{InvalidSecret, SecretKey};
+use imtag_core::{InvalidSecret, SdkAppId, SecretKey};
 use imtag_local_server::{Authority, KeptFiles, KeptFilesError, Names, TlsError, random_key};
 use imtag_queue::{OpenError, Queue, Store};
 
 const ABOUT: &str = "imtag-daemon";
 const FORMAT: &str = "format 1";
 const LOCAL_KEY: &str = "local-key";
+/// The app whose changes the queue has.
+const QUEUE_APP: &str = "queue-app";
 const CA_KEY: &str = "ca-key.pem";
 const CA: &str = "ca.pem";
 
@@ -59,6 +62,14 @@ pub enum DataError {
     NotThere {
         /// The folder.
         path: PathBuf,
+    },
+    /// The changes in it are of another app, whose users they would not tag.
+    #[error("the changes in {path} are of the app {of}: use its settings, or another folder")]
+    App {
+        /// The folder.
+        path: PathBuf,
+        /// The app that it is of.
+        of: String,
     },
     /// There is no queue.
     #[error(transparent)]
@@ -160,11 +171,23 @@ impl Data {
         })
     }
 
-    /// The changes that last. Nothing is sent before a daemon has it.
+    /// The changes that last of an app. Nothing is sent before a daemon has it.
     ///
     /// # Errors
-    /// Where its file cannot be made or read.
-    pub fn queue(&self, limits: imtag_queue::Settings) -> Result<Queue, DataError> {
+    /// Where they are another app's, or its file cannot be made or read.
+    pub fn queue(&self, app: SdkAppId, limits: imtag_queue::Settings) -> Result<Queue, DataError> {
+        match self.files.text(QUEUE_APP)? {
+            Some(of) if of.trim_end() == app.to_string() => {}
+            Some(of) => {
+                return Err(DataError::App {
+                    path: self.files.path().to_owned(),
+                    of: of.trim_end().to_owned(),
+                });
+            }
+            None => self
+                .files
+                .write_new(QUEUE_APP, format!("{app}\n").as_bytes())?,
+        }
         Ok(Queue::open(&self.files, limits)?)
     }
 

@@ -154,7 +154,8 @@ impl Scene {
         let data = self.queue.as_ref().map(|_| Data::open(&folder).unwrap());
         let queue = data.as_ref().zip(self.queue.clone());
         let settings = Settings {
-            queue: queue.map(|(data, limits)| data.queue(limits).unwrap()),
+            queue: queue
+                .map(|(data, limits)| data.queue(self.emulator.sdkappid(), limits).unwrap()),
             access: self.access(),
             names: Names::new(&self.names, "localhost:0", here, &[]).unwrap(),
             tls: None,

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use imtag_core::SdkAppId;
 use imtag_serve::{Data, DataError, Queue, QueueLimits};
 
 use super::listeners::once_free;
@@ -46,13 +47,17 @@ impl Folders {
     }
 
     /// Opens the queue, where there is a folder for it.
-    pub(super) fn queue(&self, arguments: &ServeArgs) -> Result<Option<Queue>, CommandError> {
+    pub(super) fn queue(
+        &self,
+        arguments: &ServeArgs,
+        app: SdkAppId,
+    ) -> Result<Option<Queue>, CommandError> {
         let mut limits = QueueLimits::default();
         limits.changes = arguments.queue_changes;
         limits.bytes = arguments.queue_bytes;
         limits.min_free = arguments.queue_min_free;
         let data = self.of_queue();
-        let queue = data.map(|data| data.queue(limits).map_err(unusable));
+        let queue = data.map(|data| data.queue(app, limits).map_err(unusable));
         queue.transpose()
     }
 

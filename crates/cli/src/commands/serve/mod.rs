@@ -85,7 +85,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let of_demo = None;
     let folders = Folders::new(arguments, is_tcp, of_demo)?;
     let entry = Entry::new(arguments, &listeners, folders.of_entry())?;
-    let queue = folders.queue(arguments)?;
+    let queue = folders.queue(arguments, client.sdkappid())?;
     let late_file = predecessor::file(folders.of_entry(), &listeners[inherited..]);
     let settings = Settings {
         demo: is_demo,
