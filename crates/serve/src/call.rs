@@ -67,7 +67,7 @@ impl Sender {
         ends: impl Future<Output = ()>,
         handing_over: RwLockReadGuard<'_, ()>,
     ) -> Vec<Fate> {
-        let timeout = sending_time(deadline.saturating_duration_since(Instant::now()));
+        let timeout = deadline.saturating_duration_since(Instant::now());
         let good = || job.users.iter().filter(|user| user.mistake.is_none());
         let outcomes: Vec<Result<Option<Vec<String>>, ChangeError>> =
             if route.operation == Operation::Get {
@@ -95,12 +95,6 @@ impl Sender {
         };
         job.users.iter().map(fate).collect()
     }
-}
-
-/// The part of a call's time in which its users may be sent. A request ends at the last deadline of those who share it: in the
-/// rest it still says what became of those who came first. So where it had no turn in the quota, they hear that it was not sent.
-fn sending_time(time: Duration) -> Duration {
-    time - time / 8
 }
 
 fn change(operation: Operation, job: &Job<'_>, user: &User<'_>) -> ChangeRequest {

@@ -173,6 +173,27 @@ fn callers_who_share_a_request_that_has_no_turn_in_the_quota_hear_so_each_in_his
 }
 
 #[test]
+fn a_caller_whose_time_is_up_leaves_a_request_that_waits_for_the_quota_and_the_others_are_sent() {
+    let scene = Scene::with_quota(Generation::AllMemberPush, 1);
+    let user = |name: &str| json!({"UserTags": [{"To_Account": name, "Tags": ["t"]}]});
+    assert_eq!(scene.post(ADD, user("a")).code(), 0);
+    let call = |name: &str, seconds| scene.post_within(ADD, &user(name), seconds);
+    let [short, long] = std::thread::scope(|threads| {
+        let both = [("b", "0.4"), ("c", "6")];
+        both.map(|(name, seconds)| threads.spawn(move || call(name, seconds)))
+            .map(|it| it.join().unwrap())
+    });
+    assert_eq!((short.status, short.code()), (200, 60007), "{}", short.json);
+    assert_eq!(short.json["Effect"], "not applied");
+    assert_eq!(long.code(), 0, "{}", long.json);
+    assert!(scene.tags("b").is_empty());
+    assert_eq!(
+        (scene.tags("c"), scene.arrivals()),
+        (vec!["t".to_owned()], 2)
+    );
+}
+
+#[test]
 fn what_a_refused_request_may_have_done_is_not_said_to_be_too_frequent_alone() {
     let scene = Scene::start(Setup {
         share: Some(0.1),
@@ -347,6 +368,8 @@ fn what_is_left_at_the_end_of_the_grace_is_answered_by_what_is_known_of_it() {
     while scene.arrivals() == 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
+    let mut waits = scene.begin(ADD, "", &user("b"));
+    scene.page("/healthz"); // the daemon has read it by then
     assert_eq!(
         scene.end_within(Duration::from_millis(600)),
         0,
@@ -355,6 +378,9 @@ fn what_is_left_at_the_end_of_the_grace_is_answered_by_what_is_known_of_it() {
     let sent = sent.answer().unwrap();
     assert_eq!((sent.status, sent.code()), (504, 60008), "{}", sent.json);
     assert_eq!(sent.json["Effect"], "possibly applied");
+    let waits = waits.answer().unwrap();
+    assert_eq!((waits.status, waits.code()), (503, 60008), "{}", waits.json);
+    assert_eq!(waits.json["Effect"], "not applied");
 }
 
 #[test]

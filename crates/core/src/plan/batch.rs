@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::item::Item;
+use super::recall::Recalled;
 use crate::catalogue::{Effect, Scope};
 use crate::change::Tags;
 use crate::limits::Rules;
@@ -81,6 +82,27 @@ impl Batch {
     /// `rules`: those of the plan and of its changes.
     pub fn request(&self, rules: &Rules) -> impl Request + '_ {
         let users = self.slots.iter().map(|it| (it.account(), it.tags()));
+        Body::from_checked(rules, self.form, users)
+    }
+
+    /// The same without what was recalled, of which something is left.
+    pub fn request_without<'b>(
+        &'b self,
+        rules: &Rules,
+        recalled: &Recalled,
+    ) -> impl Request + use<'b> {
+        let left = |slot: &&Slot| slot.parts.iter().any(|part| !recalled.has(part));
+        let slots: Vec<&Slot> = self.slots.iter().filter(left).collect();
+        let users = slots.into_iter().map(|slot| {
+            let parts = slot.parts.iter().filter(|part| !recalled.has(part));
+            let mut tags: Vec<&str> = Vec::new();
+            for tag in parts.flat_map(Part::tags) {
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                }
+            }
+            (slot.account(), tags.into_iter())
+        });
         Body::from_checked(rules, self.form, users)
     }
 

@@ -121,6 +121,10 @@ pub(super) struct Entry<R, E> {
     pub(super) left: usize,
     /// Slots in requests.
     pub(super) under_way: usize,
+    /// A slot of it has been in a request that had its turn in the quota, or is over.
+    pub(super) sent: bool,
+    /// It was recalled from a request that waits for its turn: it is over once that has it.
+    pub(super) recalled: bool,
     pub(super) deadline: Duration,
     pub(super) came: Duration,
     /// None once its producer counts it no more.

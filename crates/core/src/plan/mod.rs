@@ -12,7 +12,7 @@
 //!            │           │     waits to go again     │ left out, postponed, or a part of a request that failed
 //!            │           │                           │
 //!            ├───────────┼───────────────────────────┘ expired, previously rejected, or its producer ended
-//!            └───────────┴─► withdrawn: no outcome
+//!            └───────────┴─► withdrawn: no outcome. From a request that waits for its turn in the quota: recalled
 //! ```
 //!
 //! | state | where it is | it leaves when |
@@ -62,6 +62,7 @@ mod packer;
 mod producer;
 mod proven;
 mod queue;
+mod recall;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,7 @@ pub use item::{BatchResult, Behind, ChangeFailure, Item, Query, Settled};
 pub use packer::lower_bound;
 pub use producer::BatchPolicy;
 pub use queue::Readiness;
+pub use recall::Recalled;
 
 /// Changes of many producers, on their way into requests.
 #[derive(Debug)]
@@ -217,6 +219,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             left: slots(&item, self.rules.limits.tags_per_user_and_request.max(1)),
             item,
             under_way: 0,
+            sent: false,
+            recalled: false,
             deadline,
             came: now,
             epoch: Some(state.unsettled.add()),
@@ -245,7 +249,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
     pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Item, &mut R)> {
         let entry = self.changes.get_mut(id.0)?;
-        Some((&entry.item, &mut entry.reply))
+        (!entry.recalled).then_some((&entry.item, &mut entry.reply))
     }
 
     /// Has a producer flush from now on: its changes wait for no others to share their request, except that as long as a

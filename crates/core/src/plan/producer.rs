@@ -146,6 +146,8 @@ pub(super) struct Producer<R, E> {
     /// Requests that looked for a fault.
     pub(super) searches: u64,
     pub(super) settled: VecDeque<Settled<R, E>>,
+    /// Changes that were recalled from requests which hold them still.
+    pub(super) recalled: usize,
     /// Accounts whose next change is its own and waits for a late window, by its end.
     pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
     /// The accounts of its gets by their texts.
@@ -171,6 +173,7 @@ impl<R, E> Producer<R, E> {
             splits: 0,
             searches: 0,
             settled: VecDeque::new(),
+            recalled: 0,
             late_windows: BTreeSet::new(),
             read_names: HashTable::new(),
             predecessor_late_until: Duration::ZERO,

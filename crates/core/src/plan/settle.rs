@@ -40,6 +40,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     ) {
         let producer = batch.producer;
         let users_per_request = self.users_per_request();
+        self.drop_recalled(&mut batch, now);
         let state = &mut self.producers[producer.0];
         // what comes back may be late by now
         state.paused = state.paused.map(|_| Duration::ZERO);
@@ -49,6 +50,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             state.predecessor_late_until
         };
         state.under_way(batch.operation()).settled(batch.id);
+        self.ready_producers.insert(producer);
+        if batch.slots.is_empty() {
+            return; // all of it was recalled: nothing was sent before, so there is no other part of it
+        }
         if until > now {
             for slot in &batch.slots {
                 self.accounts[slot.account].may_arrive_late(batch.form, until);
@@ -95,7 +100,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 }
             }
         }
-        self.ready_producers.insert(producer);
     }
 
     /// Settles what a request has done, and sends the accounts that it left out again, where that may help.
@@ -382,7 +386,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Settles the changes of a slot that have no other one, and activates the account's next change.
-    fn close_slot(&mut self, slot: &Slot, now: Duration) {
+    pub(super) fn close_slot(&mut self, slot: &Slot, now: Duration) {
         // before its changes are settled: the last of them leave the account to be forgotten
         self.accounts[slot.account].under_way -= 1;
         self.close_parts(slot);
@@ -468,7 +472,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Counts a change as settled, once.
-    fn count_off(&mut self, id: ChangeId) {
+    pub(super) fn count_off(&mut self, id: ChangeId) {
         if let Some(entry) = self.changes.get_mut(id.0) {
             self.ready_producers.insert(entry.producer);
             if let Some(epoch) = entry.epoch.take() {
@@ -486,8 +490,12 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let Some(mut entry) = self.remove(id) else {
             return;
         };
-        entry.undone.sort_unstable();
         let state = &mut self.producers[entry.producer.0];
+        if entry.recalled {
+            state.recalled -= 1;
+            return;
+        }
+        entry.undone.sort_unstable();
         state.settled.push_back(Settled {
             reply: entry.reply,
             item: entry.item,

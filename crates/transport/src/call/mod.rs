@@ -54,12 +54,22 @@ pub(crate) struct Call<'c> {
     place: CallPlace<'c>,
     /// Why the last attempt of this call failed, while it waits to make another.
     last_failure: Option<Arc<Cause>>,
-    /// Called when an attempt has its turn in the quota.
-    pub(crate) on_turn: Option<&'c dyn Fn()>,
+    /// Called when an attempt has its turn in the quota. It says what is sent.
+    pub(crate) on_turn: Option<&'c dyn Fn() -> Turn<'c>>,
     /// If it fails, its caller searches it for the user at fault.
     pub(crate) is_searched: bool,
     /// What its one attempt did, if that is asked for.
     pub(crate) trace: Option<CallTrace>,
+}
+
+/// What is sent in a turn.
+pub(crate) enum Turn<'c> {
+    /// The request as it is.
+    AsIs,
+    /// From now on a part of it, as the rest was recalled.
+    Part(&'c dyn Request),
+    /// Nothing, as all was recalled.
+    Nothing,
 }
 
 /// What an attempt did.
@@ -247,7 +257,18 @@ impl<'c> Call<'c> {
         usersig: &VersionedUserSig,
         permit: Permit<'_>,
     ) -> Result<Option<Outcome>, Error> {
-        self.on_turn.iter().for_each(|notify| notify());
+        match self.on_turn.map_or(Turn::AsIs, |on_turn| on_turn()) {
+            Turn::AsIs => {}
+            Turn::Part(request) => {
+                self.request = request;
+                self.is_searched &= request.accounts().len() > 1;
+            }
+            Turn::Nothing => {
+                permit.withdrew(); // others may use its turn
+                let phase = Phase::Quota;
+                return Err(self.error(Cause::Timeout { phase }, None));
+            }
+        }
         self.attempts += 1;
         let started = Instant::now();
         let mut exchanged = self.exchange(usersig, started);

@@ -86,7 +86,7 @@ impl Batcher {
     }
 
     /// Makes any change, and waits until the request that it shares is answered. The options' `attempt_timeout` has no
-    /// meaning here. If the caller's time is up or it is cancelled, a change that is in no request yet is taken back. One
+    /// meaning here. If the caller's time is up or it is cancelled, a change that was not sent yet is taken back. One
     /// that is in a request may still be sent, or sent again, and is *possibly applied*.
     ///
     /// # Errors
@@ -337,7 +337,7 @@ impl Batcher {
     }
 
     /// Takes back a submitted change or get, by its number, for a caller that waits no longer. [`poll`](Batcher::poll)
-    /// returns its outcome, once; a get is *not read*. A change that is in no request yet is not sent, and is *not
+    /// returns its outcome, once; a get is *not read*. A change that was not sent yet is not sent, and is *not
     /// applied*. One that is in a request may still be sent, or sent again, and is *possibly applied*. If the time is up, a
     /// request that ends at the same moment is waited for a little, as its outcome says more.
     ///

@@ -81,7 +81,7 @@ enum Given {
 const ONCE: &str = "a future is not polled after it was ready";
 
 impl<T> OutcomeFuture<T> {
-    /// Waits no longer, and returns the outcome if it is there. Else a change that is in no request yet is taken back: it is
+    /// Waits no longer, and returns the outcome if it is there. Else a change that was not sent yet is taken back: it is
     /// not sent, and is *not applied*. One that is in a request may still be sent, or sent again, and is *possibly applied*;
     /// a get is *not read*. It does not block. `why` is what the error says.
     ///

@@ -1,5 +1,6 @@
 //! A request of a worker: its call, and what its result means for the changes.
 
+use std::cell::OnceCell;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use imtag_core::plan::{Batch, BatchResult};
 use imtag_core::{Code, Effect, Request};
 
 use super::session::Session;
-use super::worker::{self, RequestOutcome};
-use crate::call::{Call, CallOptions};
+use super::worker::{self, OnTurn, RequestOutcome};
+use crate::call::{Call, CallOptions, Turn};
 use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
 use crate::process::random_u64;
@@ -44,8 +45,20 @@ pub(super) fn work(client: SendsBy) -> impl Fn(&Session) {
     }
 }
 
-/// Calls until the request of a batch is answered or has failed. It calls `on_turn` when an attempt has its turn in the quota.
-fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> RequestOutcome {
+/// Calls until the request of a batch is answered or has failed. It calls `on_turn` when an attempt has its turn in the quota,
+/// and leaves out what was recalled until the first.
+fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: OnTurn<'_>) -> RequestOutcome {
+    let part = OnceCell::new();
+    let on_turn = || {
+        let recalled = on_turn();
+        if recalled.is_none() {
+            Turn::AsIs
+        } else if recalled.is_all() {
+            Turn::Nothing
+        } else {
+            Turn::Part(part.get_or_init(|| batch.request_without(&session.rules, &recalled)))
+        }
+    };
     let request = batch.request(&session.rules);
     let (settings, state) = client.parts();
     let sending = &session.sending;
@@ -58,7 +71,7 @@ fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -
         interrupt: None,
     };
     let mut call = Call::new(settings, state, &request, &options, sending.in_run);
-    call.on_turn = Some(on_turn);
+    call.on_turn = Some(&on_turn);
     call.is_searched = request.accounts().len() > 1;
     let mut result = call.run();
     RequestOutcome {

@@ -1,9 +1,10 @@
-//! A caller that waits no longer. Its change is taken back if it is in no request yet; else it is possibly applied.
+//! A caller that waits no longer. Its change is taken back if it was not sent yet, as it is in no request, or in one that has
+//! had no turn in the quota; else it is possibly applied.
 //!
 //! ```text
-//!             ┌─ in no request ─────────────────────► not sent: Expired or Behind, or Abandoned if cancelled
+//!             ┌─ not sent ──────────────────────────► not sent: Expired or Behind, or Abandoned if cancelled
 //! withdraw ───┤                 ┌─ cancelled ───────► possibly applied: Abandoned
-//!             └─ in a request ──┤            ┌─ the request ends within 100 ms ──► its outcome
+//!             └─ sent ──────────┤            ┌─ the request ends within 100 ms ──► its outcome
 //!                               └─ time up ──┴─ it does not ─────────────────────► possibly applied: NotAnswered
 //! ```
 
@@ -45,7 +46,7 @@ impl State {
         }
     }
 
-    /// Takes a change back that is in no request yet. It has no outcome then; returned is why it fails if its time was up.
+    /// Takes a change back that is in no request yet, or in one that has had no turn in the quota. It has no outcome then; returned is why it fails if its time was up.
     pub(crate) fn take_back(
         &mut self,
         producer: ProducerId,
@@ -54,6 +55,10 @@ impl State {
     ) -> Option<Cause> {
         // its account may be forgotten with it
         let behind = self.plan.behind(number, now);
+        if self.plan.recall(number) {
+            self.session(producer).progress.failed += 1;
+            return Some(Cause::Expired);
+        }
         if !self.plan.withdraw(number, now) {
             return None;
         }

@@ -14,7 +14,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use imtag_core::Effect;
-use imtag_core::plan::{Batch, BatchResult};
+use imtag_core::plan::{Batch, BatchResult, Recalled};
 use imtag_core::retry::{RunEnd, RunHealth};
 
 use super::engine::{Began, SessionState, State};
@@ -32,8 +32,11 @@ pub(crate) struct RequestOutcome {
     pub(crate) may_arrive_late: bool,
 }
 
-/// Sends a request. It calls the closure when an attempt has its turn in the quota.
-pub(crate) type Send<'s> = &'s dyn Fn(&Session, &Batch, &dyn Fn()) -> RequestOutcome;
+/// Called when an attempt has its turn in the quota. It returns what is not to be sent from then on, once.
+pub(crate) type OnTurn<'s> = &'s dyn Fn() -> Recalled;
+
+/// Sends a request.
+pub(crate) type Send<'s> = &'s dyn Fn(&Session, &Batch, OnTurn<'_>) -> RequestOutcome;
 
 /// Sends until the session closes.
 pub(crate) fn run(session: &Session, send: Send<'_>) {
@@ -42,7 +45,7 @@ pub(crate) fn run(session: &Session, send: Send<'_>) {
     }
 }
 
-fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began) {
+fn send_and_settle(session: &Session, send: Send<'_>, mut batch: Batch, began: Began) {
     let pipeline = session.pipeline();
     let (producer, operation) = (session.producer, batch.operation());
     let (name, users) = (session.sending.name, batch.users());
@@ -58,20 +61,21 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
     // An attempt has its turn in the quota: the first admits the batch, so its accounts' next changes may be packed; the
     // second says that the first request of a run is late.
     let on_turn = || match turns.replace(turns.get().saturating_add(1)) {
-        0 => pipeline.with(|state, _| state.plan.admitted(producer, operation)),
+        0 => pipeline.with(|state, _| state.plan.sends(&batch)),
         1 => pipeline.with(|state, _| {
             if state.read(producer).resumes == began.resumes {
                 state.plan.probe_is_late(producer);
             }
+            Recalled::default()
         }),
-        _ => {}
+        _ => Recalled::default(),
     };
     let sent = || send(session, &batch, &on_turn);
     let sent = panic::catch_unwind(AssertUnwindSafe(sent));
     let attempts = turns.get();
     if attempts == 0 {
         // it ended before its turn, and the plan waits for an admission
-        on_turn();
+        let _ = on_turn();
     }
     let Ok(sent) = sent else {
         pipeline.with(|state, now| {
@@ -91,6 +95,7 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
         return;
     };
     let (pauses, end, splits) = pipeline.with(|state, now| {
+        state.plan.drop_recalled(&mut batch, now);
         let its = state.read(producer);
         let went_on = its.paused.is_none() && its.ended.is_none();
         let end = record(state, session, &batch, &sent.result, began);

@@ -16,7 +16,7 @@ use crate::pipeline::engine::Pipeline;
 use crate::pipeline::offer::WhenFull;
 use crate::pipeline::request::SendsBy;
 use crate::pipeline::session::{Sending, Session, WhenUnavailable};
-use crate::pipeline::worker::{self, RequestOutcome};
+use crate::pipeline::worker::{self, OnTurn, RequestOutcome};
 use crate::wait::thread::Thread;
 use crate::wait::{self, Lock, Polled, WaitEnd, WaitScope, now};
 
@@ -74,7 +74,7 @@ impl Service {
         &self,
         session: &Session,
         batch: &Batch,
-        on_turn: &dyn Fn(),
+        on_turn: OnTurn<'_>,
     ) -> Result<Outcome, Error> {
         let scope = WaitScope {
             cancel: Some(session.cancel.clone()),
@@ -87,7 +87,10 @@ impl Service {
             let phase = Phase::Quota;
             return Err(Error::not_sent(Cause::Cancelled { phase }));
         }
-        on_turn();
+        if on_turn().is_all() {
+            let phase = Phase::Quota;
+            return Err(Error::not_sent(Cause::Timeout { phase }));
+        }
         let arrivals = {
             let mut arrivals = self.arrivals.lock();
             *arrivals += 1;
@@ -151,7 +154,7 @@ pub(crate) fn session(sending: Sending, service: Service) -> (Arc<Session>, Arc<
     let pipeline = Arc::new(Pipeline::new(Rules::default()));
     let service = Arc::new(service);
     let called = Arc::clone(&service);
-    let send = move |session: &Session, batch: &Batch, on_turn: &dyn Fn()| {
+    let send = move |session: &Session, batch: &Batch, on_turn: OnTurn<'_>| {
         let result = called.answer(session, batch, on_turn);
         RequestOutcome {
             settled: match &result {

@@ -1,6 +1,7 @@
 //! How changes end without being sent: out of time, withdrawn, their producer ended.
 
 use super::*;
+use crate::request::Request;
 
 const NOT_SENT: &str = "Request(\"ended\") not applied [0]";
 
@@ -221,5 +222,80 @@ fn a_disowned_change_is_counted_no_more_and_keeps_its_place_before_the_next_one(
     assert_eq!(text(&batch), "remove u:a");
     rig.settle(batch, done(vec![]));
     assert_eq!(rig.outcomes(), ["1 done"]);
+    rig.is_empty();
+}
+
+/// The request as it is sent at its turn, and whether anything is.
+fn sent(rig: &mut Rig, batch: &Batch) -> Option<String> {
+    let recalled = rig.plan.sends(batch);
+    let body = batch.request_without(&Rules::default(), &recalled);
+    let json = String::from_utf8(body.json().to_vec()).unwrap();
+    (!recalled.is_all()).then_some(json)
+}
+
+#[test]
+fn until_its_turn_a_change_is_recalled_from_its_request_and_the_others_are_sent() {
+    let mut rig = Rig::new();
+    let alone = rig.push(add("u", ["a"]));
+    let shares = rig.push(add("v", ["b"]));
+    rig.push(add("v", ["c"]));
+    rig.push(add("w", tags(0, 2)));
+    rig.now = ms(1_010);
+    let batch = rig.form();
+    let next = rig.push(remove("u", ["a"]));
+    for id in [alone, shares] {
+        assert!(rig.plan.recall(id));
+        assert!(!rig.plan.recall(id) && !rig.plan.withdraw(id, rig.now));
+        assert!(rig.plan.get_mut(id).is_none());
+    }
+    assert!(!rig.plan.recall(next), "it is in no request");
+    assert_eq!(rig.plan.unsettled(rig.producer), 3);
+    assert_eq!(
+        sent(&mut rig, &batch).unwrap(),
+        r#"{"UserTags":[{"To_Account":"v","Tags":["c"]},{"To_Account":"w","Tags":["t0","t1"]}]}"#
+    );
+    rig.done(batch);
+    assert_eq!(rig.outcomes(), ["2 done", "3 done"]);
+    rig.now = ms(1_030);
+    rig.does(["remove u:a"]);
+    assert_eq!(rig.outcomes(), ["4 done"]);
+    rig.is_empty();
+}
+
+#[test]
+fn of_a_request_that_is_recalled_as_a_whole_nothing_is_sent_and_nothing_is_left() {
+    let mut rig = Rig::new();
+    let all = ["u", "v"].map(|account| rig.push(add(account, tags(0, 12))));
+    let batch = rig.form();
+    rig.now = ms(1_010);
+    all.map(|id| assert!(rig.plan.recall(id), "its other slot lingers"));
+    assert_eq!(sent(&mut rig, &batch), None);
+    rig.plan.settle(
+        batch,
+        BatchResult::Failed(Failed::expired()),
+        false,
+        rig.now,
+    );
+    assert!(rig.outcomes().is_empty());
+    rig.is_empty();
+}
+
+#[test]
+fn a_change_that_was_sent_or_whose_request_is_over_is_not_recalled() {
+    let mut rig = Rig::new();
+    let id = rig.push(add("u", ["a"]));
+    rig.now = ms(1_010);
+    let batch = rig.form();
+    assert!(sent(&mut rig, &batch).is_some());
+    assert!(!rig.plan.recall(id));
+    // one that had no turn, and goes again
+    let result = BatchResult::Postponed {
+        effect: Effect::NotApplied,
+        again_at: rig.now,
+    };
+    rig.plan.settle(batch, result, false, rig.now);
+    assert!(!rig.plan.recall(id));
+    rig.does(["add u:a"]);
+    assert_eq!(rig.outcomes(), ["0 done"]);
     rig.is_empty();
 }
