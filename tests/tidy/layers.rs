@@ -53,8 +53,9 @@ const FFI: &Layers = &[
 ];
 
 const LOCAL_SERVER: &Layers = &[
-    "certificate head limits names notify process progress socket",
-    "body caller guarded kept_files listener shared tls",
+    "certificate head limits names notify process progress room socket",
+    "caller guarded kept_files listener shared tls",
+    "body",
     "connection",
     "server",
 ];

@@ -309,6 +309,7 @@ fn limits(read_timeout: Duration) -> Limits {
         head: read_timeout,
         idle: read_timeout,
         body_bytes: BODY_BYTES_AT_MOST,
+        bodies_bytes: usize::MAX,
         body: read_timeout,
         write: Duration::MAX,
         ..Limits::default()

@@ -28,16 +28,13 @@ use crate::caller::Caller;
 use crate::guarded::Guarded;
 use crate::limits::Limits;
 use crate::progress::{Phase, Progress};
-use crate::shared::{Orders, Shared};
+use crate::room::{Rank, Slots};
+use crate::shared::{Orders, Shared, drained};
 use crate::socket::{Peer, Socket};
 
 /// How long what a caller still sends is thrown away after the answer: without that the system would tell it of a reset
 /// before it has read the answer.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// How long a drain waits for the first request of a connection that was accepted just before: a program that opens one
-/// for each call would see the call fail.
-const FIRST_REQUEST: Duration = Duration::from_millis(100);
 
 /// What TLS begins with, and no HTTP does.
 const TLS_HANDSHAKE: [u8; 1] = [22];
@@ -46,6 +43,7 @@ const TLS_HANDSHAKE: [u8; 1] = [22];
 pub struct Connection {
     pub(crate) caller: Caller,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) orders: tokio::sync::watch::Receiver<Orders>,
     pub(crate) progress: Arc<Progress>,
 }
@@ -75,7 +73,7 @@ impl Connection {
         let stream = self.caller.socket.as_tcp();
         let stream = stream.ok_or(io::ErrorKind::Unsupported)?;
         let mut first = [0];
-        timeout(self.limits().head, stream.peek(&mut first)).await??;
+        self.in_time(Rank::Silent, stream.peek(&mut first)).await?;
         Ok(first == TLS_HANDSHAKE)
     }
 
@@ -88,7 +86,41 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let accepted = TlsAcceptor::from(config).accept(stream);
-        timeout(self.limits().head, accepted).await?
+        self.in_time(Rank::Unfinished, accepted).await
+    }
+
+    /// What comes before HTTP, within the time for a head, and while the connection may stay.
+    async fn in_time<T>(
+        &self,
+        rank: Rank,
+        what: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        tokio::select! {
+            biased;
+            done = timeout(self.limits().head, what) => done?,
+            () = self.unwanted(rank) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Returns once a connection that has no request is to end: it makes room, or the server drains.
+    async fn unwanted(&self, rank: Rank) {
+        let patience = || async move {
+            if let Some(time) = rank.patience() {
+                sleep(time).await;
+            }
+        };
+        let asked = async {
+            patience().await;
+            self.slots.asked(rank).await;
+        };
+        let drained = async {
+            drained(self.orders.clone()).await;
+            patience().await;
+        };
+        tokio::select! {
+            () = asked => {}
+            () = drained => {}
+        }
     }
 
     /// Serves HTTP until the connection ends, or is upgraded. Each request has its [`Caller`] in its extensions. A
@@ -116,7 +148,7 @@ impl Connection {
             self.progress.enter(Phase::Handling);
             let mut request = request.map(|body| {
                 let progress = Arc::clone(&self.progress);
-                RequestBody::new(body, progress, limits.body_bytes, limits.body)
+                RequestBody::new(body, progress, Arc::clone(&self.shared))
             });
             request.extensions_mut().insert(self.caller.clone());
             let handled = handler.call(request);
@@ -136,18 +168,11 @@ impl Connection {
 
     async fn drive<C: Drive>(&self, mut connection: Pin<&mut C>) -> io::Result<()> {
         let limits = self.limits();
-        let mut orders = self.orders.clone();
-        let mut draining = pin!(async move {
-            // The server outlives its connections.
-            let _ = orders.wait_for(|orders| orders.draining).await;
-            if self.progress.turn().1 == Phase::Waiting {
-                sleep(FIRST_REQUEST).await;
-            }
-        });
+        let mut draining = pin!(drained(self.orders.clone()));
+        let mut is_draining = false;
         let mut until = pin!(sleep(limits.head));
         let mut seen = self.progress.turn();
-        // Notified when another connection waits, and this one is idle for longest.
-        let mut room = pin!(None);
+        let mut unwanted = pin!(waits(seen.1).map(|rank| self.unwanted(rank)));
         let mut is_closing = false;
         poll_fn(|cx| {
             loop {
@@ -160,27 +185,32 @@ impl Connection {
                     let limit = match turn.1 {
                         Phase::Waiting | Phase::Head => Some(limits.head),
                         Phase::Idle => Some(limits.idle),
-                        Phase::Handling | Phase::Writing => None,
+                        // a first head has its time since the connection was accepted
+                        Phase::FirstHead | Phase::Handling | Phase::Writing => None,
                     };
                     if let Some(limit) = limit {
                         until.as_mut().reset(Instant::now() + limit);
                     }
-                    let idle = turn.1 == Phase::Idle;
-                    room.set(idle.then(|| self.shared.room.notified()));
+                    unwanted.set(waits(turn.1).map(|rank| self.unwanted(rank)));
                 }
-                let is_timed = !matches!(turn.1, Phase::Handling | Phase::Writing);
-                if is_timed && until.as_mut().poll(cx).is_ready() {
+                let rank = waits(turn.1);
+                if rank.is_some() && until.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
                 if is_closing {
                     return Poll::Pending;
                 }
-                let is_unwanted = room
-                    .as_mut()
-                    .as_pin_mut()
-                    .is_some_and(|room| room.poll(cx).is_ready());
-                if !is_unwanted && draining.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
+                let leaves = unwanted.as_mut().as_pin_mut();
+                if leaves.is_some_and(|it| it.poll(cx).is_ready()) {
+                    if rank != Some(Rank::Idle) {
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                } else {
+                    is_draining = is_draining || draining.as_mut().poll(cx).is_ready();
+                    // a head that has begun is read to its end: told to close, hyper would drop it
+                    if !is_draining || rank.is_some_and(|rank| rank != Rank::Idle) {
+                        return Poll::Pending;
+                    }
                 }
                 is_closing = true;
                 connection.as_mut().close();
@@ -195,6 +225,16 @@ impl Connection {
         if progress.body_left.load(Relaxed) && progress.closed.load(Relaxed) {
             let _ = timeout(LINGER, socket.discard()).await;
         }
+    }
+}
+
+/// As what a connection waits for its caller; `None` where the caller waits for it.
+fn waits(phase: Phase) -> Option<Rank> {
+    match phase {
+        Phase::Waiting => Some(Rank::Silent),
+        Phase::Idle => Some(Rank::Idle),
+        Phase::FirstHead | Phase::Head => Some(Rank::Unfinished),
+        Phase::Handling | Phase::Writing => None,
     }
 }
 

@@ -13,6 +13,7 @@ mod names;
 pub mod notify;
 mod process;
 mod progress;
+mod room;
 mod server;
 mod shared;
 mod socket;

@@ -8,7 +8,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 /// What one caller may take. A time above a year is a year.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once, over all listeners; those above it wait.
+    /// Connections at once, of each listener; those above it wait.
     pub connections: usize,
     /// Bytes of a request's head, and of what is read ahead of requests in a row. At least 8 KiB.
     pub head_bytes: usize,
@@ -19,6 +19,10 @@ pub struct Limits {
     pub body_bytes: u64,
     /// For a body, from when it is first read.
     pub body: Duration,
+    /// Bytes of all bodies together, while they come and are held. One for which there is no room waits for `room`.
+    pub bodies_bytes: usize,
+    /// For room for a body.
+    pub room: Duration,
     /// Between an answer and the next request's first byte.
     pub idle: Duration,
     /// For an answer to be taken, from when the caller first makes it wait.
@@ -33,6 +37,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body_bytes: 4 * 1024 * 1024,
             body: Duration::from_secs(30),
+            bodies_bytes: 64 * 1024 * 1024,
+            room: Duration::from_secs(1),
             idle: Duration::from_secs(60),
             write: Duration::from_secs(30),
         }
@@ -45,15 +51,16 @@ impl Limits {
         for time in [
             &mut self.head,
             &mut self.body,
+            &mut self.room,
             &mut self.idle,
             &mut self.write,
         ] {
             *time = (*time).min(FOR_EVER);
         }
         self.head_bytes = self.head_bytes.max(8 * 1024);
-        self.connections = self
-            .connections
-            .clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        let most = tokio::sync::Semaphore::MAX_PERMITS;
+        self.connections = self.connections.clamp(1, most);
+        self.bodies_bytes = self.bodies_bytes.min(most);
         self
     }
 }

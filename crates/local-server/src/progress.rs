@@ -1,9 +1,9 @@
 //! Which phase a connection is in, so that each can have its own limit of time.
 //!
 //! ```text
-//! accepted ─▶ Waiting ─ first byte ─▶ Head ─ whole ─▶ Handling ─ answer ─▶ Writing ─ all taken ─▶ Idle
-//!                                      ▲                                                           │
-//!                                      └────────────────────── next byte ──────────────────────────┘
+//! accepted ─▶ Waiting ─ first byte ─▶ FirstHead ─ whole ─▶ Handling ─ answer ─▶ Writing ─ all taken ─▶ Idle
+//!                                                             ▲                                          │
+//!                                                             └── whole ── Head ◀─ next byte ────────────┘
 //! ```
 //!
 //! The connection's one task changes the phase and looks at it; it is only atomic as the parts share it. Where requests
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 pub(crate) enum Phase {
     /// For the first byte, since it was accepted.
     Waiting,
+    FirstHead,
     Head,
     Handling,
     Writing,
@@ -41,9 +42,10 @@ impl Progress {
         let turn = self.turn.load(Relaxed);
         let phase = match turn & 7 {
             0 => Phase::Waiting,
-            1 => Phase::Head,
-            2 => Phase::Handling,
-            3 => Phase::Writing,
+            1 => Phase::FirstHead,
+            2 => Phase::Head,
+            3 => Phase::Handling,
+            4 => Phase::Writing,
             _ => Phase::Idle,
         };
         (turn >> 3, phase)
@@ -56,9 +58,10 @@ impl Progress {
 
     /// Bytes have come.
     pub(crate) fn read(&self) {
-        // The first head has its time since the connection was accepted.
-        if self.turn().1 == Phase::Idle {
-            self.enter(Phase::Head);
+        match self.turn().1 {
+            Phase::Waiting => self.enter(Phase::FirstHead),
+            Phase::Idle => self.enter(Phase::Head),
+            _ => {}
         }
     }
 

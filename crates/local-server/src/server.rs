@@ -1,10 +1,11 @@
-//! All connections of a process: accepted up to a bound, served, and ended together.
+//! All connections of a process: accepted up to a bound of each listener, served, and ended together.
 
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use crate::caller::Caller;
@@ -12,6 +13,7 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::progress::Progress;
+use crate::room::Slots;
 use crate::shared::{Open, Shared};
 use crate::socket::{Peer, Socket};
 
@@ -38,10 +40,12 @@ impl Server {
         S: Future<Output = io::Result<()>> + Send + 'static,
     {
         let mut orders = self.shared.orders.subscribe();
+        let slots = Arc::new(Slots::new(self.shared.limits.connections));
         let accepting = async {
             loop {
-                match listener.accept().await {
-                    Ok((socket, peer)) => self.take(socket, peer, &serve).await,
+                match next(&listener, &slots).await {
+                    Ok(Some(accepted)) => self.take(accepted, &slots, &serve),
+                    Ok(None) => {}
                     // Out of file descriptors, or the caller is gone already: the next one may fare better.
                     Err(_) => sleep(Duration::from_millis(10)).await,
                 }
@@ -54,12 +58,12 @@ impl Server {
         }
     }
 
-    async fn take<F, S>(&self, socket: Socket, peer: Peer, serve: &F)
+    fn take<F, S>(&self, accepted: Accepted, slots: &Arc<Slots>, serve: &F)
     where
         F: Fn(Connection) -> S,
         S: Future<Output = io::Result<()>> + Send + 'static,
     {
-        let slot = self.shared.slot().await;
+        let Accepted { slot, socket, peer } = accepted;
         let orders = self.shared.orders.subscribe();
         let mut cut = orders.clone();
         // An earlier cut is for earlier connections only.
@@ -72,6 +76,7 @@ impl Server {
                 socket: socket.clone(),
             },
             shared: Arc::clone(&self.shared),
+            slots: Arc::clone(slots),
             orders,
             progress: Arc::clone(&progress),
         }));
@@ -118,5 +123,102 @@ impl Server {
         self.disconnect();
         let _ = open.wait_for(|open| *open == 0).await;
         left
+    }
+}
+
+/// A connection that was accepted within the bound.
+struct Accepted {
+    slot: OwnedSemaphorePermit,
+    socket: Socket,
+    peer: Peer,
+}
+
+/// Takes a slot, and then a connection: what waits for a slot stays in the system's backlog, where a drain leaves it to the
+/// next process. `None` where there was none after all.
+async fn next(listener: &Listener, slots: &Slots) -> io::Result<Option<Accepted>> {
+    listener.readable().await?;
+    let slot = match slots.free() {
+        Some(slot) => slot,
+        // nobody makes room for nothing
+        None if !listener.has_waiting()? => return Ok(None),
+        None => slots.freed().await,
+    };
+    let accepted = listener.accept()?;
+    Ok(accepted.map(|(socket, peer)| Accepted { slot, socket, peer }))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Longer than any wait of a test that passes.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A listener, as a process hands it on to the next one.
+    fn handed_on() -> (Listener, Listener, std::net::SocketAddr) {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let next = first.try_clone().unwrap();
+        let address = first.local_addr().unwrap();
+        let [first, next] = [first, next].map(|it| Listener::from_tcp(it).unwrap());
+        (first, next, address)
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_the_bound_is_served_by_the_next_process() {
+        let (first, next, address) = handed_on();
+        let server = Server::new(Limits {
+            connections: 1,
+            ..Limits::default()
+        });
+        let (accepting, (say, mut said)) = (server.clone(), mpsc::unbounded_channel());
+        tokio::spawn(async move {
+            let serve = |_| {
+                let _ = say.send(());
+                std::future::pending()
+            };
+            accepting.accept(first, serve).await;
+        });
+        let _held = TcpStream::connect(address).await.unwrap();
+        said.recv().await.unwrap();
+        let mut waits = TcpStream::connect(address).await.unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(server.drain(Duration::ZERO).await, 1);
+        let accepting = Server::new(Limits::default());
+        tokio::spawn(async move {
+            let serve = |connection: Connection| async move {
+                connection.socket().write_all(b"taken").await
+            };
+            accepting.accept(next, serve).await;
+        });
+        let mut text = String::new();
+        let read = timeout(LONG, waits.read_to_string(&mut text)).await;
+        read.unwrap().unwrap();
+        assert_eq!(text, "taken");
+    }
+
+    #[tokio::test]
+    async fn who_has_not_begun_tls_does_not_hold_up_a_drain() {
+        let (listener, _, address) = handed_on();
+        let server = Server::new(Limits {
+            head: LONG,
+            ..Limits::default()
+        });
+        let accepting = server.clone();
+        tokio::spawn(async move {
+            let serve =
+                |connection: Connection| async move { connection.begins_tls().await.map(|_| ()) };
+            accepting.accept(listener, serve).await;
+        });
+        let _silent = TcpStream::connect(address).await.unwrap();
+        while server.open() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(timeout(LONG / 4, server.drain(LONG)).await, Ok(0));
     }
 }

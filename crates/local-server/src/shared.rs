@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::limits::Limits;
 
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
-    slots: Arc<Semaphore>,
-    /// Notified when a connection waits for a slot; the one that is idle for longest hears it.
-    pub(crate) room: Notify,
+    /// Bytes that the bodies may take which are held.
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) orders: watch::Sender<Orders>,
     pub(crate) open: watch::Sender<usize>,
 }
@@ -18,23 +17,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(limits: Limits) -> Shared {
         Shared {
-            slots: Arc::new(Semaphore::new(limits.connections)),
+            bodies: Arc::new(Semaphore::new(limits.bodies_bytes)),
             limits,
-            room: Notify::new(),
             orders: watch::Sender::default(),
             open: watch::Sender::default(),
         }
-    }
-
-    /// Waits until one more connection may be open.
-    pub(crate) async fn slot(&self) -> OwnedSemaphorePermit {
-        let slots = Arc::clone(&self.slots);
-        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
-            return slot;
-        }
-        self.room.notify_one();
-        let slot = slots.acquire_owned().await;
-        slot.expect("the slots are never closed")
     }
 }
 
@@ -44,6 +31,12 @@ pub(crate) struct Orders {
     /// How often those that were open have been cut.
     pub(crate) cuts: u64,
     pub(crate) draining: bool,
+}
+
+/// Returns once a drain has begun.
+pub(crate) async fn drained(mut orders: watch::Receiver<Orders>) {
+    // The server outlives its connections.
+    let _ = orders.wait_for(|orders| orders.draining).await;
 }
 
 /// An open connection, counted until this is dropped.

@@ -181,3 +181,44 @@ async fn a_disconnect_cuts_what_is_open_and_takes_new_connections() {
     send(&mut stream, &get("/a")).await;
     assert!(one(&mut stream).await.ends_with("/a "));
 }
+
+#[tokio::test]
+async fn a_head_that_has_begun_on_a_kept_connection_is_read_to_its_end_in_a_drain() {
+    let (mut site, address) = start(limits());
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    send(&mut kept, &get("/a")).await;
+    one(&mut kept).await;
+    site.sees("/a").await;
+    let (half, rest_of_it) = ("GET /b HTTP/1.1\r\nHo", "st: x\r\n\r\n");
+    send(&mut kept, half).await;
+    // a request of another caller that is answered shows that what was sent before has been read
+    let mut other = TcpStream::connect(address).await.unwrap();
+    send(&mut other, &get("/c")).await;
+    one(&mut other).await;
+    let server = site.server.clone();
+    let draining = tokio::spawn(async move { server.drain(LONG).await });
+    assert_eq!(rest(&mut other).await, "");
+    send(&mut kept, rest_of_it).await;
+    assert!(rest(&mut kept).await.ends_with("/b "));
+    assert_eq!(draining.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_a_caller_does_not_send_does_not_hold_up_a_drain() {
+    let (mut site, address) = start(limits());
+    let mut callers = Vec::new();
+    for part in [
+        "",
+        "GET /b HT",
+        "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        send(&mut stream, part).await;
+        callers.push(stream);
+    }
+    site.sees("/body").await;
+    let started = Instant::now();
+    assert_eq!(site.server.drain(LONG).await, 0);
+    assert!(started.elapsed() < LONG / 4);
+    assert!(rest(&mut callers[2]).await.starts_with("HTTP/1.1 408"));
+}

@@ -1,6 +1,7 @@
 //! What a caller is told of a user that failed: a code of the service, a sentence, the effect, and what to do.
 
 use imtag_core::{Code, Effect, Scope, retry};
+use imtag_local_server::BodyError;
 use imtag_transport::{Cause, ChangeError, Phase};
 use imtag_wire::{Advice, Refusal};
 
@@ -104,6 +105,14 @@ impl Failure {
             reason:
                 "requests of the daemon before this one may still arrive, and could undo a change"
                     .to_owned(),
+            ..Failure::starting(not_done)
+        }
+    }
+
+    /// The calls of others take all the memory that there is for calls.
+    pub(crate) fn no_room(not_done: Effect) -> Failure {
+        Failure {
+            reason: BodyError::NoRoom.to_string(),
             ..Failure::starting(not_done)
         }
     }

@@ -18,7 +18,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use imtag_core::{Effect, Operation};
-use imtag_local_server::{BodyError, Caller, RequestBody, check_host, read_whole};
+use imtag_local_server::{BodyError, Caller, RequestBody, check_host};
 use imtag_wire::{Answer, Query, Refusal, Route, check_plain, is_encoding, no_route};
 use tokio::time::{Instant, timeout_at};
 
@@ -202,8 +202,9 @@ async fn whole_body(
             return Ok(Err(reply.with_status(StatusCode::BAD_REQUEST)));
         }
     };
-    let body = match read_whole(body).await {
+    let body = match body.whole().await {
         Ok(body) => body,
+        Err(BodyError::NoRoom) => return Ok(Err(Reply::no_room(not_done))),
         Err(error) => {
             let status = match error {
                 BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -8,7 +8,7 @@
 //! | all failed by one code that is about no account | FAIL with it | FAIL with it |
 //! | each failed behind an earlier change of its account | OK, and who failed in `ErrorList` with 60008 | FAIL and 60008 |
 //! | all failed, as the service is away | FAIL and 60008, HTTP 504, or 502 if nothing was applied; of a get, if nothing was sent | the same |
-//! | all failed, as the daemon ends | FAIL and 60008, HTTP 503 | the same |
+//! | all failed, as the daemon ends, or has no memory for the call | FAIL and 60008, HTTP 503 | the same |
 
 use std::sync::Arc;
 
@@ -52,6 +52,11 @@ impl Reply {
     /// A change whose time was up while changes were held back.
     pub(crate) fn held_back(not_done: Effect) -> Reply {
         Reply::unavailable(&Failure::held_back(not_done))
+    }
+
+    /// A call whose body has no room beside those of others.
+    pub(crate) fn no_room(not_done: Effect) -> Reply {
+        Reply::unavailable(&Failure::no_room(not_done))
     }
 
     fn unavailable(failure: &Failure) -> Reply {

@@ -223,3 +223,37 @@ fn five_thousand_connections_at_once_are_served() {
     let figures = figures.as_str().unwrap();
     assert!(figures.contains("imtag_serve_in_flight 0\n"), "{figures}");
 }
+
+#[test]
+fn calls_above_the_memory_for_all_of_them_are_told_to_come_again_and_the_door_of_changes_too() {
+    let scene = Scene::start(Setup {
+        limits: Limits {
+            bodies_bytes: 2_000,
+            room: SHORT,
+            ..Limits::default()
+        },
+        ..Setup::durable()
+    });
+    let padded = format!("{}{}", user("a"), " ".repeat(1_900));
+    let whole = http::post(ADD, "", &*padded);
+    let mut slow = scene.connect();
+    slow.say(&whole[..whole.len() - 1]);
+    let mut next = scene.connect();
+    next.say(&*whole);
+    let answer = next.answer().unwrap();
+    schema::check("post", ADD, &answer);
+    assert_eq!((answer.status, answer.code()), (503, 60008));
+    assert_eq!(answer.json["Effect"], "not applied");
+    assert_eq!(answer.field("retry-after"), Some("1"));
+    let row = format!(
+        "{}{}",
+        json!({"account": "k", "tags": ["t"]}),
+        " ".repeat(1_900)
+    );
+    let answer = scene.keep("", &row);
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    assert_eq!(answer.field("retry-after"), Some("1"));
+    slow.say(&whole[whole.len() - 1..]);
+    assert_eq!(slow.answer().unwrap().code(), 0);
+    assert_well(&scene);
+}

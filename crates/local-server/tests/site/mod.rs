@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use imtag_local_server::{BodyError, Caller, Limits, Listener, RequestBody, Server, read_whole};
+use imtag_local_server::{BodyError, Caller, Limits, Listener, RequestBody, Server};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
@@ -27,6 +27,8 @@ pub(crate) fn limits() -> Limits {
         head: LONG,
         body_bytes: 1000,
         body: LONG,
+        bodies_bytes: 64 * 1024,
+        room: SHORT,
         idle: LONG,
         write: LONG,
     }
@@ -62,7 +64,9 @@ async fn answer(
     let caller = request.extensions().get::<Caller>().unwrap().clone();
     let _ = say.send(path.clone());
     let mut dropped = Dropped(say.clone(), Some(path.clone()));
-    let body = read_whole(request.into_body()).await;
+    let body = request.into_body().whole().await;
+    // it takes its room until the answer
+    let _held = body.as_ref().ok().cloned();
     let (status, text) = match body {
         Ok(body) => (
             StatusCode::OK,
@@ -71,6 +75,7 @@ async fn answer(
         Err(error @ BodyError::TooLarge { .. }) => {
             (StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
         }
+        Err(error @ BodyError::NoRoom) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         Err(error @ BodyError::TooSlow { .. }) => (StatusCode::REQUEST_TIMEOUT, error.to_string()),
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()),
     };
@@ -93,21 +98,27 @@ async fn answer(
 }
 
 pub(crate) fn serve(limits: Limits, listener: Listener) -> Site {
+    serve_all(limits, [listener])
+}
+
+pub(crate) fn serve_all(limits: Limits, listeners: impl IntoIterator<Item = Listener>) -> Site {
     let server = Server::new(limits);
     let (say, seen) = mpsc::unbounded_channel();
     let release = Arc::new(Notify::new());
-    let (accepting, released) = (server.clone(), Arc::clone(&release));
-    tokio::spawn(async move {
-        let serve = |connection: imtag_local_server::Connection| {
-            let (say, release) = (say.clone(), Arc::clone(&released));
-            async move {
-                let handler =
-                    service_fn(|request| answer(request, say.clone(), Arc::clone(&release)));
-                connection.http(connection.socket(), handler).await
-            }
-        };
-        accepting.accept(listener, serve).await;
-    });
+    for listener in listeners {
+        let (accepting, released, say) = (server.clone(), Arc::clone(&release), say.clone());
+        tokio::spawn(async move {
+            let serve = |connection: imtag_local_server::Connection| {
+                let (say, release) = (say.clone(), Arc::clone(&released));
+                async move {
+                    let handler =
+                        service_fn(|request| answer(request, say.clone(), Arc::clone(&release)));
+                    connection.http(connection.socket(), handler).await
+                }
+            };
+            accepting.accept(listener, serve).await;
+        });
+    }
     Site {
         server,
         seen,

@@ -121,6 +121,16 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, why)
     }
 
+    pub(super) fn no_room(error: &BodyError) -> Problem {
+        Problem {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{error}: try again in a moment"),
+            )
+        }
+    }
+
     pub(super) fn starting() -> Problem {
         let why = "the daemon starts, and takes nothing yet: try again in a moment";
         Problem {
@@ -171,6 +181,7 @@ impl Problem {
             BodyError::TooLarge { limit } => {
                 Problem::too_large(&format!("more than {limit} bytes"))
             }
+            BodyError::NoRoom => Problem::no_room(error),
             BodyError::TooSlow { .. } => {
                 let why = format!("{error}: send it at once");
                 Problem::new(StatusCode::REQUEST_TIMEOUT, why)

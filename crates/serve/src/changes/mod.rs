@@ -18,7 +18,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use hyper::{Request, Response, StatusCode};
-use imtag_local_server::{Caller, RequestBody, read_whole};
+use imtag_local_server::{Caller, RequestBody};
 use imtag_queue::{Queue, Refused};
 use imtag_wire::{Query, is_encoding};
 use tokio::time::{Instant, timeout_at};
@@ -125,7 +125,7 @@ impl<'d> Visit<'d> {
             let why = "the body is compressed: send it plain, without Content-Encoding";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
-        let body = read_whole(body.at_most(BODY_BYTES)).await;
+        let body = body.at_most(BODY_BYTES).whole().await;
         body.map_err(|error| Problem::of_body(&error))
     }
 

@@ -37,6 +37,8 @@ use folders::Folders;
 /// Connections are kept so far below the open files that are allowed, for what else the process opens: its own connections
 /// to the service, above all.
 const OTHER_FILES: u64 = 1_100;
+/// So many are taken however few files are allowed.
+const CONNECTIONS_AT_LEAST: usize = 64;
 /// More callers than that wait.
 const CONNECTIONS_AT_MOST: usize = 20_000;
 
@@ -89,7 +91,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let late_file = predecessor::file(folders.of_entry(), &listeners[inherited..]);
     let settings = Settings {
         demo: is_demo,
-        ..settings(entry.as_ref(), &told, files, queue)?
+        ..settings(
+            entry.as_ref(),
+            &told,
+            connections(files, listeners.len()),
+            queue,
+        )?
     };
     let queue_folder = folders.queue_folder().map(absolute).transpose()?;
     let ca_file = entry.as_ref().and_then(Entry::ca_file);
@@ -276,17 +283,23 @@ fn access(entry: Option<&Entry<'_>>, told: &OfDaemon) -> Result<Access, CommandE
     }
 }
 
-fn settings(
-    entry: Option<&Entry<'_>>,
-    told: &OfDaemon,
-    files: Option<u64>,
-    queue: Option<Queue>,
-) -> Result<Settings, CommandError> {
+/// How many connections each listener may have, for so many open files: none takes those of another.
+fn connections(files: Option<u64>, listeners: usize) -> usize {
     let most = files.map_or(CONNECTIONS_AT_MOST, |files| {
         usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)
     });
+    let most = most.clamp(CONNECTIONS_AT_LEAST, CONNECTIONS_AT_MOST);
+    most / listeners.max(1)
+}
+
+fn settings(
+    entry: Option<&Entry<'_>>,
+    told: &OfDaemon,
+    connections: usize,
+    queue: Option<Queue>,
+) -> Result<Settings, CommandError> {
     let limits = Limits {
-        connections: most.clamp(64, CONNECTIONS_AT_MOST),
+        connections,
         ..Limits::default()
     };
     let Some(entry) = entry else {
@@ -349,5 +362,23 @@ impl Show for Running {
                 ("IMTAG_CA_FILE", self.ca_file.as_ref().map(path)),
             ],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_share_the_connections_that_the_open_files_allow() {
+        for (files, listeners, expected) in [
+            (Some(1_024), 1, 64),
+            (Some(1_024), 2, 32),
+            (Some(3_100), 2, 1_000),
+            (Some(1 << 20), 2, 10_000),
+            (None, 1, 20_000),
+        ] {
+            assert_eq!(connections(files, listeners), expected, "{files:?}");
+        }
     }
 }
