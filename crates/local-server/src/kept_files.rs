@@ -66,6 +66,17 @@ pub enum KeptFilesError {
         /// What should be a file.
         path: PathBuf,
     },
+    /// Somebody else could put something in its place.
+    #[error(
+        "{path} could be changed by others, who would know the {server}'s secrets: it belongs to another user, or others may \
+         write to it (chown and chmod go-w), or use a new folder"
+    )]
+    OfOthers {
+        /// What kind of server.
+        server: &'static str,
+        /// The folder, or a file in it.
+        path: PathBuf,
+    },
     /// Another file is in place of the authority's certificate.
     #[error(
         "{path} is not the certificate of an imtag {server}, and stays as it is: move it away, or use another folder"
@@ -130,6 +141,13 @@ impl KeptFiles {
             server,
             _lock: lock,
         };
+        let is_own = folder
+            ._lock
+            .metadata()
+            .map(|it| is_own_folder(me(), it.uid(), it.mode()));
+        if !is_own.map_err(|error| KeptFilesError::cannot("look at", path, error))? {
+            return Err(folder.of_others(path.to_owned()));
+        }
         folder.lock_by(&folder._lock)?;
         Ok(folder)
     }
@@ -318,10 +336,11 @@ impl KeptFiles {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).expect("they are low bits");
         let opened = options.custom_flags(flags).open(&path);
-        let opened = opened.and_then(|file| Ok((is_own_file(&file.metadata()?), file)));
+        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
         match opened.map_err(|error| KeptFilesError::cannot(action, &path, error))? {
-            (true, file) => Ok(Some(file)),
-            (false, _) => Err(self.no_file(name)),
+            (it, _) if !is_own_file(&it) => Err(self.no_file(name)),
+            (it, _) if !is_of_nobody_else(me(), it.uid(), it.mode()) => Err(self.of_others(path)),
+            (_, file) => Ok(Some(file)),
         }
     }
 
@@ -334,6 +353,13 @@ impl KeptFiles {
         file.read_to_string(&mut text)
             .map_err(|error| KeptFilesError::cannot("read", &self.file(name), error))?;
         Ok(Some((file, text)))
+    }
+
+    fn of_others(&self, path: PathBuf) -> KeptFilesError {
+        KeptFilesError::OfOthers {
+            server: self.server,
+            path,
+        }
     }
 
     fn no_file(&self, name: &str) -> KeptFilesError {
@@ -372,6 +398,21 @@ pub fn random_key() -> io::Result<String> {
 /// Neither a link nor a file with a second name, nor anything that could be waited for.
 fn is_own_file(it: &fs::Metadata) -> bool {
     it.is_file() && it.nlink() == 1
+}
+
+/// Nobody else could put a file there, or in place of one: as ssh has it of its keys. A folder that root made for this user
+/// is taken with any mode, as volumes of Kubernetes are: what others would put there is theirs, and refused by that.
+fn is_own_folder(me: u32, owner: u32, mode: u32) -> bool {
+    (owner == me && mode & 0o022 == 0) || (owner == 0 && me != 0)
+}
+
+/// Nobody else has made this file, or can write to it, but the group that a volume is of.
+fn is_of_nobody_else(me: u32, owner: u32, mode: u32) -> bool {
+    (owner == me || owner == 0) && mode & 0o002 == 0
+}
+
+fn me() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// For its owner alone, also where somebody has opened it to others since.
@@ -462,6 +503,47 @@ mod tests {
         refused(&|| fs::hard_link(&mine, &key).unwrap());
         assert_eq!(mode(&mine), 0o644);
         assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
+    }
+
+    #[test]
+    fn what_others_can_change_is_trusted_neither_as_a_folder_nor_as_a_secret() {
+        for (me, owner, mode, folder, file) in [
+            (1000, 1000, 0o700, true, true),
+            (1000, 1000, 0o755, true, true),
+            // the files of a volume are its group's, too
+            (1000, 1000, 0o770, false, true),
+            (1000, 1000, 0o777, false, false),
+            (1000, 1001, 0o700, false, false),
+            (0, 65_534, 0o700, false, false),
+            (0, 0, 0o777, false, false),
+            // a volume
+            (1000, 0, 0o777, true, false),
+        ] {
+            let is = (
+                is_own_folder(me, owner, mode),
+                is_of_nobody_else(me, owner, mode),
+            );
+            assert_eq!(is, (folder, file), "{me} {owner} {mode:o}");
+        }
+        let home = tempfile::tempdir().unwrap();
+        let open = || KeptFiles::open(home.path(), "daemon");
+        let writable = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        writable(home.path(), 0o777);
+        let error = open().unwrap_err();
+        assert!(matches!(error, KeptFilesError::OfOthers { .. }), "{error}");
+        writable(home.path(), 0o755);
+        let folder = open().unwrap();
+        secret(&folder, "first").unwrap();
+        writable(&folder.file("key"), 0o666);
+        for error in [
+            secret(&folder, "k").unwrap_err(),
+            folder.text("key").unwrap_err(),
+            folder.own_file("key").unwrap_err(),
+        ] {
+            assert!(matches!(error, KeptFilesError::OfOthers { .. }), "{error}");
+        }
     }
 
     #[test]

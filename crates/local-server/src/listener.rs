@@ -1,10 +1,10 @@
 //! Where connections come from: an address, a path, or what the process was started with.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,10 +73,7 @@ impl Listener {
     pub fn unix(path: &Path, access: UnixAccess) -> io::Result<Listener> {
         // it is bound by a shorter path, and renamed
         std::os::unix::net::SocketAddr::from_pathname(path)?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(path);
         // Of two that start at once, one looks first and listens.
         let _lock = lock(folder)?;
         check_free(path)?;
@@ -219,7 +216,14 @@ fn check_listening(socket: impl std::os::fd::AsFd) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
-/// Waits for a moment, as others hold it for no longer; `AddrInUse` if it is held on.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Waits for a moment, as others hold it for no longer.
 fn lock(folder: &Path) -> io::Result<File> {
     let folder = File::open(folder)?;
     for _ in 0..100 {
@@ -228,7 +232,8 @@ fn lock(folder: &Path) -> io::Result<File> {
             locked => return locked.map(|()| folder).map_err(Into::into),
         }
     }
-    Err(io::ErrorKind::AddrInUse.into())
+    let text = "another process holds the lock of its folder";
+    Err(io::Error::new(io::ErrorKind::WouldBlock, text))
 }
 
 /// Nothing is at a path, or a socket that nobody listens on.
@@ -237,13 +242,14 @@ fn check_free(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(found) if !found.file_type().is_socket() => Err(io::ErrorKind::AlreadyExists.into()),
-        Ok(_) if is_listened_on(path) => Err(io::ErrorKind::AddrInUse.into()),
+        Ok(_) if is_listened_on(path)? => Err(io::ErrorKind::AddrInUse.into()),
         Ok(_) => Ok(()),
     }
 }
 
-/// Also true where it cannot be told.
-fn is_listened_on(path: &Path) -> bool {
+/// Also true where it cannot be told; an error where it is another user's.
+fn is_listened_on(path: &Path) -> io::Result<bool> {
+    use rustix::io::Errno;
     use rustix::net::{
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
     };
@@ -255,18 +261,22 @@ fn is_listened_on(path: &Path) -> bool {
         None,
     )
     .and_then(|socket| connect(&socket, &SocketAddrUnix::new(path)?));
-    connected != Err(rustix::io::Errno::CONNREFUSED)
+    match connected {
+        Err(Errno::CONNREFUSED) => Ok(false),
+        Err(error @ (Errno::ACCESS | Errno::PERM)) => Err(error.into()),
+        _ => Ok(true),
+    }
 }
 
 /// Binds a socket in a folder that only this user can enter, gives it its mode and group, then its path.
 fn bind(folder: &Path, path: &Path, access: UnixAccess) -> io::Result<(UnixListener, SocketFile)> {
-    // Short, as the path of a socket may have about a hundred bytes.
-    let private = folder.join(format!(".{}", std::process::id()));
-    let beside = private.join("s");
-    // Of a process of the same number that was killed right here, as in a container that is started again.
-    let _ = fs::remove_file(&beside);
-    let _ = fs::remove_dir(&private);
-    DirBuilder::new().mode(0o700).create(&private)?;
+    // Short, as the path of a socket may have about a hundred bytes; and of a name that nobody can have taken before.
+    let private = tempfile::Builder::new()
+        .prefix(".")
+        .rand_bytes(6)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(folder)?;
+    let beside = private.path().join("s");
     let placed = UnixListener::bind(&beside).and_then(|listener| {
         if access.group.is_some() {
             chown(&beside, None, access.group)?;
@@ -280,10 +290,7 @@ fn bind(folder: &Path, path: &Path, access: UnixAccess) -> io::Result<(UnixListe
         };
         Ok((listener, file))
     });
-    if placed.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    let _ = fs::remove_dir(&private);
+    let _ = private.close();
     placed
 }
 
@@ -297,6 +304,8 @@ struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        // so that no other process takes its place between the look and the removal
+        let _lock = lock(folder_of(&self.path));
         let found = fs::symlink_metadata(&self.path);
         if found.is_ok_and(|found| (found.dev(), found.ino()) == self.id) {
             let _ = fs::remove_file(&self.path);

@@ -56,6 +56,29 @@ async fn what_a_dead_process_has_left_is_replaced_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_another_has_put_into_the_folder_is_not_followed_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let victim = tempfile::tempdir().unwrap();
+    fs::write(victim.path().join("s"), "mine").unwrap();
+    let guessed = folder.path().join(format!(".{}", std::process::id()));
+    std::os::unix::fs::symlink(victim.path(), guessed).unwrap();
+    let listener = Listener::unix(&folder.path().join("socket"), ACCESS).unwrap();
+    drop(listener);
+    let kept = fs::read_to_string(victim.path().join("s")).unwrap();
+    assert_eq!((&*kept, entries(folder.path())), ("mine", 1));
+}
+
+#[tokio::test]
+async fn a_folder_whose_lock_another_holds_on_is_not_said_to_be_listened_in() {
+    use rustix::fs::{FlockOperation, flock};
+    let folder = tempfile::tempdir().unwrap();
+    let held = fs::File::open(folder.path()).unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
+    let error = Listener::unix(&folder.path().join("socket"), ACCESS).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+}
+
+#[tokio::test]
 async fn a_path_that_no_caller_could_name_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let longest = 107; // 103 elsewhere than on Linux
@@ -77,8 +100,9 @@ async fn what_a_process_of_the_same_number_has_left_while_it_started_is_in_no_on
     let private = folder.path().join(format!(".{}", std::process::id()));
     fs::create_dir(&private).unwrap();
     drop(UnixListener::bind(private.join("s")).unwrap());
-    let _listener = Listener::unix(&folder.path().join("socket"), ACCESS).unwrap();
-    assert_eq!(entries(folder.path()), 1);
+    let path = folder.path().join("socket");
+    let _listener = Listener::unix(&path, ACCESS).unwrap();
+    std::os::unix::net::UnixStream::connect(&path).unwrap();
 }
 
 #[tokio::test]
