@@ -268,7 +268,9 @@ fn of_a_request_that_is_recalled_as_a_whole_nothing_is_sent_and_nothing_is_left(
     let all = ["u", "v"].map(|account| rig.push(add(account, tags(0, 12))));
     let batch = rig.form();
     rig.now = ms(1_010);
-    all.map(|id| assert!(rig.plan.recall(id), "its other slot lingers"));
+    for id in all {
+        assert!(rig.plan.recall(id), "its other slot lingers");
+    }
     assert_eq!(sent(&mut rig, &batch), None);
     rig.plan.settle(
         batch,
