@@ -31,8 +31,8 @@ use session::Session;
 
 /// How long a session has to finish what is under way before one with another client begins.
 const HANDING_OVER: Duration = Duration::from_secs(10);
-/// How often is looked whether a session can go on.
-const LOOKS_EVERY: Duration = Duration::from_secs(1);
+/// After a session that cannot go on, until the next begins.
+const BEGINS_AGAIN: Duration = Duration::from_secs(1);
 
 /// The supervisor's thread.
 pub(crate) struct Feeder {
@@ -42,6 +42,8 @@ pub(crate) struct Feeder {
 
 enum Order {
     SendBy(Box<Client>),
+    /// A session cannot go on: some of its changes are not settled and not under way any more.
+    Stuck,
     /// Answered with how many changes may be on their way.
     End(Instant, Reply<u64>),
 }
@@ -50,7 +52,8 @@ impl Feeder {
     pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<Feeder> {
         let (orders, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("imtag-feeder".to_owned());
-        let thread = thread.spawn(move || supervise(&shared, &receiver))?;
+        let to_itself = orders.clone();
+        let thread = thread.spawn(move || supervise(&shared, &to_itself, &receiver))?;
         Ok(Feeder { orders, thread })
     }
 
@@ -72,34 +75,41 @@ impl Feeder {
     }
 }
 
-fn supervise(shared: &Arc<Shared>, orders: &Receiver<Order>) {
+/// Until the end, which is always asked for: nothing of it wakes while nothing is asked.
+fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<Order>) {
     let mut session: Option<Session> = None;
+    // when a session that is stuck is begun again
+    let mut again: Option<Instant> = None;
     loop {
-        match orders.recv_timeout(LOOKS_EVERY) {
+        let order = match again {
+            None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => received.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        match order {
             Ok(Order::SendBy(client)) => {
                 if let Some(before) = session.take() {
                     before.end(Instant::now() + HANDING_OVER);
                 }
-                session = Some(Session::begin(shared, *client));
+                again = None;
+                session = Some(Session::begin(shared, orders, *client));
+            }
+            Ok(Order::Stuck) => {
+                again.get_or_insert_with(|| Instant::now() + BEGINS_AGAIN);
             }
             Ok(Order::End(by, reply)) => {
                 let in_doubt = session.take().map_or(0, |session| session.end(by));
                 return reply.give(Ok(in_doubt));
             }
             Err(RecvTimeoutError::Timeout) => {
-                // some changes are not settled and not under way any more: they go again from the first
+                again = None;
+                // what is not settled goes again from the first; an order of the session before may have come late
                 if let Some(stuck) = session.take_if(|it| it.is_stuck()) {
                     let client = stuck.client();
                     stuck.end(Instant::now() + HANDING_OVER);
-                    session = Some(Session::begin(shared, client));
+                    session = Some(Session::begin(shared, orders, client));
                 }
             }
-            Err(RecvTimeoutError::Disconnected) => {
-                if let Some(session) = session.take() {
-                    session.end(Instant::now());
-                }
-                return;
-            }
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

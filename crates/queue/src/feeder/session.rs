@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,6 +11,7 @@ use imtag_rows::FailureLine;
 use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
 use parking_lot::Mutex;
 
+use super::Order;
 use super::health::Health;
 use crate::change::{Failure, Outcome};
 use crate::codec::{read_block, request};
@@ -20,9 +22,10 @@ use crate::store::Fed;
 
 /// How many changes are asked for at once.
 const FETCHED_AT_ONCE: u32 = 500;
-/// How long a poll waits: outcomes come at once, but a pause is seen only then.
+/// How long a poll waits while changes are under way, and in a pause: outcomes come at once, but a pause, and its end, are seen
+/// only then.
 const POLL: Duration = Duration::from_millis(100);
-const IDLE_POLL: Duration = Duration::from_secs(1);
+const POLL_IN_PAUSE: Duration = Duration::from_secs(1);
 /// How often is counted what was sent again.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// After a disk that did not take the beginning, until it is tried again.
@@ -46,6 +49,7 @@ pub(super) struct Session {
 /// What its threads share.
 struct State {
     shared: Arc<Shared>,
+    supervisor: Sender<Order>,
     /// Nothing more is fed.
     is_ending: AtomicBool,
     /// Nothing more is polled.
@@ -72,9 +76,14 @@ struct Running {
 }
 
 impl Session {
-    pub(super) fn begin(shared: &Arc<Shared>, client: Client) -> Session {
+    pub(super) fn begin(
+        shared: &Arc<Shared>,
+        supervisor: &Sender<Order>,
+        client: Client,
+    ) -> Session {
         let state = Arc::new(State {
             shared: Arc::clone(shared),
+            supervisor: supervisor.clone(),
             is_ending: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
@@ -85,8 +94,7 @@ impl Session {
         let thread = thread::Builder::new().name("imtag-feed".to_owned());
         let feeding = thread.spawn(move || feed(&its, &sender));
         if feeding.is_err() {
-            // this machine gives no thread: the supervisor tries again
-            state.is_stuck.store(true, Ordering::SeqCst);
+            state.gets_stuck(); // this machine gives no thread
         }
         Session {
             client,
@@ -133,6 +141,7 @@ impl Session {
             return 0;
         };
         state.is_over.store(true, Ordering::SeqCst);
+        running.polling.thread().unpark();
         drop(running.polling.join());
         state.settle(running.batcher.poll(Duration::ZERO));
         let in_doubt = running.batcher.unsettled() as u64;
@@ -182,9 +191,9 @@ fn feed(state: &Arc<State>, client: &Client) {
         thread.spawn(move || poll(&state, &batcher))
     };
     let Ok(polling) = polling else {
-        state.is_stuck.store(true, Ordering::SeqCst);
-        return;
+        return state.gets_stuck();
     };
+    let polls = polling.thread().clone();
     *state.running.lock() = Some(Running {
         batcher: Arc::clone(&batcher),
         polling,
@@ -197,7 +206,9 @@ fn feed(state: &Arc<State>, client: &Client) {
             return;
         };
         for block in blocks {
-            if !submit(state, &batcher, &block) {
+            let goes_on = submit(state, &batcher, &block);
+            polls.unpark();
+            if !goes_on {
                 return;
             }
         }
@@ -238,24 +249,26 @@ fn submit(state: &State, batcher: &Batcher, block: &Fed) -> bool {
     goes_on
 }
 
-/// Takes outcomes, and ends the pauses of the batcher.
+/// Takes outcomes, and ends the pauses of the batcher. Sleeps while nothing is under way.
 fn poll(state: &State, batcher: &Batcher) {
     let mut health = Health::default();
     let mut counted_at = Instant::now();
     while !state.is_over.load(Ordering::SeqCst) {
-        let wait = if batcher.unsettled() > 0 {
-            POLL
-        } else {
-            IDLE_POLL
+        let wait = match batcher.paused() {
+            Some(_) => POLL_IN_PAUSE,
+            None => POLL,
         };
-        let outcomes = batcher.poll(wait);
-        let is_idle = outcomes.is_empty() && batcher.unsettled() == 0;
-        if is_idle && state.is_ending.load(Ordering::SeqCst) {
-            thread::park_timeout(POLL);
-        }
+        let is_idle = batcher.unsettled() == 0;
+        let outcomes = batcher.poll(if is_idle { Duration::ZERO } else { wait });
+        let is_idle = is_idle && outcomes.is_empty();
         let has_answered = state.settle(outcomes);
         if (has_answered || is_idle) && health.answered() {
             *state.shared.session_pause.lock() = None;
+        }
+        if is_idle {
+            state.look_for_late(batcher);
+            thread::park(); // until something is fed, or the session is over
+            continue;
         }
         let now = Instant::now();
         if let Some(why) = batcher.paused() {
@@ -279,6 +292,14 @@ fn poll(state: &State, batcher: &Batcher) {
 }
 
 impl State {
+    /// Has the supervisor begin another session.
+    fn gets_stuck(&self) {
+        if !self.is_stuck.swap(true, Ordering::SeqCst) {
+            // it has ended, and so has the session
+            drop(self.supervisor.send(Order::Stuck));
+        }
+    }
+
     /// An attempt without an answer is followed by another, or by a failure.
     fn look_for_late(&self, batcher: &Batcher) {
         let retries = batcher.stats().progress.retries();
@@ -310,7 +331,7 @@ impl State {
                     has_answered = true;
                     outcomes.push((id, outcome));
                 }
-                None => self.is_stuck.store(true, Ordering::SeqCst),
+                None => self.gets_stuck(),
             }
         }
         if !outcomes.is_empty() {
