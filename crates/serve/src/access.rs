@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use hyper::Request;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use imtag_core::{Code, SdkAppId, SecretKey};
 use imtag_local_server::{Caller, Names, Peer, host_of};
 use imtag_wire::{Query, Refusal, verify};
@@ -74,18 +74,20 @@ impl Access {
         let bearer = headers.get(AUTHORIZATION);
         if let Peer::Unix { uid, .. } = peer {
             // an SDK's query is there, too, and its UserSig does not matter; but its app does
-            if let Some(given) = query.and_then(Query::sdkappid) {
+            if let Some(given) = query.map(Query::sdkappid).transpose()?.flatten() {
                 other_app(given, app)?;
             }
             return Ok(CallerName::Uid(uid));
         }
         if let Some(bearer) = bearer {
             let token = token(bearer.as_bytes());
-            let is_right = token.is_some_and(|token| self.is_token(token));
+            // of two, another program could take the other one for that which counts
+            let is_once = headers.get_all(AUTHORIZATION).iter().count() == 1;
+            let is_right = is_once && token.is_some_and(|token| self.is_token(token));
             if !is_right {
                 return Err(Refusal::new(70003, "the token is not the daemon's"));
             }
-            if let Some(given) = query.and_then(Query::sdkappid) {
+            if let Some(given) = query.map(Query::sdkappid).transpose()?.flatten() {
                 other_app(given, app)?;
             }
             return Ok(CallerName::Token);
@@ -155,8 +157,8 @@ pub(crate) fn foreign<B>(
     names: &Names,
 ) -> Option<&'static str> {
     let headers = request.headers();
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    if sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")) {
         return Some("a page of another site may not call the daemon (Sec-Fetch-Site)");
     }
     // no page can be led here by the very address that is called
@@ -168,7 +170,7 @@ pub(crate) fn foreign<B>(
         let host = host_of(authority);
         names.are_own(host) || is_here(host)
     };
-    if let Some(origin) = headers.get(ORIGIN) {
+    for origin in headers.get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
         if !is_own(authority) {

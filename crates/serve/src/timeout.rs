@@ -13,9 +13,13 @@ pub(crate) fn timeout(
     usual: Duration,
     most: Duration,
 ) -> Result<Duration, &'static str> {
-    let Some(given) = headers.get(TIMEOUT) else {
+    let mut all = headers.get_all(TIMEOUT).iter();
+    let Some(given) = all.next() else {
         return Ok(usual);
     };
+    if all.next().is_some() {
+        return Err("Imtag-Timeout stands twice");
+    }
     let seconds = given
         .to_str()
         .ok()

@@ -119,15 +119,6 @@ fn a_malformed_body_is_refused_with_the_services_code() {
 }
 
 #[test]
-fn of_a_field_that_is_there_twice_the_last_one_counts_as_at_the_service() {
-    let scene = Scene::new(Generation::AllMemberPush);
-    let twice = GOOD.replace(r#""Tags":["t"]"#, r#""Tags":["first"],"Tags":["last"]"#);
-    let (answer, _) = asked(&scene, http::post(ADD, "", twice));
-    assert_eq!(answer.unwrap().code(), 0);
-    assert_eq!(scene.tags("a"), ["last"]);
-}
-
-#[test]
 fn a_body_that_is_said_to_be_encoded_is_refused_and_its_type_does_not_matter() {
     let scene = Scene::with_quota(Generation::AllMemberPush, 1_000);
     for (line, code) in [

@@ -68,13 +68,25 @@ pub struct User<'a> {
 /// # Errors
 /// If its shape is wrong. A mistake of a single user is that user's.
 pub fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
+    Reader::read(route, body, limits, false)
+}
+
+/// As [`read`], but a field of ours that stands twice is refused: the last one would count, and the users of the other be
+/// lost without a word. What the service does with such a body is not known.
+///
+/// # Errors
+/// As there, and where a field stands twice.
+pub fn read_once<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
+    Reader::read(route, body, limits, true)
+}
+
+fn job<'a>(reader: &Reader<'_>, body: &'a [u8]) -> Result<Job<'a>, Refusal> {
     let not_json = |error| Refusal::new(60003, format!("the body is not JSON: {error}"));
     let json = Json::read(body).map_err(not_json)?;
     let Value::Object(fields) = json.value() else {
         return Err(shape("the body is not an object"));
     };
-    let reader = Reader { route, limits };
-    match route.operation {
+    match reader.route.operation {
         Operation::Add | Operation::Remove => reader.users_with_tags(fields),
         Operation::Get | Operation::Clear => reader.accounts(fields),
     }
@@ -100,10 +112,47 @@ impl fmt::Display for Place {
 struct Reader<'l> {
     route: Route,
     limits: &'l Limits,
+    /// Each field may stand once.
+    once: bool,
 }
 
 impl Reader<'_> {
+    fn read<'a>(
+        route: Route,
+        body: &'a [u8],
+        limits: &Limits,
+        once: bool,
+    ) -> Result<Job<'a>, Refusal> {
+        let reader = Reader {
+            route,
+            limits,
+            once,
+        };
+        job(&reader, body)
+    }
+
+    /// Refuses a field of these names that stands twice.
+    fn once(
+        &self,
+        fields: Fields<'_, '_>,
+        names: [&str; 2],
+        place: Option<Place>,
+    ) -> Result<(), Refusal> {
+        if !self.once {
+            return Ok(());
+        }
+        let count = |name: &&str| fields.all().filter(|(it, _)| it == name).count();
+        match names.iter().find(|name| count(name) > 1) {
+            None => Ok(()),
+            Some(name) => {
+                let place = place.map_or_else(String::new, |place| format!("{place}."));
+                Err(shape(format!("{place}{name} stands twice")))
+            }
+        }
+    }
+
     fn users_with_tags<'a>(&self, fields: Fields<'_, 'a>) -> Result<Job<'a>, Refusal> {
+        self.once(fields, ["UserTags", "Replace"], None)?;
         let replace = self.replace(fields)?;
         let (items, count) = self.list(fields, "UserTags", Some("Replace"))?;
         let mut users = Users::with_capacity(count);
@@ -113,6 +162,7 @@ impl Reader<'_> {
             let Value::Object(item) = item else {
                 return Err(shape(format!("{place} is not an object")));
             };
+            self.once(item, ["To_Account", "Tags"], Some(place))?;
             let account = match item.get("To_Account") {
                 Some(value) => account(value, place)?,
                 None => return Err(missing(format_args!("{place}.To_Account"), item, None)),
@@ -148,6 +198,7 @@ impl Reader<'_> {
     }
 
     fn accounts<'a>(&self, fields: Fields<'_, 'a>) -> Result<Job<'a>, Refusal> {
+        self.once(fields, ["To_Account", "Replace"], None)?;
         let (items, count) = self.list(fields, "To_Account", None)?;
         let mut users = Users::with_capacity(count);
         for (index, item) in items.enumerate() {

@@ -82,10 +82,12 @@ impl Query {
         })
     }
 
-    /// The app as it was given, where it was given once.
-    #[must_use]
-    pub fn sdkappid(&self) -> Option<&str> {
-        self.one("sdkappid").ok().flatten()
+    /// The app as it was given.
+    ///
+    /// # Errors
+    /// If it is there twice.
+    pub fn sdkappid(&self) -> Result<Option<&str>, Refusal> {
+        self.one("sdkappid")
     }
 
     fn required(&self, name: &str) -> Result<&str, Refusal> {
