@@ -37,7 +37,7 @@ struct State {
     /// The threads of the calls that wait.
     threads: HashMap<Caller, Thread>,
     last_failure: Option<Arc<Cause>>,
-    /// Attempts of calls that ended without an answer, since the last answer: see [`Outage::call_failed`].
+    /// Attempts without an answer, since the last answer: see [`Outage::attempt_failed`].
     unanswered: u32,
     /// Since when it lasts, if it does.
     since: Option<Duration>,
@@ -145,13 +145,13 @@ impl Outage {
         }
     }
 
-    /// A call that began then has ended without an answer, after so many attempts. Two in a row, of one call or of two, are an
-    /// outage, unless the service answered another call meanwhile: calls need not overlap to show it.
-    pub(crate) fn call_failed(&self, cause: &Arc<Cause>, began: Instant, attempts: u32) {
-        let began = self.at(began);
+    /// An attempt that was `started` then had no answer. Two in a row, of one call or of two, are an outage, unless the service
+    /// answered another call meanwhile: calls need not overlap to show it.
+    pub(crate) fn attempt_failed(&self, cause: &Arc<Cause>, started: Instant) {
+        let started = self.at(started);
         self.with(|state, _| {
-            if !state.rule.has_answered_since(began) {
-                state.unanswered = state.unanswered.saturating_add(attempts);
+            if !state.rule.has_answered_since(started) {
+                state.unanswered = state.unanswered.saturating_add(1);
                 state.last_failure = Some(Arc::clone(cause));
             }
         });
@@ -173,7 +173,7 @@ impl Outage {
     }
 }
 
-/// So many attempts without an answer, of calls that have ended, are an outage.
+/// So many attempts without an answer are an outage.
 const IN_A_ROW: u32 = 2;
 
 /// What a step has changed.

@@ -142,10 +142,10 @@ impl<'c> CallPlace<'c> {
         }
     }
 
-    /// The call has ended without an answer, after so many attempts: see [`Outage::call_failed`].
-    pub(crate) fn unanswered(&self, cause: &Arc<Cause>, began: Instant, attempts: u32) {
+    /// An attempt had no answer: see [`Outage::attempt_failed`].
+    pub(crate) fn unanswered(&self, cause: &Arc<Cause>, started: Instant) {
         if self.left_behind().is_none() {
-            self.outages.service.call_failed(cause, began, attempts);
+            self.outages.service.attempt_failed(cause, started);
         }
     }
 

@@ -104,7 +104,6 @@ impl Failure {
             self,
             Failure::Unanswered
                 | Failure::Silent
-                | Failure::StaleConnection
                 | Failure::NotUnderstood
                 | Failure::Page
                 | Failure::WrongEndpoint

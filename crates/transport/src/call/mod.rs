@@ -150,10 +150,6 @@ impl<'c> Call<'c> {
                     "call failed"
                 );
                 in_flight.ended(error.cause.name());
-                if error.cause.failure(error.operation).is_unanswered() {
-                    self.place
-                        .unanswered(&error.cause, self.started, self.attempts);
-                }
             }
         }
         result
@@ -345,6 +341,9 @@ impl<'c> Call<'c> {
         has_other_usersig: bool,
     ) -> Result<(), Error> {
         let cause = Arc::new(cause);
+        if failure.is_unanswered() {
+            self.place.unanswered(&cause, started);
+        }
         let known = Known {
             service_has_answered: self.state.outages.service.service_has_answered(),
             has_other_usersig,
