@@ -20,6 +20,9 @@ use crate::certificate::is_ca_pem;
 /// How the name of a file starts while it is written. A server that is killed meanwhile leaves it.
 const NEW: &str = ".new-";
 
+/// What a file system puts into the first folder of a volume.
+const OF_VOLUME: &str = "lost+found";
+
 /// A folder of one server's files; locked.
 #[derive(Debug)]
 pub struct KeptFiles {
@@ -192,7 +195,7 @@ impl KeptFiles {
         for entry in fs::read_dir(&self.path).map_err(cannot)? {
             let name = entry.map_err(cannot)?.file_name();
             let name = name.to_string_lossy();
-            if !name.starts_with(NEW) && !own.contains(&&*name) {
+            if !name.starts_with(NEW) && name != OF_VOLUME && !own.contains(&&*name) {
                 return Err(self.foreign());
             }
         }
@@ -458,11 +461,12 @@ mod tests {
         let folder = KeptFiles::open(home.path(), "daemon").unwrap();
         fs::write(home.path().join(".new-x"), "left by one that was killed").unwrap();
         fs::write(home.path().join("key"), "k").unwrap();
+        fs::create_dir(home.path().join("lost+found")).unwrap();
         folder.refuse_others(&["key"]).unwrap();
         fs::write(home.path().join("thesis.txt"), "mine").unwrap();
         let error = folder.refuse_others(&["key"]).unwrap_err();
         assert!(matches!(error, KeptFilesError::Foreign { .. }), "{error}");
-        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4);
         let no_folder = home.path().join("thesis.txt");
         let error = KeptFiles::open(&no_folder, "daemon").unwrap_err();
         assert!(matches!(error, KeptFilesError::NoFolder { .. }), "{error}");

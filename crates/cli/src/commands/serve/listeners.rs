@@ -139,8 +139,15 @@ fn default_socket() -> PathBuf {
 
 /// A group by its number, or by its name in /etc/group.
 fn group(given: &str) -> Result<u32, CommandError> {
-    if let Ok(number) = given.parse() {
-        return Ok(number);
+    match given.parse() {
+        // to the system it says that the group stays
+        Ok(u32::MAX) => {
+            return Err(CommandError::usage(format_args!(
+                "--group {given}: there is no such group"
+            )));
+        }
+        Ok(number) => return Ok(number),
+        Err(_) => {}
     }
     let groups = std::fs::read_to_string("/etc/group");
     let groups = groups.map_err(CommandError::machine("cannot read /etc/group"))?;
@@ -170,6 +177,13 @@ mod tests {
         for (errno, group) in [(Errno::PERM, None), (Errno::ACCESS, Some("www-data"))] {
             assert!(says(errno, group).starts_with("cannot listen on /run/s: "));
         }
+    }
+
+    #[test]
+    fn a_group_is_a_name_or_a_number_and_not_the_number_that_means_none() {
+        assert_eq!(group("65532").ok(), Some(65_532));
+        let error = group("4294967295").unwrap_err();
+        assert!(error.sentence.contains("no such group"));
     }
 
     #[test]

@@ -101,9 +101,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let queue_folder = folders.queue_folder().map(absolute).transpose()?;
     let ca_file = entry.as_ref().and_then(Entry::ca_file);
     let local_key_file = entry.as_ref().map(Entry::local_key_file);
+    let socket = listeners.iter().find_map(Listener::path);
     let running = Running {
         demo: is_demo,
-        socket: listeners.iter().find_map(Listener::path),
+        socket: socket.map(|path| std::path::absolute(&path).unwrap_or(path)),
         endpoint: entry.as_ref().map(Entry::endpoint),
         sdkappid,
         local_key_file: local_key_file.as_deref().map(absolute).transpose()?,
