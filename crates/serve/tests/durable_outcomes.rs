@@ -127,7 +127,10 @@ fn while_the_service_is_away_changes_wait_and_none_is_a_failure() {
     );
     let state = states(&answer.lines())[0].to_owned();
     assert!(state == "queued" || state == "sending", "{state}");
-    assert_eq!(scene.page("/readyz").status, 200);
+    wait_until("the page says so", || {
+        let ready = scene.page("/readyz");
+        ready.status == 200 && ready.text.contains("; the service is away")
+    });
     assert_eq!(scene.ask("GET", "/v1/failures", "", "").text, "");
     assert_eq!(
         scene.keep("", r#"{"To_Account":"a","Tags":["y"]}"#).status,
