@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::item::Item;
-use super::recall::Recalled;
 use crate::catalogue::{Effect, Scope};
 use crate::change::Tags;
 use crate::limits::Rules;
@@ -74,6 +73,32 @@ pub(super) struct Part {
     pub(super) item: Item,
     /// Their positions in the change; empty for a clear and a get.
     pub(super) tags: Range<usize>,
+}
+
+/// What was recalled of a request until its turn.
+#[derive(Debug, Default)]
+pub struct Recalled {
+    /// In ascending order.
+    pub(super) changes: Vec<ChangeId>,
+    pub(super) is_all: bool,
+}
+
+impl Recalled {
+    /// True if nothing was recalled, so that the request goes as it is.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// True if nothing is left to be sent.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.is_all
+    }
+
+    pub(super) fn has(&self, part: &Part) -> bool {
+        self.changes.binary_search(&part.id).is_ok()
+    }
 }
 
 impl Batch {

@@ -81,17 +81,16 @@ use arena::{AccountId, Arena};
 use batch::Kind;
 use item::{Entry, slots};
 use lingering::Enough;
-use producer::{Probing, Producer};
+use producer::{Probing, Producer, ReadyProducers};
 use proven::Proven;
 
 pub use arena::{ChangeId, ProducerId};
-pub use batch::Batch;
+pub use batch::{Batch, Recalled};
 pub use flush::Flush;
 pub use item::{BatchResult, Behind, ChangeFailure, Item, Query, Settled};
 pub use packer::lower_bound;
 pub use producer::BatchPolicy;
 pub use queue::Readiness;
-pub use recall::Recalled;
 
 /// Changes of many producers, on their way into requests.
 #[derive(Debug)]
@@ -118,26 +117,6 @@ pub struct Plan<R, E> {
     producers: Arena<Producer<R, E>>,
     /// Producers with a request to send or an outcome to take, since they were last asked for.
     ready_producers: ReadyProducers,
-}
-
-/// A set of producers, of which a step touches one or a few: so they stand in a list that keeps its memory, the least first.
-#[derive(Debug, Default)]
-struct ReadyProducers(Vec<ProducerId>);
-
-impl ReadyProducers {
-    fn insert(&mut self, producer: ProducerId) {
-        if let Err(at) = self.0.binary_search(&producer) {
-            self.0.insert(at, producer);
-        }
-    }
-
-    fn remove(&mut self, producer: ProducerId) {
-        self.0.retain(|it| *it != producer);
-    }
-
-    fn pop_first(&mut self) -> Option<ProducerId> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
-    }
 }
 
 impl<R, E: ChangeFailure> Plan<R, E> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 
 use super::arena::AccountId;
+use super::arena::ProducerId;
 use super::flush::Unsettled;
 use super::item::Settled;
 use super::queue::FormQueue;
@@ -256,5 +257,25 @@ impl<R, E> Producer<R, E> {
     /// Until when an attempt without an answer may arrive, from now on.
     pub(super) fn late_until(&self, now: Duration) -> Duration {
         now.saturating_add(self.policy.late_window)
+    }
+}
+
+/// A set of producers, of which a step touches one or a few: so they stand in a list that keeps its memory, the least first.
+#[derive(Debug, Default)]
+pub(super) struct ReadyProducers(Vec<ProducerId>);
+
+impl ReadyProducers {
+    pub(super) fn insert(&mut self, producer: ProducerId) {
+        if let Err(at) = self.0.binary_search(&producer) {
+            self.0.insert(at, producer);
+        }
+    }
+
+    pub(super) fn remove(&mut self, producer: ProducerId) {
+        self.0.retain(|it| *it != producer);
+    }
+
+    pub(super) fn pop_first(&mut self) -> Option<ProducerId> {
+        (!self.0.is_empty()).then(|| self.0.remove(0))
     }
 }

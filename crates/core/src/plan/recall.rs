@@ -1,5 +1,5 @@
-//! A request and its turn in the quota. Until it has that, a change can be recalled from it: its caller waits no longer, and
-//! nothing was sent.
+//! What a caller takes back: a change that is in no request, and one in a request that waits for its turn in the quota. Nothing
+//! of it was sent.
 //!
 //! ```text
 //! taken ──► waits for its turn ──► admitted: what was recalled is left out ──► sent ──► settled
@@ -12,36 +12,40 @@ use std::time::Duration;
 
 use super::Plan;
 use super::arena::ChangeId;
-use super::batch::{Batch, Part};
-use super::item::ChangeFailure;
-
-/// What was recalled of a request until its turn.
-#[derive(Debug, Default)]
-pub struct Recalled {
-    /// In ascending order.
-    changes: Vec<ChangeId>,
-    is_all: bool,
-}
-
-impl Recalled {
-    /// True if nothing was recalled, so that the request goes as it is.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// True if nothing is left to be sent.
-    #[must_use]
-    pub fn is_all(&self) -> bool {
-        self.is_all
-    }
-
-    pub(super) fn has(&self, part: &Part) -> bool {
-        self.changes.binary_search(&part.id).is_ok()
-    }
-}
+use super::batch::{Batch, Part, Recalled};
+use super::item::{ChangeFailure, Entry};
 
 impl<R, E: ChangeFailure> Plan<R, E> {
+    /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
+    pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
+        let tags_per_slot = self.tags_per_slot();
+        let entry = self.changes.get(id.0);
+        let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
+            return false;
+        };
+        let account = entry.account;
+        self.count_off(id);
+        self.drop_unsent(id);
+        self.remove(id);
+        self.activate(account, now);
+        true
+    }
+
+    /// Removes a change that is over. Its account shares its text no longer, as that would keep all texts of the change for
+    /// as long as others of the account come.
+    pub(super) fn remove(&mut self, id: ChangeId) -> Option<Entry<R, E>> {
+        let entry = self.changes.remove(id.0)?;
+        let account = &mut self.accounts[entry.account];
+        if std::ptr::eq(account.text(), entry.item.account()) {
+            match account.waiting.first() {
+                Some(next) => account.share_text(&self.changes[next.0].item),
+                None if account.under_way > 0 => account.keep_text_alone(),
+                None => {} // it is activated next, which forgets it or keeps its text alone
+            }
+        }
+        Some(entry)
+    }
+
     /// Says that a request has its turn in the quota and is sent now: it is [admitted](Plan::admitted), and no more is recalled
     /// from it. Returns what is not to be sent with it.
     pub fn sends(&mut self, batch: &Batch) -> Recalled {

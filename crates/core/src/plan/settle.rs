@@ -9,7 +9,7 @@ use super::Plan;
 use super::accounts::{Group, Rejected};
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
-use super::item::{BatchResult, ChangeFailure, Entry, Settled};
+use super::item::{BatchResult, ChangeFailure, Settled};
 use super::queue::FormQueue;
 use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
@@ -427,36 +427,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             self.activate(account, now);
         }
         self.ready_producers.insert(producer);
-    }
-
-    /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
-    pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
-        let tags_per_slot = self.tags_per_slot();
-        let entry = self.changes.get(id.0);
-        let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
-            return false;
-        };
-        let account = entry.account;
-        self.count_off(id);
-        self.drop_unsent(id);
-        self.remove(id);
-        self.activate(account, now);
-        true
-    }
-
-    /// Removes a change that is over. Its account shares its text no longer, as that would keep all texts of the change for
-    /// as long as others of the account come.
-    fn remove(&mut self, id: ChangeId) -> Option<Entry<R, E>> {
-        let entry = self.changes.remove(id.0)?;
-        let account = &mut self.accounts[entry.account];
-        if std::ptr::eq(account.text(), entry.item.account()) {
-            match account.waiting.first() {
-                Some(next) => account.share_text(&self.changes[next.0].item),
-                None if account.under_way > 0 => account.keep_text_alone(),
-                None => {} // it is activated next, which forgets it or keeps its text alone
-            }
-        }
-        Some(entry)
     }
 
     /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and

@@ -77,6 +77,11 @@ impl Feeder {
 
 /// Until the end, which is always asked for: nothing of it wakes while nothing is asked.
 fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<Order>) {
+    let begin = |client| {
+        let orders = orders.clone();
+        // it has ended, and so has the session
+        Session::begin(shared, client, move || drop(orders.send(Order::Stuck)))
+    };
     let mut session: Option<Session> = None;
     // when a session that is stuck is begun again
     let mut again: Option<Instant> = None;
@@ -91,7 +96,7 @@ fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<O
                     before.end(Instant::now() + HANDING_OVER);
                 }
                 again = None;
-                session = Some(Session::begin(shared, orders, *client));
+                session = Some(begin(*client));
             }
             Ok(Order::Stuck) => {
                 again.get_or_insert_with(|| Instant::now() + BEGINS_AGAIN);
@@ -106,7 +111,7 @@ fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<O
                 if let Some(stuck) = session.take_if(|it| it.is_stuck()) {
                     let client = stuck.client();
                     stuck.end(Instant::now() + HANDING_OVER);
-                    session = Some(Session::begin(shared, orders, client));
+                    session = Some(begin(client));
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +10,6 @@ use imtag_rows::FailureLine;
 use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
 use parking_lot::Mutex;
 
-use super::Order;
 use super::health::Health;
 use crate::change::{Failure, Outcome};
 use crate::codec::{read_block, request};
@@ -49,7 +47,8 @@ pub(super) struct Session {
 /// What its threads share.
 struct State {
     shared: Arc<Shared>,
-    supervisor: Sender<Order>,
+    /// Has another session begin.
+    begin_again: Box<dyn Fn() + Send + Sync>,
     /// Nothing more is fed.
     is_ending: AtomicBool,
     /// Nothing more is polled.
@@ -78,12 +77,12 @@ struct Running {
 impl Session {
     pub(super) fn begin(
         shared: &Arc<Shared>,
-        supervisor: &Sender<Order>,
         client: Client,
+        begin_again: impl Fn() + Send + Sync + 'static,
     ) -> Session {
         let state = Arc::new(State {
             shared: Arc::clone(shared),
-            supervisor: supervisor.clone(),
+            begin_again: Box::new(begin_again),
             is_ending: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
@@ -295,8 +294,7 @@ impl State {
     /// Has the supervisor begin another session.
     fn gets_stuck(&self) {
         if !self.is_stuck.swap(true, Ordering::SeqCst) {
-            // it has ended, and so has the session
-            drop(self.supervisor.send(Order::Stuck));
+            (self.begin_again)();
         }
     }
 
