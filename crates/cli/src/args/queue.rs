@@ -41,6 +41,14 @@ pub(crate) struct PurgeArgs {
     #[arg(long)]
     pub(crate) tag: Option<String>,
     /// Those that have waited so long; 0 means all
-    #[arg(long, value_name = "SECONDS", value_parser = super::seconds::seconds_or_none)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds_or_none)]
     pub(crate) older_than: Option<Duration>,
+}
+
+/// Seconds, or 0.
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        text => super::seconds::seconds(text),
+    }
 }

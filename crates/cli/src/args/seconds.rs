@@ -2,14 +2,6 @@
 
 use std::time::Duration;
 
-/// The same, or 0.
-pub(super) fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    match text {
-        "0" => Ok(Duration::ZERO),
-        text => seconds(text),
-    }
-}
-
 /// Seconds, with or without a fraction, above 0.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
