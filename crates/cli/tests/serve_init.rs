@@ -104,6 +104,8 @@ fn at_held_socket(stage: &Stage, listener: &UnixListener) -> Running {
                 .filter_map(|(name, value)| Some((name, value?))),
         )
         .env("LISTEN_FDS", "1")
+        // as the unit has it
+        .env("STATE_DIRECTORY", stage.home.path().join("state"))
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(
             listener.try_clone().unwrap(),
         )))
@@ -114,6 +116,10 @@ fn at_held_socket(stage: &Stage, listener: &UnixListener) -> Running {
 
 fn call(path: &Path) -> Option<String> {
     let mut stream = UnixStream::connect(path).ok()?;
+    // where no daemon is left, the test is to end
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .ok()?;
     let body = r#"{"To_Account":["a"]}"#;
     let head =
         "POST /v4/all_member_push/im_get_tag HTTP/1.1\r\nHost: localhost\r\nConnection: close";
