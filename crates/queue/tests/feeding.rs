@@ -260,6 +260,41 @@ fn an_operators_pause_lasts_over_restarts_until_the_resume() {
 }
 
 #[test]
+fn what_waits_behind_a_request_goes_back_to_the_queue_in_a_pause_and_can_be_purged() {
+    let (emulator, home) = (service().start().unwrap(), Home::new());
+    let open = home.open();
+    // one after the other, as a change and its opposite are not sent together
+    open.accept((0..200).map(|nth| match nth % 2 {
+        0 => add("u", "vip"),
+        _ => ChangeRequest::remove("u", ["vip"]),
+    }));
+    emulator.fault(Operation::Remove, Fault::delay(Duration::from_secs(30)));
+    open.send_by(client(&emulator));
+    until("the second is under way", || {
+        emulator.stats().arrivals() == 2
+    });
+    open.pause().wait().unwrap();
+    until("nothing is under way", || open.status().under_way == 0);
+    let purged = open.purge(Filter::default()).wait().unwrap();
+    assert_eq!(purged.under_way, 0);
+    assert!(purged.deleted >= 198, "{}", purged.deleted);
+    assert_eq!(emulator.stats().arrivals(), 2);
+    assert_eq!(open.status().changes, 0);
+}
+
+#[test]
+fn clients_that_follow_each_other_at_once_leave_the_last_one_sending() {
+    let (emulator, home) = (service().start().unwrap(), Home::new());
+    let open = home.open();
+    for _ in 0..20 {
+        open.send_by(client(&emulator));
+    }
+    open.post(many(5)).wait().unwrap();
+    open.until_empty();
+    assert_eq!(emulator.users().len(), 5);
+}
+
+#[test]
 fn what_is_purged_is_not_sent_and_what_is_under_way_stays() {
     let (emulator, home) = (service().start().unwrap(), Home::new());
     let open = home.open();

@@ -59,7 +59,8 @@ pub(crate) async fn handle(
         return Ok(page);
     }
     if request.uri().path().starts_with(changes::PREFIX) {
-        return Ok(changes::handle(&daemon, &caller, request).await);
+        let answered = changes::handle(&daemon, &caller, request).await;
+        return answered.ok_or(HungUp);
     }
     call(&daemon, &caller, request).await
 }

@@ -106,7 +106,11 @@ fn a_post_has_as_many_rows_and_bytes_as_it_may_and_none_more() {
             let answer = scene.keep("", &body);
             assert_eq!(answer.status, status, "{}", &answer.text[..100]);
             if status == 413 {
-                check(&answer, 413, "10001 rows, and a post at most 10000");
+                check(
+                    &answer,
+                    413,
+                    "more than 10000 rows, and a post at most 10000",
+                );
             } else {
                 assert_eq!(answer.json["changes"].as_array().unwrap().len(), rows);
             }

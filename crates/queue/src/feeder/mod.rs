@@ -42,7 +42,8 @@ pub(crate) struct Feeder {
 
 enum Order {
     SendBy(Box<Client>),
-    /// A session cannot go on: some of its changes are not settled and not under way any more.
+    /// A session cannot go on, as some of its changes are not settled and not under way any more; or the operator has paused
+    /// the queue.
     Stuck,
     /// Answered with how many changes may be on their way.
     End(Instant, Reply<u64>),
@@ -110,7 +111,12 @@ fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<O
                 // what is not settled goes again from the first; an order of the session before may have come late
                 if let Some(stuck) = session.take_if(|it| it.is_stuck()) {
                     let client = stuck.client();
-                    stuck.end(Instant::now() + HANDING_OVER);
+                    let time = if shared.is_paused() {
+                        Duration::ZERO
+                    } else {
+                        HANDING_OVER
+                    };
+                    stuck.end(Instant::now() + time);
                     session = Some(begin(client));
                 }
             }

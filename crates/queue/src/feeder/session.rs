@@ -202,6 +202,9 @@ fn feed(state: &Arc<State>, client: &Client) {
             .shared
             .ask(|reply| Command::Fetch(FETCHED_AT_ONCE, reply));
         let Ok(blocks) = fetched.wait() else {
+            if !state.is_ending.load(Ordering::SeqCst) {
+                state.gets_stuck();
+            }
             return;
         };
         for block in blocks {
@@ -268,6 +271,10 @@ fn poll(state: &State, batcher: &Batcher) {
             state.look_for_late(batcher);
             thread::park(); // until something is fed, or the session is over
             continue;
+        }
+        if state.shared.is_paused() {
+            // what is in no request yet goes back to the queue, where it can be deleted
+            state.gets_stuck();
         }
         let now = Instant::now();
         if let Some(why) = batcher.paused() {

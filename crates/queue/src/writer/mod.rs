@@ -196,7 +196,10 @@ impl Writer {
                 let job = PurgeJob::new(filter, &self.store);
                 self.jobs.push(Job::Purge(job, reply));
             }
-            Command::Begin(reply) => round.begins.push(reply),
+            Command::Begin(reply) => {
+                self.session.begins();
+                round.begins.push(reply);
+            }
             Command::Fetch(changes, reply) => self.session.fetch(changes, reply),
             Command::StopFetching => self.session.stop(),
             Command::Settle(outcomes) => {

@@ -30,7 +30,7 @@ impl Writer {
         }
         let was_clean = self.store.facts().is_clean;
         let step = self.step();
-        let mut tried = self.commit(&round, &step);
+        let mut tried = self.commit(&round, &step, true);
         if let Err(error) = &tried {
             self.note_refusal(error);
             if !round.posts.is_empty() {
@@ -38,8 +38,12 @@ impl Writer {
                 for (_, reply) in mem::take(&mut round.posts) {
                     reply.give(Err(refused.clone()));
                 }
-                tried = self.commit(&round, &step);
+                tried = self.commit(&round, &step, true);
             }
+        }
+        if tried.is_err() {
+            // outcomes may need more room than there is, where a deletion makes some
+            tried = self.commit(&round, &step, false);
         }
         match tried {
             Ok(None) => {}
@@ -82,12 +86,18 @@ impl Writer {
         })
     }
 
-    fn commit(&mut self, round: &Round, step: &Step) -> rusqlite::Result<Option<Committed>> {
+    fn commit(
+        &mut self,
+        round: &Round,
+        step: &Step,
+        with_outcomes: bool,
+    ) -> rusqlite::Result<Option<Committed>> {
         let now = Instant::now();
         let due = self.session.settle_due();
         let tries = self.disk.as_ref().is_some_and(|(_, again)| *again <= now);
         let writes = round.writes() || !matches!(step, Step::None) || tries;
         let settles = due.is_some_and(|due| writes || due <= now || self.end.is_some());
+        let settles = settles && with_outcomes;
         let has_ended = self.session.ended.filter(|_| settles || due.is_none());
         let looks = now >= self.looked_at + LOOKS_EVERY;
         if looks {

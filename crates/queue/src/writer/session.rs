@@ -67,6 +67,11 @@ impl Session {
         }
     }
 
+    /// Another session begins: blocks are wanted again, also where the one before was ended before it had begun.
+    pub(super) fn begins(&mut self) {
+        self.is_stopped = false;
+    }
+
     /// No more blocks are wanted, until another session begins.
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
@@ -80,7 +85,12 @@ impl Session {
         is_awaited: impl Fn(PostId) -> bool,
     ) {
         for (id, outcome) in outcomes {
-            if let Some((block, _)) = self.open.range(..=id.key()).next_back() {
+            let Some((block, open)) = self.open.range(..=id.key()).next_back() else {
+                continue;
+            };
+            let first = ChangeId::from_key(*block);
+            // its own block may be closed by now
+            if first.post == id.post && id.index - first.index < open.count {
                 self.settling.add(*block, id, outcome);
                 self.is_hurried |= is_awaited(id.post);
             }

@@ -1,11 +1,14 @@
 //! What a body holds: rows of changes, or ids. It is read and checked whole, as one that is wrong in part is refused.
 
+use std::fmt;
+
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use imtag_core::Rules;
 use imtag_queue::{ChangeId, NewPost};
 use imtag_rows::{change, start_of_text};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::answers::{BadRow, Problem};
@@ -82,7 +85,7 @@ fn rows(body: &[u8], is_json: bool) -> Result<Vec<(usize, &str)>, Problem> {
     })?;
     let start = text.trim_ascii_start();
     let rows = if start.starts_with('[') {
-        let rows: Vec<&RawValue> = serde_json::from_str(start).map_err(|error| no_json(&error))?;
+        let Elements(rows) = serde_json::from_str(start).map_err(|error| no_json(&error))?;
         numbered(rows.into_iter().map(RawValue::get))
     } else if is_json {
         numbered([text.trim_ascii()].into_iter())
@@ -90,16 +93,48 @@ fn rows(body: &[u8], is_json: bool) -> Result<Vec<(usize, &str)>, Problem> {
         numbered(text.split('\n'))
     };
     if rows.len() > ROWS_AT_MOST {
-        return Err(Problem::too_large(&format!("{} rows", rows.len())));
+        return Err(Problem::too_large(&format!(
+            "more than {ROWS_AT_MOST} rows"
+        )));
     }
     Ok(rows)
 }
 
-/// Those that are not empty.
+/// Those that are not empty, at most one more than is taken: a body may hold millions.
 fn numbered<'r>(rows: impl Iterator<Item = &'r str>) -> Vec<(usize, &'r str)> {
     let rows = rows.enumerate().map(|(nth, row)| (nth + 1, row));
     rows.filter(|(_, row)| !row.trim_ascii().is_empty())
+        .take(ROWS_AT_MOST + 1)
         .collect()
+}
+
+/// The elements of an array, at most one more than is taken.
+struct Elements<'r>(Vec<&'r RawValue>);
+
+impl<'de: 'r, 'r> Deserialize<'de> for Elements<'r> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Elements<'r>, D::Error> {
+        struct ElementsVisitor;
+        impl<'de> Visitor<'de> for ElementsVisitor {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Elements<'de>, A::Error> {
+                let mut taken = Vec::new();
+                while taken.len() <= ROWS_AT_MOST {
+                    match rows.next_element()? {
+                        Some(row) => taken.push(row),
+                        None => return Ok(Elements(taken)),
+                    }
+                }
+                while rows.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Elements(taken))
+            }
+        }
+        from.deserialize_seq(ElementsVisitor)
+    }
 }
 
 fn no_json(error: &serde_json::Error) -> Problem {

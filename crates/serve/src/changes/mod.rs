@@ -48,20 +48,22 @@ struct Visit<'d> {
     deadline: Instant,
 }
 
+/// `None` where the caller has hung up: an answer might say that the changes are stored.
 pub(crate) async fn handle(
     daemon: &Shared,
     caller: &Caller,
     request: Request<RequestBody>,
-) -> Response<Full<Bytes>> {
+) -> Option<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
     let target = match Target::new(&parts.method, parts.uri.path()) {
         Ok(target) => target,
-        Err(problem) => return refused(daemon, problem),
+        Err(problem) => return Some(refused(daemon, problem)),
     };
     let query = match parts.uri.query().map(Query::decode) {
         Some(None) => {
             let why = "the URL's query cannot be decoded: write what is not a letter or digit as %XX of its UTF-8";
-            return refused(daemon, Problem::new(StatusCode::BAD_REQUEST, why));
+            let problem = Problem::new(StatusCode::BAD_REQUEST, why);
+            return Some(refused(daemon, problem));
         }
         query => query.flatten(),
     };
@@ -71,7 +73,7 @@ pub(crate) async fn handle(
         Ok(name) => name,
         Err(refusal) => {
             let why = format!("{}: {}", refusal.text, remedy(&refusal));
-            return refused(daemon, Problem::unauthorized(why));
+            return Some(refused(daemon, Problem::unauthorized(why)));
         }
     };
     let in_flight = daemon.counts.begin();
@@ -87,14 +89,14 @@ pub(crate) async fn handle(
         Ok((visit, asked, body)) => tokio::select! {
             answered = visit.answer(asked, body) => answered,
             // what was handed to the queue is done all the same
-            () = caller.hung_up() => return Response::default(),
+            () = caller.hung_up() => return None,
         },
     };
     let response = answered.map_or_else(Problem::response, Answered::response);
     let status = response.status().as_u16();
     in_flight.visited(&name, action, status);
     tracing::debug!(target: "imtag", caller = %name, request = action, status, "request answered");
-    response
+    Some(response)
 }
 
 fn refused(daemon: &Shared, problem: Problem) -> Response<Full<Bytes>> {

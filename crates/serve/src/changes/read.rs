@@ -11,7 +11,9 @@ use crate::kept_failure::write_failure;
 /// Failures that are read at once.
 const PAGE: usize = 100;
 
-/// An answer has no more bytes than that, about: what follows is in the next one.
+/// An answer has no more lines and bytes than a body may have, as it is sent back to delete them: what follows is in the next
+/// one.
+const ANSWER_LINES: usize = 10_000;
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// The changes of a post, by their states.
@@ -58,15 +60,23 @@ impl Visit<'_> {
         mut after: Option<ChangeId>,
         limit: usize,
     ) -> Result<Answered, Problem> {
-        let mut left = limit;
-        let mut text = Vec::new();
-        while left > 0 && text.len() < ANSWER_BYTES {
+        let (mut left, mut lines) = (limit, 0);
+        let (mut text, mut line) = (Vec::new(), Vec::new());
+        while left > 0 {
             let page = left.min(PAGE);
             let failures = self.queue.failures(after, page);
             let failures = self.of_queue(failures, Problem::late).await?;
             let (count, last) = (failures.len(), failures.last().map(|it| it.id));
             for failure in failures {
-                write_failure(&failure, &mut text);
+                line.clear();
+                write_failure(&failure, &mut line);
+                // one failure may have several
+                lines += line.iter().filter(|byte| **byte == b'\n').count();
+                let is_full = lines > ANSWER_LINES || text.len() + line.len() > ANSWER_BYTES;
+                if is_full && !text.is_empty() {
+                    return Ok(Answered::lines(text));
+                }
+                text.extend_from_slice(&line);
             }
             if count < page {
                 break;
