@@ -116,7 +116,7 @@ static void figures_of_many_are_told_apart_by_a_label(void) {
     EXPECT_MISUSE(im_stats_join(IM_STR("Client 1"), names, each, 2, &again, &error), &error,
                   "label: not a name of small letters and _");
     im_stats_free(stats); /* what was made of them stays */
-    CHECK_TEXT(im_stats_name(joined, 0), "imtag_attempts_sent_total");
+    CHECK_TEXT(im_stats_name(joined, 0), "imtag_app_refused");
     CHECK_TEXT(im_stats_labels(joined, 0), "client=\"one\",operation=\"add\"");
     im_stats_free(joined);
 }
