@@ -220,6 +220,8 @@ TEST(log, the_function_may_end_it) {
     log = std::make_unique<imtag::log>(log_level::debug, [&](const imtag::log_record&) {
         while (!is_kept)
             std::this_thread::yield();
+        if (!log)
+            return;  // a record that was there
         log->close();
         log.reset();
         ++ended;
