@@ -64,7 +64,7 @@ fn each_way_to_start_the_daemon_has_flags_and_variables_that_there_are() {
 #[test]
 fn each_alert_is_of_figures_that_are_served() {
     let stage = Stage::new();
-    let daemon = Running::start(stage.imtag(&["serve", "--socket", "s"]));
+    let daemon = Running::start(stage.imtag(&["serve", "--socket", "s", "--data", "d"]));
     let mut stream = UnixStream::connect(stage.home.path().join("s")).unwrap();
     let get = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(get.as_bytes()).unwrap();
@@ -88,6 +88,6 @@ fn each_alert_is_of_figures_that_are_served() {
             "{unserved:?} of {expression}"
         );
     }
-    assert_eq!(alerts, 6);
+    assert_eq!(alerts, 9);
     drop(daemon);
 }
