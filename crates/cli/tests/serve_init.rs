@@ -7,7 +7,7 @@ mod stage;
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -17,19 +17,27 @@ use imtag_emulator::Fault;
 use rustix::process::Signal;
 use stage::{GET, Running, Stage, wait_until};
 
+/// Where it listens, and its socket.
+fn init_system(stage: &Stage) -> (PathBuf, UnixDatagram) {
+    let path = stage.home.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let time = Some(Duration::from_secs(60));
+    socket.set_read_timeout(time).unwrap();
+    (path, socket)
+}
+
+/// What it is told next.
+fn heard(init: &UnixDatagram) -> String {
+    let mut bytes = [0; 256];
+    let length = init.recv(&mut bytes).unwrap();
+    String::from_utf8(bytes[..length].to_vec()).unwrap()
+}
+
 #[test]
 fn the_init_system_hears_of_start_reload_and_end_and_of_the_watchdog_where_it_asks() {
     let stage = Stage::new();
-    let path = stage.home.path().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    let heard = || {
-        let mut bytes = [0; 256];
-        let length = socket.recv(&mut bytes).unwrap();
-        String::from_utf8(bytes[..length].to_vec()).unwrap()
-    };
+    let (path, init) = init_system(&stage);
+    let heard = || heard(&init);
     let mut command = stage.imtag(&["serve", "--socket", "s"]);
     command.env("NOTIFY_SOCKET", &path);
     let daemon = Running::start(command);
@@ -56,16 +64,8 @@ fn the_init_system_hears_of_start_reload_and_end_and_of_the_watchdog_where_it_as
 #[test]
 fn an_end_that_is_asked_for_while_settings_are_read_anew_begins_at_once() {
     let stage = Stage::new();
-    let path = stage.home.path().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    let heard = || {
-        let mut bytes = [0; 256];
-        let length = socket.recv(&mut bytes).unwrap();
-        String::from_utf8(bytes[..length].to_vec()).unwrap()
-    };
+    let (path, init) = init_system(&stage);
+    let heard = || heard(&init);
     let mut command = stage.imtag(&["serve", "--socket", "s"]);
     command.env("NOTIFY_SOCKET", &path);
     let daemon = Running::start(command);

@@ -10,30 +10,10 @@ use std::time::Duration;
 use imtag_emulator::Generation;
 use imtag_serve::{Access, Limits};
 
-use support::{Answer, Scene, Setup, http, schema};
+use support::durable::{assert_refused, paused, stored};
+use support::{Scene, Setup, http, schema};
 
 const ROW: &str = r#"{"To_Account":"a","Tags":["t"]}"#;
-
-fn paused() -> Scene {
-    let scene = Scene::start(Setup::durable());
-    scene.ask("POST", "/v1/pause", "", "");
-    scene
-}
-
-/// Changes that wait.
-fn stored(scene: &Scene) -> u64 {
-    let figures = scene.page("/metrics").text;
-    let mut lines = figures.lines();
-    let line = lines.find_map(|it| it.strip_prefix("imtag_queue_changes "));
-    line.unwrap().parse().unwrap()
-}
-
-#[track_caller]
-fn assert_refused(answer: &Answer, status: u16, part: &str) {
-    assert_eq!(answer.status, status, "{}", answer.text);
-    let why = answer.json["error"].as_str().unwrap();
-    assert!(why.contains(part), "{part:?} is not in {why:?}");
-}
 
 #[test]
 fn each_query_is_known_there_once_and_has_a_value_that_can_be() {

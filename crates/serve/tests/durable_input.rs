@@ -6,32 +6,12 @@ mod support;
 
 use serde_json::json;
 
-use support::{Answer, Scene, Setup, http, schema};
+use support::durable::{assert_refused, paused, stored};
+use support::{http, schema};
 
 const ROW: &str = r#"{"To_Account":"a","Tags":["t"]}"#;
 const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 const JSON: &str = "Content-Type: application/json; charset=utf-8\r\n";
-
-fn paused() -> Scene {
-    let scene = Scene::start(Setup::durable());
-    scene.ask("POST", "/v1/pause", "", "");
-    scene
-}
-
-/// Changes that wait.
-fn stored(scene: &Scene) -> u64 {
-    let figures = scene.page("/metrics").text;
-    let mut lines = figures.lines();
-    let line = lines.find_map(|it| it.strip_prefix("imtag_queue_changes "));
-    line.unwrap().parse().unwrap()
-}
-
-#[track_caller]
-fn assert_refused(answer: &Answer, status: u16, part: &str) {
-    assert_eq!(answer.status, status, "{}", answer.text);
-    let why = answer.json["error"].as_str().unwrap();
-    assert!(why.contains(part), "{part:?} is not in {why:?}");
-}
 
 #[test]
 fn a_malformed_body_is_refused_with_each_bad_row_and_nothing_is_stored() {

@@ -1,6 +1,7 @@
 //! A daemon before an emulator, and callers at its socket or port.
 #![allow(dead_code)] // each test file uses a part
 
+pub(crate) mod durable;
 pub(crate) mod http;
 #[path = "../../../transport/tests/support/random.rs"]
 pub(crate) mod random;
