@@ -53,7 +53,8 @@ pub struct Filter {
     pub account: Option<String>,
     /// It has this tag, perhaps among others, which are not sent either.
     pub tag: Option<String>,
-    /// It was accepted so long ago, by the clock of the machine.
+    /// It was accepted so long ago. A step of the machine's clock while the queue is open makes none older; between two
+    /// openings it cannot be told from time that passed.
     pub older_than: Option<Duration>,
 }
 
@@ -61,6 +62,8 @@ pub struct Filter {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purged {
+    /// So many changes that waited were looked at.
+    pub looked_at: u64,
     /// So many changes were deleted.
     pub deleted: u64,
     /// So many more are meant, and stay, as they are under way.

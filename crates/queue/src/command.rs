@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -24,8 +24,8 @@ pub(crate) enum Command {
     Change(ChangeId, Reply<Option<ChangeState>>),
     Outcomes(PostId, Reply<Option<Vec<ChangeState>>>),
     Failures(Option<ChangeId>, usize, Reply<Vec<Failure>>),
-    /// Answered once the post has no change that waits.
-    Settled(PostId, Reply<()>),
+    /// Answered once the post has no change that waits, with what is known of all.
+    Settled(PostId, Reply<Option<Vec<ChangeState>>>),
     /// A session begins: what it is handed out may be on its way. Answers whether anything was before.
     Begin(Reply<bool>),
     /// Answered with the next blocks once there are some: as many as have so many changes together.
@@ -59,7 +59,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
     pub(crate) status: Status,
-    pub(crate) oldest: Option<SystemTime>,
+    /// When the status was true.
+    pub(crate) at: Option<Instant>,
 }
 
 impl Shared {
@@ -91,8 +92,9 @@ impl Shared {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let Figures { mut status, oldest } = self.figures.lock().clone();
-        status.oldest = oldest.map(|it| it.elapsed().unwrap_or_default());
+        let Figures { mut status, at } = self.figures.lock().clone();
+        let since = at.map(|at| at.elapsed()).unwrap_or_default();
+        status.oldest = status.oldest.map(|it| it + since);
         status.pauses.extend(self.session_pause.lock().clone());
         status.pauses.sort_by_key(|it| it.reason);
         status

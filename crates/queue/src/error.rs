@@ -73,7 +73,7 @@ pub enum Limit {
     MinFree(u64),
 }
 
-/// Why a queue does not do what it is asked. Nothing of it is done.
+/// Why a queue does not do what it is asked. Nothing of it is done, where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -90,14 +90,34 @@ pub enum Refused {
     KeyReused,
     /// The disk refuses it: it may work later.
     #[error(
-        "the disk refuses it: {reason}; nothing was stored: make room or check the disk, and try again"
+        "the disk refuses it, and nothing of it is done: {reason}: make room or check the disk, and try again"
     )]
     Disk {
         /// What SQLite says.
         reason: String,
     },
+    /// The disk failed at the end of a commit: it is not known whether it is done.
+    #[error(
+        "the disk failed, and it is not known whether it is done: {reason}: check the disk, and send it again"
+    )]
+    InDoubt {
+        /// What SQLite says.
+        reason: String,
+    },
+    /// The file cannot be read. A purge may be done in part.
+    #[error("the queue's file cannot be read: {reason}: check the disk, and try again")]
+    Unreadable {
+        /// What SQLite says.
+        reason: String,
+    },
+    /// One purge is at work.
+    #[error("another deletion of changes is at work: send this one again when it has ended")]
+    Purging,
+    /// One deletion of all failures up to a change is at work.
+    #[error("another deletion of failures is at work: send this one again when it has ended")]
+    Deleting,
     /// The queue has ended.
-    #[error("the queue is ending, and nothing was stored: try again in a moment")]
+    #[error("the queue is ending, and nothing of it is done: try again in a moment")]
     Closed,
 }
 
@@ -107,7 +127,10 @@ impl Refused {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Refused::Full { .. } => Some(Duration::from_secs(10)),
-            Refused::Disk { .. } => Some(Duration::from_secs(5)),
+            Refused::Disk { .. } | Refused::InDoubt { .. } | Refused::Unreadable { .. } => {
+                Some(Duration::from_secs(5))
+            }
+            Refused::Purging | Refused::Deleting => Some(Duration::from_secs(10)),
             Refused::Closed => Some(Duration::from_secs(1)),
             Refused::KeyReused => None,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use imtag_core::ChangeRequest;
 use imtag_local_server::KeptFiles;
@@ -11,10 +12,15 @@ use crate::codec::{read_block, request};
 use crate::error::{OpenError, Refused};
 use crate::id::ChangeId;
 use crate::status::Status;
-use crate::store::{self, PurgeJob, damaged, refused};
+use crate::store::{self, PurgeJob, damaged, refused, unreadable};
 
 /// So many changes or failures are read at once.
 const AT_ONCE: u32 = 1_000;
+/// A commit of a purge: how long is looked for what is meant, and in how many blocks that is at most.
+const LOOKED_FOR: Duration = Duration::from_millis(500);
+const PURGED_AT_ONCE: usize = 5_000;
+/// Pages of free space that are given back in one commit.
+const PAGES_AT_ONCE: u32 = 2_000;
 
 /// What a folder's queue holds, while no daemon has it: to look at it, to take a copy of it out, and to delete from it.
 pub struct Store(Option<store::Store>);
@@ -35,9 +41,8 @@ impl Store {
     /// How it is. Nothing is counted, as nothing was done.
     #[must_use]
     pub fn status(&self) -> Status {
-        let oldest = self.store().oldest().ok().flatten();
         Status {
-            oldest: oldest.map(|it| it.elapsed().unwrap_or_default()),
+            oldest: self.store().oldest().ok().flatten(),
             ..self.store().status()
         }
     }
@@ -53,7 +58,7 @@ impl Store {
         let mut last = -1;
         loop {
             let blocks = self.store().blocks_after(last, AT_ONCE);
-            let blocks = blocks.map_err(|error| refused(&error))?;
+            let blocks = blocks.map_err(|error| unreadable(&error))?;
             let Some(end) = blocks.last() else {
                 return Ok(());
             };
@@ -67,7 +72,7 @@ impl Store {
                         changes.push((id, request(operation, account, tags)));
                     }
                 });
-                read.map_err(|_| refused(&damaged()))?;
+                read.map_err(|_| unreadable(&damaged()))?;
                 for (id, change) in changes {
                     each(id, change)?;
                 }
@@ -86,7 +91,7 @@ impl Store {
         let mut last = None;
         loop {
             let failures = self.store().failures(last, AT_ONCE as usize);
-            let failures = failures.map_err(|error| refused(&error))?;
+            let failures = failures.map_err(|error| unreadable(&error))?;
             if failures.is_empty() {
                 return Ok(());
             }
@@ -97,22 +102,35 @@ impl Store {
         }
     }
 
-    /// Deletes changes that wait, as [`Queue::purge`](crate::Queue::purge) does. Here nothing is under way.
+    /// Deletes changes that wait, as [`Queue::purge`](crate::Queue::purge) does, and gives their space back. Here nothing is
+    /// under way. Calls `each` with what was done so far, from time to time.
     ///
     /// # Errors
     /// If the disk refuses it: a part may be deleted.
-    pub fn purge(&mut self, filter: Filter) -> Result<Purged, Refused> {
+    pub fn purge(
+        &mut self,
+        filter: Filter,
+        mut each: impl FnMut(Purged),
+    ) -> Result<Purged, Refused> {
         let store = self.0.as_mut().expect("it is there until the drop");
-        let mut job = PurgeJob::new(filter, store);
-        loop {
-            let span = job.next(store, AT_ONCE).map_err(|error| refused(&error))?;
-            if span.is_empty() {
-                return Ok(job.purged);
+        let (mut job, none_open) = (PurgeJob::new(filter, store), BTreeMap::new());
+        let mut is_end = false;
+        while !is_end {
+            let limits = (Instant::now() + LOOKED_FOR, PURGED_AT_ONCE);
+            let span = job.look(store, &none_open, limits);
+            let span = span.map_err(|error| unreadable(&error))?;
+            if !span.is_empty() {
+                let purged = store.commit(|it| it.purge(&span));
+                purged.map_err(|error| refused(&error))?;
             }
-            let purged = store.commit(|it| it.purge(&job, &span, &BTreeMap::new()));
-            let (purged, _) = purged.map_err(|error| refused(&error))?;
-            job.has_done(&span, purged);
+            is_end = job.has_done(&span);
+            each(job.purged);
         }
+        if job.purged.deleted > 0 {
+            // the space is a convenience: what is deleted is deleted
+            while store.give_space_back(PAGES_AT_ONCE).unwrap_or(false) {}
+        }
+        Ok(job.purged)
     }
 }
 

@@ -86,8 +86,9 @@ impl Queue {
         self.ask(|reply| Command::Post(post.encoded(), reply))
     }
 
-    /// Answered once no change of a post waits any more and that is on the disk; at once if it is unknown.
-    pub fn settled(&self, post: PostId) -> Answer<()> {
+    /// Answered once no change of a post waits any more and that is on the disk, with what is known of its changes in that
+    /// moment; at once, and with `None`, if it is unknown.
+    pub fn settled(&self, post: PostId) -> Answer<Option<Vec<ChangeState>>> {
         self.ask(|reply| Command::Settled(post, reply))
     }
 
@@ -106,7 +107,8 @@ impl Queue {
         self.ask(|reply| Command::Failures(after, limit, reply))
     }
 
-    /// Deletes failures that are taken care of. Answers how many there were.
+    /// Deletes failures that are taken care of. Answers how many there were. All up to a change are deleted in parts,
+    /// between other commits; meanwhile another such deletion is refused as [`Deleting`](crate::Refused::Deleting).
     pub fn delete_failures(&self, failures: Failures) -> Answer<u64> {
         self.ask(|reply| match failures {
             Failures::Of(ids) => Command::DeleteFailures(ids, reply),
@@ -127,7 +129,8 @@ impl Queue {
     }
 
     /// Deletes changes that wait; those that are under way stay, and are counted. All that wait, with an empty filter. It
-    /// goes on in parts, between other commits.
+    /// goes on in parts, between other commits, whether or not the answer is awaited. [`Status::purging`] says how far it is;
+    /// meanwhile another is refused as [`Purging`](crate::Refused::Purging).
     pub fn purge(&self, filter: Filter) -> Answer<Purged> {
         self.ask(|reply| Command::Purge(filter, reply))
     }

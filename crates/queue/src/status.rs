@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::change::Failure;
+use crate::change::{Failure, Purged};
 
 /// How a queue is, a moment ago at most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,10 +17,14 @@ pub struct Status {
     pub bytes: u64,
     /// Failures that are kept, as none has deleted them.
     pub failures: u64,
-    /// How long the oldest change has waited, by the clock of the machine.
+    /// How long the oldest change has waited; a step of the machine's clock while the queue is open does not count.
     pub oldest: Option<Duration>,
     /// The bytes of its files.
     pub file_bytes: u64,
+    /// What a purge that is at work has done until now.
+    pub purging: Option<Purged>,
+    /// How many failures a deletion of all up to a change, which is at work, has deleted until now.
+    pub deleting: Option<u64>,
     /// Why nothing is sent, where that is so: the operator's pause stands first.
     pub pauses: Vec<Pause>,
     /// What was done since it was opened.
@@ -68,7 +72,8 @@ pub enum PauseReason {
     App,
     /// The service or the network is not there. It is tried again by itself.
     Service,
-    /// The disk takes no outcomes, so that no more changes are sent than it must. It is tried again by itself.
+    /// The disk takes no outcomes or cannot be read, so that no more changes are sent than it must. It is tried again by
+    /// itself.
     Disk,
     /// The file does not go together, or a change cannot be read: what is not lost is sent by no one but the operator.
     Damaged,

@@ -167,6 +167,16 @@ fn what_the_service_says_of_an_account_is_a_failure_until_it_is_deleted_and_noth
     assert_eq!((open.status().failures, open.status().bytes), (0, 0));
 }
 
+#[track_caller]
+fn assert_says_nothing_twice(text: &str) {
+    let parts = text.split([';', ':', '(', ')']).map(str::trim);
+    let mut parts: Vec<&str> = parts.filter(|it| it.len() > 10).collect();
+    let all = parts.len();
+    parts.sort_unstable();
+    parts.dedup();
+    assert_eq!(parts.len(), all, "{text}");
+}
+
 #[test]
 fn a_wrong_key_pauses_the_queue_with_its_reason_and_the_right_one_sends_all() {
     let (emulator, home) = (service().start().unwrap(), Home::new());
@@ -180,6 +190,7 @@ fn a_wrong_key_pauses_the_queue_with_its_reason_and_the_right_one_sends_all() {
     let pause = open.status().pauses.remove(0);
     assert_eq!(pause.reason, PauseReason::App);
     assert!(!pause.text.contains(&"0".repeat(8)), "{}", pause.text);
+    assert_says_nothing_twice(&pause.text);
     assert_eq!((open.status().changes, open.status().failures), (250, 0));
     open.send_by(client(&emulator));
     open.until_empty();
@@ -199,6 +210,7 @@ fn an_outage_pauses_the_queue_which_goes_on_by_itself_and_no_failure_comes_of_it
         let pauses = open.status().pauses;
         pauses.iter().any(|it| it.reason == PauseReason::Service)
     });
+    assert_says_nothing_twice(&open.status().pauses[0].text);
     assert_eq!((open.status().changes, open.status().failures), (50, 0));
     emulator.remove_standing(standing);
     open.until_empty();

@@ -24,8 +24,8 @@ pub use daemon::{Daemon, Settings};
 pub use data::{Data, DataError};
 pub use imtag_local_server::{Authority, KeptFilesError, Limits, Listener, Names, UnixAccess};
 pub use imtag_queue::{
-    ChangeId, Filter as PurgeFilter, Queue, Refused as QueueRefused, Settings as QueueLimits,
-    Store as Stored,
+    ChangeId, Filter as PurgeFilter, Purged as QueuePurged, Queue, Refused as QueueRefused,
+    Settings as QueueLimits, Store as Stored,
 };
 pub use kept_failure::write_failure;
 pub use predecessor::{Predecessor, Successor};

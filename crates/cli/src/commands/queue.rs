@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use imtag_core::{ChangeOperation, ChangeRequest};
 use imtag_serve::{
-    ChangeId, Data, DataError, KeptFilesError, PurgeFilter, QueueRefused, Stored, write_failure,
+    ChangeId, Data, DataError, KeptFilesError, PurgeFilter, QueuePurged, QueueRefused, Stored,
+    write_failure,
 };
 use serde::Serialize;
 
@@ -13,7 +15,7 @@ use super::context::Context;
 use super::data_folder::{default_folder, unusable};
 use crate::args::{PurgeArgs, QueueAction, QueueArgs};
 use crate::exit::{CommandError, Exit};
-use crate::output::{Output, Show, count};
+use crate::output::{Output, Show, count, note, stderr};
 
 /// The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
@@ -50,7 +52,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &QueueArgs) -> Result<Exit, 
             export(output, &stored, *failures || both, *changes || both)?;
         }
         QueueAction::Purge(arguments) => {
-            let purged = stored.purge(filter(arguments)).map_err(refused)?;
+            let mut progress = Progress::new(stored.status().changes);
+            let purged = stored.purge(filter(arguments), |purged| progress.tell(purged));
+            stderr::clear();
+            let purged = purged.map_err(refused)?;
             let deleted = purged.deleted;
             output.show(&Purged { deleted })?;
         }
@@ -80,6 +85,41 @@ fn filter(arguments: &PurgeArgs) -> PurgeFilter {
     filter.tag.clone_from(&arguments.tag);
     filter.older_than = arguments.older_than;
     filter
+}
+
+/// How far a purge is: a line that changes on a terminal, else one every ten seconds.
+struct Progress {
+    changes: u64,
+    told: Instant,
+    on_a_terminal: bool,
+}
+
+impl Progress {
+    fn new(changes: u64) -> Progress {
+        Progress {
+            changes,
+            told: Instant::now(),
+            on_a_terminal: stderr::is_possible(),
+        }
+    }
+
+    fn tell(&mut self, purged: QueuePurged) {
+        let every = Duration::from_secs(if self.on_a_terminal { 1 } else { 10 });
+        if self.told.elapsed() < every {
+            return;
+        }
+        self.told = Instant::now();
+        let all = count(self.changes, "change", "changes");
+        let text = format!(
+            "looked at {} of {all}, deleted {}",
+            purged.looked_at, purged.deleted
+        );
+        if self.on_a_terminal {
+            stderr::show(text);
+        } else {
+            note(text);
+        }
+    }
 }
 
 /// Why an export ends early.

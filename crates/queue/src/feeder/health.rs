@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use imtag_transport::{Error, RunError};
+use imtag_transport::RunError;
 
 use crate::status::{Pause, PauseReason};
 
@@ -32,10 +32,9 @@ impl Health {
         };
         self.pauses += 1;
         self.resume_at = Some(now + wait.min(LONGEST_WAIT));
-        let remedy = why.error().map_or("", Error::remedy);
         Some(Pause {
             reason,
-            text: format!("{why}: {remedy}"),
+            text: why.to_string(),
             since: *self.since.get_or_insert_with(SystemTime::now),
         })
     }

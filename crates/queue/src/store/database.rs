@@ -1,11 +1,11 @@
 //! The database that is open: what is read of it, and how it is changed.
 
-use std::time::{Instant, SystemTime};
+use std::time::Duration;
 
 use imtag_local_server::KeptFiles;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
-use super::clock::{millis, moment};
+use super::clock::{self, Clock, moment};
 use super::facts::{Facts, count};
 use super::file::StoreFile;
 use crate::error::{OpenError, Refused};
@@ -16,7 +16,7 @@ use crate::status::{Pause, PauseReason, Status};
 pub(crate) struct Store {
     pub(super) file: StoreFile,
     facts: Facts,
-    opened: Instant,
+    clock: Clock,
     age_before: i64,
 }
 
@@ -24,15 +24,27 @@ pub(crate) struct Store {
 pub(crate) struct Transaction<'s> {
     pub(super) connection: &'s Connection,
     pub(crate) facts: Facts,
+    /// By the queue's clock.
+    pub(super) now: i64,
 }
 
 impl Store {
     pub(crate) fn open(files: &KeptFiles, makes: bool) -> Result<Store, OpenError> {
+        Store::open_at(files, makes, clock::now())
+    }
+
+    /// With the time that the machine's clock says.
+    pub(super) fn open_at(
+        files: &KeptFiles,
+        makes: bool,
+        machine: i64,
+    ) -> Result<Store, OpenError> {
         let file = StoreFile::open(files, makes)?;
-        let facts = Facts::read(&file.connection);
-        let facts = facts.map_err(|_| OpenError::Damaged(file.path.clone()))?;
+        let damaged = |_| OpenError::Damaged(file.path.clone());
+        let facts = Facts::read(&file.connection).map_err(damaged)?;
+        let stored = last_accepted(&file.connection).map_err(damaged)?;
         Ok(Store {
-            opened: Instant::now(),
+            clock: Clock::new(machine, stored),
             age_before: facts.age,
             facts,
             file,
@@ -51,12 +63,11 @@ impl Store {
     ) -> rusqlite::Result<T> {
         let transaction = self.file.connection.unchecked_transaction()?;
         let mut facts = self.facts;
-        facts.age = self
-            .age_before
-            .saturating_add(millis(self.opened.elapsed()));
+        facts.age = self.age_before.saturating_add(self.clock.since_opening());
         let mut inner = Transaction {
             connection: &transaction,
             facts,
+            now: self.clock.now(),
         };
         let value = changes(&mut inner)?;
         let facts = inner.facts;
@@ -67,8 +78,13 @@ impl Store {
         Ok(value)
     }
 
-    /// The first change that waits was accepted then; milliseconds of the machine's clock.
-    pub(crate) fn oldest(&self) -> rusqlite::Result<Option<SystemTime>> {
+    /// By the queue's clock.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// How long the first change that waits has waited.
+    pub(crate) fn oldest(&self) -> rusqlite::Result<Option<Duration>> {
         let sql = "SELECT id FROM block ORDER BY id LIMIT 1";
         let mut first = self.file.connection.prepare_cached(sql)?;
         let first: Option<i64> = first.query_row([], |row| row.get(0)).optional()?;
@@ -78,9 +94,10 @@ impl Store {
         let post = ChangeId::from_key(first).post;
         let sql = "SELECT accepted FROM post WHERE id = ?1";
         let mut post_of = self.file.connection.prepare_cached(sql)?;
-        post_of
-            .query_row([post.row()], |row| row.get(0).map(moment))
-            .optional()
+        let accepted = post_of.query_row([post.row()], |row| row.get(0));
+        let accepted: Option<i64> = accepted.optional()?;
+        let age = accepted.map(|it| count(self.clock.now().saturating_sub(it)));
+        Ok(age.map(Duration::from_millis))
     }
 
     /// How it is, without what only the threads know.
@@ -114,9 +131,28 @@ impl Store {
     }
 }
 
-/// As a caller hears of what the disk, or the file, refuses.
+/// When the last post that is there was accepted.
+fn last_accepted(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT accepted FROM post ORDER BY id DESC LIMIT 1";
+    let last = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(0))
+}
+
+/// As a caller hears of a commit that the disk, or the file, refuses.
 pub(crate) fn refused(error: &rusqlite::Error) -> Refused {
-    Refused::Disk {
+    let reason = error.to_string();
+    match error.sqlite_error() {
+        // what was written may be on the disk all the same
+        Some(error) if error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC => {
+            Refused::InDoubt { reason }
+        }
+        _ => Refused::Disk { reason },
+    }
+}
+
+/// As a caller hears of what cannot be read.
+pub(crate) fn unreadable(error: &rusqlite::Error) -> Refused {
+    Refused::Unreadable {
         reason: error.to_string(),
     }
 }

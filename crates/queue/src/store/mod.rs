@@ -27,7 +27,7 @@ mod settle;
 
 pub(crate) use bits::BlockBits;
 pub(crate) use clock::now;
-pub(crate) use database::{Store, is_damage, refused};
+pub(crate) use database::{Store, is_damage, refused, unreadable};
 pub(crate) use file::damaged;
 pub(crate) use posts::Fed;
 pub(crate) use purge::{PurgeJob, Span};

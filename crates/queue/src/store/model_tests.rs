@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::{ChangeOperation, ChangeRequest, Effect, Rules};
 use imtag_local_server::KeptFiles;
@@ -225,6 +225,17 @@ fn settle(numbers: &mut Numbers, model: &mut Model, store: &mut Store) {
     }
 }
 
+fn run_to_end(job: &mut PurgeJob, open: &BTreeMap<i64, Open>, store: &mut Store) {
+    loop {
+        let limits = (Instant::now(), 2);
+        let span = job.look(store, open, limits).unwrap();
+        store.commit(|it| it.purge(&span)).unwrap();
+        if job.has_done(&span) {
+            break;
+        }
+    }
+}
+
 fn purge(numbers: &mut Numbers, model: &mut Model, store: &mut Store) {
     let mut filter = Filter::default();
     match numbers.below(5) {
@@ -233,16 +244,7 @@ fn purge(numbers: &mut Numbers, model: &mut Model, store: &mut Store) {
         _ => filter.account = Some(format!("u{}", numbers.below(9))),
     }
     let mut job = PurgeJob::new(filter.clone(), store);
-    loop {
-        let span = job.next(store, 150).unwrap();
-        if span.is_empty() {
-            break;
-        }
-        let (purged, _) = store
-            .commit(|it| it.purge(&job, &span, &model.open))
-            .unwrap();
-        job.has_done(&span, purged);
-    }
+    run_to_end(&mut job, &model.open, store);
     let means = |change: &ChangeRequest| {
         let tags: Vec<&str> = change.tags().collect();
         filter.means(change.account(), &tags)
@@ -321,16 +323,7 @@ fn run(seed: u64) {
     // in the end nothing is left
     (model.open, model.sending) = (BTreeMap::new(), BTreeSet::new());
     let mut job = PurgeJob::new(Filter::default(), &store);
-    loop {
-        let span = job.next(&store, 1_000).unwrap();
-        if span.is_empty() {
-            break;
-        }
-        let (purged, _) = store
-            .commit(|it| it.purge(&job, &span, &model.open))
-            .unwrap();
-        job.has_done(&span, purged);
-    }
+    run_to_end(&mut job, &model.open, &mut store);
     let all = store.failures(None, usize::MAX).unwrap();
     let all: Vec<ChangeId> = all.into_iter().map(|it| it.id).collect();
     store.commit(|it| it.delete_failures(&all)).unwrap();
@@ -367,4 +360,38 @@ fn a_post_is_remembered_for_a_time_in_which_the_queue_is_open_whatever_the_clock
     thread::sleep(settings.kept_for * 2);
     assert_eq!(forget(&mut store), 1);
     assert_eq!(store.outcomes(accepted.post, |_| false).unwrap(), None);
+}
+
+#[test]
+fn posts_are_in_the_order_of_their_times_and_none_grows_old_by_a_step_back_or_is_from_tomorrow() {
+    const DAY: i64 = 24 * 3_600 * 1_000;
+    let home = tempfile::tempdir().unwrap();
+    let files = KeptFiles::open(&home.path().join("data"), "daemon").unwrap();
+    let now = super::clock::now();
+    let purge = |store: &mut Store, older_than| {
+        let filter = Filter {
+            older_than: Some(Duration::from_secs(older_than)),
+            ..Filter::default()
+        };
+        let mut job = PurgeJob::new(filter, store);
+        run_to_end(&mut job, &BTreeMap::new(), store);
+        job.purged.deleted
+    };
+    let (mut numbers, mut model) = (Numbers(7), Model::default());
+    // the clock was a day ahead, and is put right while the queue is closed
+    for machine in [now + DAY, now, now - DAY] {
+        let mut store = Store::open_at(&files, true, machine).unwrap();
+        for _ in 0..3 {
+            post(&mut numbers, &mut model, &mut store, &Settings::default());
+        }
+        assert!(store.oldest().unwrap().unwrap() < Duration::from_secs(60));
+        assert_eq!(purge(&mut store, 60), 0);
+    }
+    // a day passes while it is closed
+    let mut store = Store::open_at(&files, true, now + 2 * DAY).unwrap();
+    assert!(store.oldest().unwrap().unwrap() >= Duration::from_secs(24 * 3_600));
+    let all = store.facts().changes;
+    post(&mut numbers, &mut model, &mut store, &Settings::default());
+    assert_eq!(i64::try_from(purge(&mut store, 3_600)).unwrap(), all);
+    assert!(store.facts().changes > 0, "the new one stays");
 }

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::bits::{self, BlockBits};
-use super::clock::{moment, now};
+use super::clock::moment;
 use super::database::{Store, Transaction};
 use super::facts::count;
 use super::file::damaged;
@@ -67,7 +67,7 @@ impl Transaction<'_> {
         let key = post.key.as_ref().map(|it| &it.key[..]);
         let sql = "INSERT INTO post VALUES (?1, ?2, ?3, 0, NULL, NULL, NULL, NULL, ?4)";
         let mut insert = self.connection.prepare_cached(sql)?;
-        insert.execute(params![id, now(), post.count, key])?;
+        insert.execute(params![id, self.now, post.count, key])?;
         let mut insert = self
             .connection
             .prepare_cached("INSERT INTO block VALUES (?1, ?2, ?3)")?;

@@ -12,6 +12,7 @@
 //! kept until they are written. What is committed is in the order in which it became known: so an account's later change is
 //! never settled on the disk before an earlier one.
 
+mod jobs;
 mod pace;
 mod round;
 mod session;
@@ -24,12 +25,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::answer::Reply;
-use crate::change::Purged;
+use crate::change::ChangeState;
 use crate::command::{Command, Figures, Shared};
 use crate::id::{ChangeId, PostId};
 use crate::settings::Settings;
 use crate::status::{Counters, Pause, PauseReason};
-use crate::store::{PurgeJob, Store, is_damage};
+use crate::store::{Store, is_damage};
+use jobs::Jobs;
 use pace::Pace;
 use session::Session;
 use work::Round;
@@ -53,8 +55,8 @@ pub(crate) struct Writer {
     counters: Counters,
     session: Session,
     /// Callers that wait until a post is settled.
-    waiting: HashMap<PostId, Vec<Reply<()>>>,
-    jobs: Vec<Job>,
+    waiting: HashMap<PostId, Vec<Reply<Option<Vec<ChangeState>>>>>,
+    jobs: Jobs,
     /// Why the disk takes nothing, and when it is tried again.
     disk: Option<(Pause, Instant)>,
     damage: Option<Pause>,
@@ -69,12 +71,6 @@ pub(crate) struct Writer {
     looked_at: Instant,
     is_closed: bool,
     end: Option<Reply<u64>>,
-}
-
-/// What takes several commits, with others between them.
-enum Job {
-    Purge(PurgeJob, Reply<Purged>),
-    Delete(ChangeId, u64, Reply<u64>),
 }
 
 impl Writer {
@@ -92,7 +88,7 @@ impl Writer {
             counters: Counters::default(),
             session: Session::new(),
             waiting: HashMap::new(),
-            jobs: Vec::new(),
+            jobs: Jobs::default(),
             disk: None,
             damage: None,
             pace: Pace::default(),
@@ -189,13 +185,10 @@ impl Writer {
             }
             Command::DeleteFailures(ids, reply) => round.deletions.push((ids, reply)),
             Command::DeleteFailuresThrough(last, reply) => {
-                self.jobs.push(Job::Delete(last, 0, reply));
+                self.jobs.delete_through(last, reply);
             }
             Command::Pause(pauses, reply) => round.pauses.push((pauses, reply)),
-            Command::Purge(filter, reply) => {
-                let job = PurgeJob::new(filter, &self.store);
-                self.jobs.push(Job::Purge(job, reply));
-            }
+            Command::Purge(filter, reply) => self.jobs.purge(filter, &self.store, reply),
             Command::Begin(reply) => {
                 self.session.begins();
                 round.begins.push(reply);
@@ -240,8 +233,8 @@ impl Writer {
         }
     }
 
-    /// Notes that the disk, or the file, refuses.
-    fn note_refusal(&mut self, error: &rusqlite::Error) {
+    /// Notes that the disk, or the file, refuses: `what` it does.
+    fn note_refusal(&mut self, what: &str, error: &rusqlite::Error) {
         let pause = |reason, text| Pause {
             reason,
             text,
@@ -251,7 +244,7 @@ impl Writer {
             let text = format!("the file is damaged ({error}): bring back a copy of the folder");
             self.damage.get_or_insert(pause(PauseReason::Damaged, text));
         }
-        let text = format!("the disk takes no outcomes: {error}");
+        let text = format!("the disk {what}: {error}");
         let again = Instant::now() + DISK_AGAIN;
         let (_, at) = self
             .disk
@@ -267,8 +260,10 @@ impl Writer {
             .extend(disk.into_iter().chain(self.damage.clone()));
         status.under_way = self.session.under_way;
         status.counters = self.counters.clone();
-        let oldest = self.store.oldest().ok().flatten();
-        *self.shared.figures.lock() = Figures { status, oldest };
+        status.oldest = self.store.oldest().ok().flatten();
+        self.jobs.publish(&mut status);
+        let at = Some(Instant::now());
+        *self.shared.figures.lock() = Figures { status, at };
     }
 }
 

@@ -3,18 +3,18 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::jobs::Step;
 use super::session::Session;
-use super::work::{Committed, Round, Step};
-use super::{Job, LOOKS_EVERY, Writer};
-use crate::change::Purged;
+use super::work::{Committed, Round};
+use super::{LOOKS_EVERY, Writer};
 use crate::command::Command;
 use crate::error::Refused;
-use crate::store::refused;
+use crate::store::{refused, unreadable};
 
-/// Changes that one commit of a purge looks at.
-const PURGED_AT_ONCE: u32 = 5_000;
-/// Failures that one commit of a deletion takes.
-const DELETED_AT_ONCE: u32 = 2_000;
+/// What a disk does that refuses, as a pause says it.
+const WRITES: &str = "takes nothing that is to be kept";
+const READS: &str = "cannot be read";
+
 /// Posts that a commit forgets beside as many as it settles.
 const FORGOTTEN_AT_ONCE: usize = 200;
 /// When space that came free is given back, at the earliest.
@@ -29,10 +29,13 @@ impl Writer {
             next.begins = mem::take(&mut round.begins);
         }
         let was_clean = self.store.facts().is_clean;
-        let step = self.step();
+        let (step, failed) = self.jobs.step(&self.store, &self.session);
+        if let Some(error) = failed {
+            self.note_refusal(READS, &error);
+        }
         let mut tried = self.commit(&round, &step, true);
         if let Err(error) = &tried {
-            self.note_refusal(error);
+            self.note_refusal(WRITES, error);
             if !round.posts.is_empty() {
                 let refused = refused(error);
                 for (_, reply) in mem::take(&mut round.posts) {
@@ -46,7 +49,12 @@ impl Writer {
             tried = self.commit(&round, &step, false);
         }
         match tried {
-            Ok(None) => {}
+            // a part of a job in which nothing was to be written
+            Ok(None) => {
+                let finished = self.jobs.done(&step);
+                self.publish();
+                finished.answer();
+            }
             Ok(Some(committed)) => {
                 self.disk = None;
                 self.counters.commits += 1;
@@ -54,7 +62,7 @@ impl Writer {
                 self.answer(&mut round, &step, committed, was_clean);
             }
             Err(error) => {
-                self.note_refusal(&error);
+                self.note_refusal(WRITES, &error);
                 round.refuse(&refused(&error));
             }
         }
@@ -66,26 +74,6 @@ impl Writer {
         next
     }
 
-    /// The next part of the first job.
-    fn step(&mut self) -> Step {
-        let read = match self.jobs.first() {
-            None => return Step::None,
-            Some(Job::Purge(job, _)) => job.next(&self.store, PURGED_AT_ONCE).map(Step::Purge),
-            Some(Job::Delete(last, _, _)) => {
-                let ids = self.store.failures_through(*last, DELETED_AT_ONCE);
-                ids.map(Step::Delete)
-            }
-        };
-        read.unwrap_or_else(|error| {
-            self.note_refusal(&error);
-            match self.jobs.remove(0) {
-                Job::Purge(_, reply) => reply.give(Err(refused(&error))),
-                Job::Delete(_, _, reply) => reply.give(Err(refused(&error))),
-            }
-            Step::None
-        })
-    }
-
     fn commit(
         &mut self,
         round: &Round,
@@ -95,7 +83,7 @@ impl Writer {
         let now = Instant::now();
         let due = self.session.settle_due();
         let tries = self.disk.as_ref().is_some_and(|(_, again)| *again <= now);
-        let writes = round.writes() || !matches!(step, Step::None) || tries;
+        let writes = round.writes() || step.writes() || tries;
         let settles = due.is_some_and(|due| writes || due <= now || self.end.is_some());
         let settles = settles && with_outcomes;
         let has_ended = self.session.ended.filter(|_| settles || due.is_none());
@@ -106,7 +94,7 @@ impl Writer {
         if !writes && !settles && has_ended.is_none() && !looks {
             return Ok(None);
         }
-        let (settings, session, jobs) = (&self.settings, &self.session, &self.jobs);
+        let (settings, session) = (&self.settings, &self.session);
         let free = (!round.posts.is_empty())
             .then(|| self.store.free_bytes())
             .flatten();
@@ -115,13 +103,11 @@ impl Writer {
             if settles {
                 done.settled = Some(transaction.settle(&session.settling, &session.open)?);
             }
-            match (step, jobs.first()) {
-                (Step::Purge(span), Some(Job::Purge(job, _))) => {
-                    let purged = transaction.purge(job, span, &session.open)?;
-                    (done.purged, done.purged_posts) = purged;
-                }
-                (Step::Delete(ids), _) => done.deleted = transaction.delete_failures(ids)?,
-                _ => {}
+            if let Some(span) = &step.purge {
+                done.purged = transaction.purge(span)?;
+            }
+            if let Some(ids) = &step.deletion {
+                transaction.delete_failures(ids)?;
             }
             for (ids, _) in &round.deletions {
                 done.deletions.push(transaction.delete_failures(ids)?);
@@ -140,7 +126,7 @@ impl Writer {
                 transaction.facts.is_clean = false;
             }
             let settled = done.settled.as_ref().map_or(0, |it| it.posts.len());
-            let at_most = FORGOTTEN_AT_ONCE + settled + done.purged_posts.posts.len();
+            let at_most = FORGOTTEN_AT_ONCE + settled + done.purged.posts.len();
             let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
             done.forgotten = transaction.forget_posts(settings, at_most)?;
             Ok(done)
@@ -169,8 +155,8 @@ impl Writer {
                 counters.accepted += u64::from(accepted.changes);
             }
         }
-        counters.deleted += committed.purged.deleted;
-        let mut over = committed.purged_posts.posts;
+        counters.deleted += step.purged();
+        let mut over = committed.purged.posts;
         if let Some(settled) = &committed.settled {
             let settling = &self.session.settling;
             let failures = settling.failures();
@@ -185,12 +171,14 @@ impl Writer {
         let is_freed = committed.forgotten > 0
             || committed.settled.is_some()
             || !committed.deletions.is_empty()
-            || !matches!(step, Step::None);
+            || step.writes();
         if is_freed {
             self.space_at
                 .get_or_insert_with(|| Instant::now() + SPACE_AFTER);
         }
+        let finished = self.jobs.done(step);
         self.publish();
+        finished.answer();
         for ((_, reply), post) in round.posts.drain(..).zip(committed.posts) {
             reply.give(post);
         }
@@ -205,29 +193,8 @@ impl Writer {
         }
         for post in over {
             for reply in self.waiting.remove(&post).into_iter().flatten() {
-                reply.give(Ok(()));
-            }
-        }
-        self.step_is_done(step, committed.purged, committed.deleted);
-    }
-
-    /// Answers a job that is done.
-    fn step_is_done(&mut self, step: &Step, purged: Purged, deleted: u64) {
-        let is_over = match (step, self.jobs.first_mut()) {
-            (Step::Purge(span), Some(Job::Purge(job, _))) => {
-                job.has_done(span, purged);
-                span.is_empty()
-            }
-            (Step::Delete(ids), Some(Job::Delete(_, count, _))) => {
-                *count += deleted;
-                ids.is_empty()
-            }
-            _ => false,
-        };
-        if is_over {
-            match self.jobs.remove(0) {
-                Job::Purge(job, reply) => reply.give(Ok(job.purged)),
-                Job::Delete(_, count, reply) => reply.give(Ok(count)),
+                // what is known now: the post may be forgotten soon
+                reply.give(heard(self.store.outcomes(post, |_| false)));
             }
         }
     }
@@ -255,7 +222,8 @@ impl Writer {
                     waiting.retain(|it| !it.is_forgotten());
                     waiting.push(reply);
                 }
-                other => reply.give(heard(other.map(drop))),
+                Ok(false) => reply.give(heard(store.outcomes(post, |_| false))),
+                Err(error) => reply.give(Err(unreadable(&error))),
             },
             _ => {}
         }
@@ -280,7 +248,7 @@ impl Writer {
                 reply.give(Ok(blocks));
             }
             Err(error) => {
-                self.note_refusal(&error);
+                self.note_refusal(READS, &error);
                 self.session.fetch = Some((changes, reply));
             }
         }
@@ -288,5 +256,5 @@ impl Writer {
 }
 
 fn heard<T>(read: rusqlite::Result<T>) -> Result<T, Refused> {
-    read.map_err(|error| refused(&error))
+    read.map_err(|error| unreadable(&error))
 }

@@ -1,12 +1,11 @@
 //! What is done in a round, and what its commit has done.
 
 use crate::answer::Reply;
-use crate::change::Purged;
 use crate::command::Command;
 use crate::error::Refused;
 use crate::id::ChangeId;
 use crate::post::{Accepted, Encoded};
-use crate::store::{Settled, Span};
+use crate::store::Settled;
 
 /// What is done in one go.
 #[derive(Default)]
@@ -19,23 +18,14 @@ pub(super) struct Round {
     pub(super) reads: Vec<Command>,
 }
 
-/// The part of a job that goes in a commit.
-pub(super) enum Step {
-    None,
-    Purge(Span),
-    Delete(Vec<ChangeId>),
-}
-
 /// What a commit has done.
 #[derive(Default)]
 pub(super) struct Committed {
     pub(super) posts: Vec<Result<Accepted, Refused>>,
     pub(super) deletions: Vec<u64>,
     pub(super) settled: Option<Settled>,
-    /// Of the job's step.
-    pub(super) purged: Purged,
-    pub(super) deleted: u64,
-    pub(super) purged_posts: Settled,
+    /// By a purge.
+    pub(super) purged: Settled,
     pub(super) forgotten: u64,
 }
 

@@ -15,6 +15,9 @@ use crate::kept_failure::id_and_time;
 const JSON: &str = "application/json; charset=utf-8";
 const NDJSON: &str = "application/x-ndjson; charset=utf-8";
 
+const NOT_KNOWN: &str = "so it is not known whether the changes are stored: post them again with the same Idempotency-Key, or \
+                         without one, as a change may be applied twice";
+
 /// What was asked for.
 #[derive(Debug)]
 pub(super) struct Answered {
@@ -165,9 +168,19 @@ impl Problem {
 
     /// A post that had no answer from the disk.
     pub(super) fn not_known() -> Problem {
-        let why = "the disk did not answer in time, so it is not known whether the changes are stored: post them again with \
-                   the same Idempotency-Key, or without one, as a change may be applied twice";
+        let why = format!("the disk did not answer in time, {NOT_KNOWN}");
         Problem::new(StatusCode::GATEWAY_TIMEOUT, why)
+    }
+
+    /// A post that the queue has not taken.
+    pub(super) fn of_post(refused: Refused) -> Problem {
+        match refused {
+            Refused::InDoubt { reason } => Problem::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!("the disk failed ({reason}), {NOT_KNOWN}"),
+            ),
+            refused => refused.into(),
+        }
     }
 
     /// Another request that had none.
@@ -226,6 +239,8 @@ impl From<Refused> for Problem {
         let status = match refused {
             Refused::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
             Refused::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::Purging | Refused::Deleting => StatusCode::CONFLICT,
+            Refused::InDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         Problem {
@@ -235,8 +250,8 @@ impl From<Refused> for Problem {
     }
 }
 
-/// Appends a line for a change.
-pub(super) fn write_state(id: ChangeId, state: ChangeState, text: &mut Vec<u8>) {
+/// Appends a line for a change; `None` where nothing is known of it any more.
+pub(super) fn write_state(id: ChangeId, state: Option<ChangeState>, text: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Line {
         id: String,
@@ -244,9 +259,9 @@ pub(super) fn write_state(id: ChangeId, state: ChangeState, text: &mut Vec<u8>) 
         #[serde(skip_serializing_if = "is_false")]
         failure_deleted: bool,
     }
-    let name = state_name(&state);
-    let is_deleted = state == ChangeState::FailureDeleted;
-    if let ChangeState::Failed(failure) = state {
+    let name = state.as_ref().map_or("unknown", state_name);
+    let is_deleted = state == Some(ChangeState::FailureDeleted);
+    if let Some(ChangeState::Failed(failure)) = state {
         let [id, at] = id_and_time(&failure);
         return failure
             .line

@@ -2,8 +2,9 @@
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use imtag_queue::{Failures, Filter};
+use imtag_queue::{ChangeId, Failures, Filter};
 use serde::Serialize;
+use tokio::time::timeout_at;
 
 use super::Visit;
 use super::answers::{Answered, Problem};
@@ -35,14 +36,42 @@ impl Visit<'_> {
         Ok(Answered::json(StatusCode::OK, &Deleted { deleted }))
     }
 
+    /// In parts: where that takes longer than the caller waits, it goes on.
+    pub(super) async fn delete_failures_through(
+        &self,
+        last: ChangeId,
+        body: &Bytes,
+    ) -> Result<Answered, Problem> {
+        if !body.is_empty() {
+            let why = "through and a body both say which failures: give one of them";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, why));
+        }
+        let deleted = self.queue.delete_failures(Failures::Through(last));
+        let (status, deleted) = match timeout_at(self.deadline, deleted).await {
+            Ok(deleted) => (StatusCode::OK, deleted?),
+            Err(_) => (
+                StatusCode::ACCEPTED,
+                self.queue.status().deleting.unwrap_or(0),
+            ),
+        };
+        Ok(Answered::json(status, &Deleted { deleted }))
+    }
+
+    /// As above.
     pub(super) async fn purge(&self, filter: Filter) -> Result<Answered, Problem> {
         let purged = self.queue.purge(filter);
-        let purged = self.of_queue(purged, Problem::late).await?;
+        let (status, purged) = match timeout_at(self.deadline, purged).await {
+            Ok(purged) => (StatusCode::OK, purged?),
+            Err(_) => (
+                StatusCode::ACCEPTED,
+                self.queue.status().purging.unwrap_or_default(),
+            ),
+        };
         let purged = Purged {
             deleted: purged.deleted,
             under_way: purged.under_way,
         };
-        Ok(Answered::json(StatusCode::OK, &purged))
+        Ok(Answered::json(status, &purged))
     }
 
     pub(super) async fn pause(&self) -> Result<Answered, Problem> {

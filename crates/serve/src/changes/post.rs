@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use imtag_queue::{Accepted, ChangeState, NewPost, Refused};
 use serde::Serialize;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::answers::{Answered, Problem, write_state};
 use super::target::Wait;
@@ -28,7 +28,10 @@ impl Visit<'_> {
         let key = key(&self.headers)?;
         let post = self.checked(body, key).await?;
         let accepted = self.queue.post(post);
-        let accepted = self.of_queue(accepted, Problem::not_known).await?;
+        let accepted = match timeout_at(self.deadline, accepted).await {
+            Ok(accepted) => accepted.map_err(Problem::of_post)?,
+            Err(_) => return Err(Problem::not_known()),
+        };
         match wait {
             Wait::Durable => Ok(stored(accepted)),
             Wait::Outcome => self.outcomes(accepted).await,
@@ -58,21 +61,21 @@ impl Visit<'_> {
     /// outcome then is applied later.
     async fn outcomes(&self, accepted: Accepted) -> Result<Answered, Problem> {
         let mut state = self.daemon.state.subscribe();
-        tokio::select! {
-            settled = self.queue.settled(accepted.post) => unless_closed(settled)?.unwrap_or(()),
-            () = sleep_until(self.deadline) => {}
-            _ = state.wait_for(|it| it.is_last()) => {}
-        }
-        let states = unless_closed(self.queue.outcomes(accepted.post).await)?;
+        let settled = tokio::select! {
+            settled = self.queue.settled(accepted.post) => Some(settled),
+            () = sleep_until(self.deadline) => None,
+            _ = state.wait_for(|it| it.is_last()) => None,
+        };
+        let states = match settled {
+            Some(settled) => settled,
+            None => self.queue.outcomes(accepted.post).await,
+        };
         let state = |index: u32| match &states {
-            // they are sent by the next daemon
-            None => ChangeState::Queued,
-            // they were settled and have not failed, so long ago that they are forgotten
-            Some(None) => ChangeState::Done,
-            Some(Some(states)) => states
-                .get(index as usize)
-                .cloned()
-                .unwrap_or(ChangeState::Queued),
+            Ok(Some(states)) => states.get(index as usize).cloned(),
+            // they were settled so long ago that they are forgotten, or cannot be read
+            Ok(None) | Err(Refused::Unreadable { .. }) => None,
+            // the queue has ended: they are sent by the next daemon
+            Err(_) => Some(ChangeState::Queued),
         };
         let mut text = Vec::new();
         for index in 0..accepted.changes {
@@ -80,14 +83,6 @@ impl Visit<'_> {
             write_state(accepted.post.change(index), state, &mut text);
         }
         Ok(Answered::lines(text))
-    }
-}
-
-/// None where the queue has ended, as its daemon does.
-fn unless_closed<T>(answer: Result<T, Refused>) -> Result<Option<T>, Refused> {
-    match answer {
-        Err(Refused::Closed) => Ok(None),
-        answer => answer.map(Some),
     }
 }
 

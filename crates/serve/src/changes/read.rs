@@ -34,7 +34,7 @@ impl Visit<'_> {
         let state = self.of_queue(state, Problem::late).await?;
         let state = state.ok_or_else(|| unknown("change", id))?;
         let mut text = Vec::new();
-        write_state(id, state, &mut text);
+        write_state(id, Some(state), &mut text);
         Ok(Answered::object(text))
     }
 
