@@ -87,7 +87,7 @@ static BENCHES: [Bench; 8] = [
     },
     Bench {
         name: "serve",
-        about: "callers of the daemon, with a connection a call, beside the\nsame callers on the batcher: four minutes",
+        about: "callers of the daemon, with a connection a call, beside the\nsame callers on the batcher, and changes that last, beside\nfiles that are synced: ten minutes",
         amount: ("seconds", [3, 1], 600),
         rounds: [5, 1],
         builds: true,

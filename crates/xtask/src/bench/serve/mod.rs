@@ -8,16 +8,23 @@
 //! unknown           on the older paths one unknown account fails a whole request: what becomes of the other users while it
 //!                   is learned which accounts are unknown, and then
 //! at rest           wake-ups and memory, before all callers and after 1,000 of them
+//! accepting         changes that last: posts, each answered when it is on the disk, beside files that are appended to and
+//!                   synced; also on a disk whose sync takes 20 ms
+//! queued            millions of them: memory, the start after kill -9, and the file once they are deleted
+//! sending           what it costs to send them at the full quota, beside a bulk run
+//! beside a queue    how long callers wait while it is sent
 //! ```
 
 mod daemon;
+mod disk;
+mod durable;
+mod queued;
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::Window;
 use imtag_transport::Batcher;
 
 use super::against::{OTHER, OtherCommit, command_lines};
@@ -26,7 +33,7 @@ use super::options::Options;
 use super::report::{Contender, Report, Table, micros_each};
 use crate::Error;
 use crate::scene::{self, CALLS_PER_SECOND, LATENCY, Scene};
-use daemon::{Daemon, near};
+use daemon::{Daemon, Program, Setup, account, far, near};
 
 /// Beside the batcher.
 const CALLERS: [u64; 4] = [1, 20, 500, 1_000];
@@ -45,9 +52,6 @@ const REST: Duration = Duration::from_secs(10);
 /// After the last outcome the threads still look around once.
 const UNTIL_REST: Duration = Duration::from_secs(1);
 
-/// A command line, with what its rows are called.
-type Program = (&'static str, PathBuf);
-
 /// A call: true if it is done.
 type Tag = fn(&Daemon, &str) -> bool;
 
@@ -61,15 +65,15 @@ pub(super) fn run(options: &Options) -> Result<Report, Error> {
     report.tables.push(table);
     report.missing.extend(missing);
     report.tables.push(unknown(&programs, options)?);
+    let (table, missing) = durable::accepting(&programs, options)?;
+    report.tables.push(table);
+    report.missing.extend(missing);
+    report.tables.push(queued::queued(&programs, options)?);
+    report.tables.push(durable::sending(&programs, options)?);
+    report
+        .tables
+        .push(durable::beside_calls(&programs, options)?);
     Ok(report)
-}
-
-fn far() -> Result<Scene, Error> {
-    Scene::new(Window::Sliding, Duration::ZERO)
-}
-
-fn account(caller: u64) -> String {
-    format!("user{caller:08}")
 }
 
 fn tagged(batcher: &Batcher, account: &str) -> bool {
@@ -83,7 +87,7 @@ fn beside(programs: &[Program], options: &Options) -> Result<Table, Error> {
     for (name, imtag) in programs {
         daemons.push((
             *name,
-            Daemon::start(imtag, far()?, CALLS_PER_SECOND, false)?,
+            Daemon::start(imtag, far()?, &Setup::with_quota(CALLS_PER_SECOND))?,
         ));
     }
     let time = options.time();
@@ -151,7 +155,11 @@ fn loopback(programs: &[Program], options: &Options) -> Result<(Table, Option<St
     let batcher = scene.client.batcher().start();
     let mut daemons = Vec::new();
     for (name, imtag) in programs {
-        daemons.push((*name, Daemon::start(imtag, here()?, NO_QUOTA, true)?));
+        let setup = Setup {
+            tcp: true,
+            ..Setup::with_quota(NO_QUOTA)
+        };
+        daemons.push((*name, Daemon::start(imtag, here()?, &setup)?));
     }
     let figures = |called: &Called, cpu: Duration| {
         vec![
@@ -220,7 +228,8 @@ fn unknown(programs: &[Program], options: &Options) -> Result<Table, Error> {
         let emulator = scene::emulator()?.unknown_accounts(accounts);
         Scene::with(emulator, CALLS_PER_SECOND)
     };
-    let start = |imtag: &Path, scene| Daemon::start(imtag, scene, CALLS_PER_SECOND, false);
+    let start =
+        |imtag: &Path, scene| Daemon::start(imtag, scene, &Setup::with_quota(CALLS_PER_SECOND));
     let mut contenders = Vec::new();
     for (name, imtag) in programs {
         let all_known = ALL_KNOWN[usize::from(*name == OTHER)];
@@ -322,7 +331,7 @@ fn at_rest(programs: &[Program], options: &Options) -> Result<Table, Error> {
     let callers = CALLERS[CALLERS.len() - 1];
     let mut table = Table::new(&format!("at rest, and after {callers} callers"), &columns);
     for (name, imtag) in programs {
-        let daemon = Daemon::start(imtag, far()?, CALLS_PER_SECOND, false)?;
+        let daemon = Daemon::start(imtag, far()?, &Setup::with_quota(CALLS_PER_SECOND))?;
         let mut figures = Vec::new();
         for callers in [0, callers] {
             call_for(options.time(), callers, |it, _| {
