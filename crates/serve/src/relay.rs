@@ -1,7 +1,7 @@
 //! Wakes the tasks of calls that are answered together.
 //!
-//! Outcomes come on the batcher's threads, and a wake of a runtime from another thread takes a system call, a hundred for a
-//! request of a hundred callers. So the first of them wakes the relay, which wakes their tasks from within the runtime:
+//! Outcomes come on the batcher's threads, and answers of the queue on its own. A wake of a runtime from another thread takes a
+//! system call, a hundred for a request of a hundred callers, or for a commit of as many posts. So the first of them wakes the relay, which wakes their tasks from within the runtime:
 //!
 //! ```text
 //! off ──► asleep ──► awake: wakes all that came ──┐      off: each task is woken from where it is

@@ -1,6 +1,6 @@
 //! What a call over the socket costs the daemon's thread in system calls, counted by `strace`: its connection is accepted,
 //! looked at, registered, read, written, given up and closed, each once; and what many calls that are answered together
-//! cost it in wakes.
+//! cost it in wakes, and so of posts that one commit settles.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use imtag_emulator::Generation;
 use serde_json::json;
-use support::{ADD, Scene};
+use support::{ADD, Scene, Setup, http};
 
 /// Set for the process that is watched.
 const WATCHED: &str = "IMTAG_TEST_WATCHED";
@@ -59,6 +59,26 @@ fn watched_calls() {
     streams.into_iter().for_each(answered);
     mark();
     assert_eq!(scene.arrivals(), 3);
+    drop(scene);
+    let scene = Scene::start(Setup {
+        calls_per_second: 1,
+        ..Setup::durable()
+    });
+    let begin = |number| {
+        let row = user(number)[0].to_string();
+        let mut stream = scene.connect();
+        stream.say(http::request("POST", "/v1/changes?wait=outcome", "", row));
+        stream
+    };
+    let applied = |mut stream: support::Stream| {
+        assert!(stream.answer().unwrap().text.contains("\"done\""));
+    };
+    applied(begin(0));
+    let streams: Vec<_> = (0..TOGETHER).map(begin).collect();
+    std::thread::sleep(Duration::from_millis(300)); // until all of them are stored
+    mark();
+    streams.into_iter().for_each(applied);
+    mark();
 }
 
 /// System calls by thread and name: `serve write`.
@@ -108,10 +128,12 @@ fn a_call_takes_each_system_call_once_and_calls_that_are_answered_together_one_w
         return;
     }
     let counts = watch();
-    let [calls, together] = &counts[..] else {
+    let [calls, together, posts] = &counts[..] else {
         panic!("{counts:?}");
     };
-    println!("{CALLS} calls: {calls:?}\n{TOGETHER} at once: {together:?}");
+    println!(
+        "{CALLS} calls: {calls:?}\n{TOGETHER} at once: {together:?}\n{TOGETHER} posts: {posts:?}"
+    );
     for (name, times) in [
         ("getsockopt", 1),
         ("epoll_ctl", 2),
@@ -124,6 +146,8 @@ fn a_call_takes_each_system_call_once_and_calls_that_are_answered_together_one_w
         let count = calls.get(&format!("serve {name}")).copied();
         assert_eq!(count.unwrap_or(0), times * CALLS, "{name}: {calls:?}");
     }
-    let wakes = together.get("imtag-batcher write").copied().unwrap_or(0);
-    assert!(wakes <= TOGETHER / 4, "{wakes} wakes: {together:?}");
+    for (counts, by) in [(together, "imtag-batcher"), (posts, "imtag-queue")] {
+        let wakes = counts.get(&format!("{by} write")).copied().unwrap_or(0);
+        assert!(wakes <= TOGETHER / 4, "{wakes} wakes: {counts:?}");
+    }
 }

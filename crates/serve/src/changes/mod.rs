@@ -24,6 +24,7 @@ use imtag_wire::{Query, is_encoding};
 use tokio::time::{Instant, timeout_at};
 
 use crate::access::{CallerName, remedy};
+use crate::relay::Relayed;
 use crate::shared::{Shared, State};
 use crate::timeout::timeout;
 use answers::{Answered, Problem};
@@ -145,13 +146,18 @@ impl<'d> Visit<'d> {
         }
     }
 
+    /// What the queue answers. One commit answers many posts.
+    fn relayed<F>(&self, answer: F) -> Relayed<F> {
+        Relayed::new(answer, &self.daemon.relay)
+    }
+
     /// What the queue answers by the deadline.
     async fn of_queue<T>(
         &self,
-        answer: impl Future<Output = Result<T, Refused>>,
+        answer: impl Future<Output = Result<T, Refused>> + Unpin,
         late: fn() -> Problem,
     ) -> Result<T, Problem> {
-        match timeout_at(self.deadline, answer).await {
+        match timeout_at(self.deadline, self.relayed(answer)).await {
             Ok(answer) => answer.map_err(Problem::from),
             Err(_) => Err(late()),
         }

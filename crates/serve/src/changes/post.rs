@@ -28,7 +28,7 @@ impl Visit<'_> {
         let key = key(&self.headers)?;
         let post = self.checked(body, key).await?;
         let accepted = self.queue.post(post);
-        let accepted = match timeout_at(self.deadline, accepted).await {
+        let accepted = match timeout_at(self.deadline, self.relayed(accepted)).await {
             Ok(accepted) => accepted.map_err(Problem::of_post)?,
             Err(_) => return Err(Problem::not_known()),
         };
@@ -62,13 +62,13 @@ impl Visit<'_> {
     async fn outcomes(&self, accepted: Accepted) -> Result<Answered, Problem> {
         let mut state = self.daemon.state.subscribe();
         let settled = tokio::select! {
-            settled = self.queue.settled(accepted.post) => Some(settled),
+            settled = self.relayed(self.queue.settled(accepted.post)) => Some(settled),
             () = sleep_until(self.deadline) => None,
             _ = state.wait_for(|it| it.is_last()) => None,
         };
         let states = match settled {
             Some(settled) => settled,
-            None => self.queue.outcomes(accepted.post).await,
+            None => self.relayed(self.queue.outcomes(accepted.post)).await,
         };
         let state = |index: u32| match &states {
             Ok(Some(states)) => states.get(index as usize).cloned(),
