@@ -454,6 +454,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         state.map_or(0, |state| state.held.iter().map(|held| held.unsent).sum())
     }
 
+    /// Requests of a producer that are taken and not settled.
+    #[must_use]
+    pub fn requests_under_way(&self, producer: ProducerId) -> usize {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.under_way.iter().map(|it| it.batches).sum())
+    }
+
     /// When the oldest change or get of a producer came that has no outcome yet. It looks at all that the plan holds.
     #[must_use]
     pub fn oldest(&self, producer: ProducerId) -> Option<Duration> {

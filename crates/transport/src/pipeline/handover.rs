@@ -47,6 +47,14 @@ impl Batcher {
         true
     }
 
+    /// How many requests are under way. While the batcher pauses and there is none, no change has its outcome.
+    #[must_use]
+    pub fn requests_under_way(&self) -> usize {
+        let producer = self.session.producer;
+        let requests = |state: &mut State, _| state.plan.requests_under_way(producer);
+        self.session.with(requests).unwrap_or(0)
+    }
+
     /// For how long from now on requests may still arrive at the service that nobody waits for any more: the rest of the last
     /// late window that is open. It is the whole one where a change is in a request now, as if that were given up. Zero where
     /// all was answered. What is sent by another batcher or another process, and could be undone by such a request, must
