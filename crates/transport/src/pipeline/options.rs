@@ -156,6 +156,7 @@ impl SessionOptions<ForBulk> {
             attempt_timeout: Duration::from_secs(10),
             when_unavailable: WhenUnavailable::End,
             in_run: true,
+            longest_backoff: client.settings.retry.longest_backoff,
             max_threads: most_workers(requests_at_once),
             name: "bulk",
         };
@@ -275,6 +276,7 @@ impl SessionOptions<ForBatcher> {
             attempt_timeout: Duration::from_secs(10),
             when_unavailable: WhenUnavailable::GoOn,
             in_run: false,
+            longest_backoff: client.settings.retry.longest_backoff,
             max_threads: most_workers(requests_at_once),
             name: "batcher",
         };

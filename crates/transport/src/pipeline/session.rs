@@ -35,6 +35,8 @@ pub(crate) struct Sending {
     pub(crate) when_unavailable: WhenUnavailable,
     /// Its calls wait out more failures, and wait for the quota however long that takes.
     pub(crate) in_run: bool,
+    /// The longest wait before a request that would fail all others goes again.
+    pub(crate) longest_backoff: Duration,
     pub(crate) max_threads: usize,
     /// `bulk` or `batcher`, in figures, events and the names of its threads.
     pub(crate) name: &'static str,

@@ -112,6 +112,7 @@ fn send_and_settle(session: &Session, send: Send<'_>, mut batch: Batch, began: B
             }
             let postponed = state.plan.postponed(&batch);
             let after = RunHealth::again_after(error.scope(), postponed);
+            let after = after.map(|it| it.min(session.sending.longest_backoff));
             after.filter(|_| may_pause)
         };
         let settled = match sent.settled {

@@ -143,6 +143,7 @@ pub(crate) fn sending(
         } else {
             WhenUnavailable::GoOn
         },
+        longest_backoff: Duration::from_secs(5),
         in_run: is_run,
         max_threads,
         name: "model",
