@@ -72,9 +72,9 @@ const EMULATOR: &Layers = &[
 ];
 
 const QUEUE: &Layers = &[
-    "error id settings",
+    "byte_limit error id settings",
     "answer codec",
-    "change post",
+    "change post writer::waiting",
     "status",
     "store",
     "command",

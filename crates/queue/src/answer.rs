@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -12,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::Refused;
 
 /// An answer to come: a future of any runtime, or [`wait`](Answer::wait) for it on a thread. What was asked for is done
-/// whether or not the answer is taken.
+/// whether or not the answer is taken; only of a post whose answer is dropped it is not known whether it is stored.
 #[must_use = "what was asked for may have been refused"]
 pub struct Answer<T>(Arc<Shared<T>>);
 
@@ -27,6 +28,13 @@ struct Shared<T> {
 struct Slot<T> {
     answer: Option<Result<T, Refused>>,
     waker: Option<Waker>,
+}
+
+/// An answer that is there already.
+pub(crate) fn given<T>(answer: Result<T, Refused>) -> Answer<T> {
+    let (reply, given) = channel();
+    reply.give(answer);
+    given
 }
 
 /// A reply, and the answer that it gives.
@@ -67,12 +75,26 @@ impl<T> Shared<T> {
     }
 }
 
-/// The store has ended.
+/// The store has ended; in a panic perhaps in the middle of what was asked.
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take() {
-            shared.give(Err(Refused::Closed));
+            let refused = if thread::panicking() {
+                let reason = "a fault of imtag has ended the queue".to_owned();
+                Refused::InDoubt { reason }
+            } else {
+                Refused::Closed
+            };
+            shared.give(Err(refused));
         }
+    }
+}
+
+/// What would wake for it need not be kept.
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        let waker = self.0.slot.lock().waker.take();
+        drop(waker);
     }
 }
 
@@ -135,7 +157,7 @@ impl<T> fmt::Debug for Answer<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::task::Wake;
 
     use super::*;
 
@@ -152,6 +174,24 @@ mod tests {
         let (reply, answer) = channel::<u8>();
         assert!(!reply.is_forgotten());
         drop(answer);
+        assert!(reply.is_forgotten());
+    }
+
+    #[test]
+    fn a_task_that_no_longer_waits_is_not_kept() {
+        struct Task;
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let task = Arc::new(Task);
+        let waker = Waker::from(Arc::clone(&task));
+        let (reply, mut answer) = channel::<u8>();
+        let polled = Pin::new(&mut answer).poll(&mut Context::from_waker(&waker));
+        drop(waker);
+        assert!(polled.is_pending());
+        assert_eq!(Arc::strong_count(&task), 2);
+        drop(answer);
+        assert_eq!(Arc::strong_count(&task), 1);
         assert!(reply.is_forgotten());
     }
 }

@@ -91,6 +91,15 @@ pub(crate) enum Outcome {
     Failed(Box<Failure>),
 }
 
+/// An outcome on its way to the store.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) id: ChangeId,
+    /// A number that the account has alone, or with few others.
+    pub(crate) account: u64,
+    pub(crate) outcome: Outcome,
+}
+
 const EFFECTS: [Effect; 3] = [Effect::NotApplied, Effect::PossiblyApplied, Effect::Applied];
 
 impl Failure {

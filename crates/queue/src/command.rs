@@ -1,15 +1,20 @@
 //! What the store's thread is asked, and what it shares with others.
 
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
+use std::thread::Thread;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::answer::{Answer, Reply, channel};
-use crate::change::{ChangeState, Failure, Filter, Outcome, Purged};
+use crate::byte_limit::ByteLimit;
+use crate::change::{ChangeState, Failure, Filter, Purged, Report};
 use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, Encoded};
+use crate::settings::Settings;
 use crate::status::{Pause, PauseReason, Status};
 use crate::store::Fed;
 
@@ -33,7 +38,7 @@ pub(crate) enum Command {
     /// It asks no more.
     StopFetching,
     /// Of changes that were handed out.
-    Settle(Vec<(ChangeId, Outcome)>),
+    Settle(Vec<Report>),
     /// The session has ended, and what has no outcome waits again. True if nothing of it is on its way any more.
     SessionEnded(bool),
     /// This block cannot be read.
@@ -44,6 +49,9 @@ pub(crate) enum Command {
     End(Reply<u64>),
 }
 
+/// The bytes that posts may take until they are on the disk, about: while a disk hangs, callers give up and come again.
+pub(crate) const POSTS_IN_MEMORY: u64 = 64 << 20;
+
 /// What the threads of a queue share.
 pub(crate) struct Shared {
     commands: Sender<Command>,
@@ -53,6 +61,42 @@ pub(crate) struct Shared {
     pub(crate) session_pause: Mutex<Option<Pause>>,
     /// Ends the session's pause at once.
     pub(crate) resumes: AtomicBool,
+    /// That which takes the session's outcomes, and sleeps in a pause.
+    pub(crate) polls: Mutex<Option<Thread>>,
+    pub(crate) broken: Broken,
+    /// Of posts that are not on the disk yet, also where their callers have gone.
+    pub(crate) posts: ByteLimit,
+    pub(crate) settings: Settings,
+}
+
+/// Whether a thread has ended by a panic, and who waits for that.
+#[derive(Default)]
+pub(crate) struct Broken(Mutex<Breaks>);
+
+#[derive(Default)]
+struct Breaks {
+    is_broken: bool,
+    then: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Broken {
+    /// Calls it once a thread has ended so: at once, if one has.
+    pub(crate) fn then(&self, then: Box<dyn FnOnce() + Send>) {
+        let mut breaks = self.0.lock();
+        if breaks.is_broken {
+            drop(breaks);
+            return then();
+        }
+        breaks.then.push(then);
+    }
+
+    fn breaks(&self) {
+        let mut breaks = self.0.lock();
+        breaks.is_broken = true;
+        let then = mem::take(&mut breaks.then);
+        drop(breaks);
+        then.into_iter().for_each(|then| then());
+    }
 }
 
 /// What status is made of.
@@ -64,12 +108,24 @@ pub(crate) struct Figures {
 }
 
 impl Shared {
-    pub(crate) fn new(commands: Sender<Command>) -> Shared {
+    pub(crate) fn new(commands: Sender<Command>, settings: Settings) -> Shared {
         Shared {
             commands,
             figures: Mutex::default(),
             session_pause: Mutex::default(),
             resumes: AtomicBool::new(false),
+            polls: Mutex::default(),
+            broken: Broken::default(),
+            posts: ByteLimit::new(POSTS_IN_MEMORY),
+            settings,
+        }
+    }
+
+    /// Does the work of a thread. A panic of it is told to those who wait for that.
+    pub(crate) fn guard(&self, work: impl FnOnce()) {
+        // what it was at is used by none afterwards
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            self.broken.breaks();
         }
     }
 
@@ -83,6 +139,13 @@ impl Shared {
         let (reply, answer) = channel();
         self.tell(command(reply));
         answer
+    }
+
+    /// An operator has paused or resumed the queue: the session looks what to do.
+    pub(crate) fn wake_session(&self) {
+        if let Some(polls) = &*self.polls.lock() {
+            polls.unpark();
+        }
     }
 
     /// True while the operator has paused the queue.

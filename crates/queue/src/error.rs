@@ -96,6 +96,14 @@ pub enum Refused {
         /// What SQLite says.
         reason: String,
     },
+    /// The disk has not taken what was posted before, and no more of it is kept in memory.
+    #[error(
+        "the disk is slow: {mebibytes} MiB of posts wait for it; nothing was stored: try again in a moment"
+    )]
+    Behind {
+        /// How much of them is kept.
+        mebibytes: u64,
+    },
     /// The disk failed at the end of a commit: it is not known whether it is done.
     #[error(
         "the disk failed, and it is not known whether it is done: {reason}: check the disk, and send it again"
@@ -131,7 +139,7 @@ impl Refused {
                 Some(Duration::from_secs(5))
             }
             Refused::Purging | Refused::Deleting => Some(Duration::from_secs(10)),
-            Refused::Closed => Some(Duration::from_secs(1)),
+            Refused::Behind { .. } | Refused::Closed => Some(Duration::from_secs(1)),
             Refused::KeyReused => None,
         }
     }

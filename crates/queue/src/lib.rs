@@ -4,6 +4,7 @@
 //! [`NewPost`], what is answered an [`Answer`].
 
 mod answer;
+mod byte_limit;
 mod change;
 mod codec;
 mod command;

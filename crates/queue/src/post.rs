@@ -3,6 +3,7 @@
 use imtag_core::Change;
 use sha2::{Digest, Sha256};
 
+use crate::byte_limit::Taken;
 use crate::codec::Writer;
 use crate::id::{CHANGES_PER_POST, PostId};
 
@@ -52,12 +53,13 @@ pub(crate) struct Key {
 }
 
 /// A post as the store takes it.
-#[derive(Debug)]
 pub(crate) struct Encoded {
     pub(crate) blocks: Vec<Block>,
     pub(crate) count: u32,
     pub(crate) bytes: u64,
     pub(crate) key: Option<Key>,
+    /// Of the memory for posts that are not on the disk yet.
+    pub(crate) taken: Option<Taken>,
 }
 
 /// A post that is on the disk.
@@ -131,7 +133,17 @@ impl NewPost {
             count: self.count,
             bytes,
             key: self.key,
+            taken: None,
         }
+    }
+}
+
+impl Encoded {
+    /// The bytes that it takes until it is on the disk, about.
+    pub(crate) fn memory(&self) -> u64 {
+        const OF_A_POST: u64 = 512;
+        const OF_A_BLOCK: u64 = 128;
+        OF_A_POST + OF_A_BLOCK * self.blocks.len() as u64 + self.bytes
     }
 }
 

@@ -11,10 +11,10 @@ use imtag_local_server::KeptFiles;
 use imtag_transport::Client;
 use parking_lot::Mutex;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, given};
 use crate::change::{ChangeState, Failure, Failures, Filter, Purged};
-use crate::command::{Command, Shared};
-use crate::error::OpenError;
+use crate::command::{Command, POSTS_IN_MEMORY, Shared};
+use crate::error::{OpenError, Refused};
 use crate::feeder::Feeder;
 use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, NewPost};
@@ -61,7 +61,7 @@ impl Queue {
     pub fn open(files: &KeptFiles, settings: Settings) -> Result<Queue, OpenError> {
         let store = Store::open(files, true)?;
         let (sender, commands) = mpsc::channel();
-        let shared = Arc::new(Shared::new(sender));
+        let shared = Arc::new(Shared::new(sender, settings.clone()));
         let writer = Writer::new(store, settings, commands, Arc::clone(&shared));
         let threads = Threads::start(&shared, writer);
         let threads = threads.map_err(|error| OpenError::Denied {
@@ -80,10 +80,17 @@ impl Queue {
 
     /// Stores a post. The answer comes once it is on the disk. A post whose key is known is not stored again.
     ///
-    /// Refused as [`Full`](crate::Refused::Full), [`KeyReused`](crate::Refused::KeyReused) or
-    /// [`Disk`](crate::Refused::Disk) nothing of it is stored.
+    /// Refused as [`Full`](crate::Refused::Full), [`KeyReused`](crate::Refused::KeyReused),
+    /// [`Behind`](crate::Refused::Behind) or [`Disk`](crate::Refused::Disk) nothing of it is stored. Where the answer is
+    /// dropped before it is there, that is not known.
     pub fn post(&self, post: NewPost) -> Answer<Accepted> {
-        self.ask(|reply| Command::Post(post.encoded(), reply))
+        let mut post = post.encoded();
+        post.taken = self.0.shared.posts.hold(post.memory());
+        if post.taken.is_none() {
+            let mebibytes = POSTS_IN_MEMORY >> 20;
+            return given(Err(Refused::Behind { mebibytes }));
+        }
+        self.ask(|reply| Command::Post(post, reply))
     }
 
     /// Answered once no change of a post waits any more and that is on the disk, with what is known of its changes in that
@@ -148,6 +155,12 @@ impl Queue {
         }
     }
 
+    /// Calls `then` where a thread of the queue has ended by a fault of its own, which it has told on the standard error:
+    /// no more is stored or sent by this process. What was accepted is on the disk, and is sent by the next start.
+    pub fn on_broken(&self, then: impl FnOnce() + Send + 'static) {
+        self.0.shared.broken.then(Box::new(then));
+    }
+
     /// Takes no more posts, sends nothing more, and waits for what is under way, at most until then. All outcomes are on
     /// the disk afterwards, and the file is closed.
     pub fn drain(&self, by: Instant) -> Drained {
@@ -157,10 +170,16 @@ impl Queue {
 
 impl Threads {
     fn start(shared: &Arc<Shared>, writer: Writer) -> io::Result<Threads> {
-        let feeder = Feeder::start(Arc::clone(shared))?;
         let thread = thread::Builder::new().name("imtag-queue".to_owned());
-        let writer = thread.spawn(move || writer.run())?;
-        Ok(Threads { feeder, writer })
+        let its = Arc::clone(shared);
+        let writer = thread.spawn(move || its.guard(|| writer.run()))?;
+        match Feeder::start(Arc::clone(shared)) {
+            Ok(feeder) => Ok(Threads { feeder, writer }),
+            Err(error) => {
+                end(shared, writer);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -170,15 +189,20 @@ impl Inner {
             return Drained::default();
         };
         self.shared.tell(Command::Close);
-        let in_doubt = threads.feeder.end(by).wait().unwrap_or(0);
-        threads.feeder.join();
-        let unsettled = self.shared.ask(Command::End).wait().unwrap_or(0);
-        drop(threads.writer.join());
+        let in_doubt = threads.feeder.end(by);
+        let unsettled = end(&self.shared, threads.writer);
         Drained {
             unsettled,
             in_doubt,
         }
     }
+}
+
+/// Closes the store. Returns how many changes wait.
+fn end(shared: &Shared, writer: JoinHandle<()>) -> u64 {
+    let unsettled = shared.ask(Command::End).wait().unwrap_or(0);
+    drop(writer.join());
+    unsettled
 }
 
 impl Drop for Inner {

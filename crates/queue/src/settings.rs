@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use imtag_core::plan::BatchPolicy;
+
 /// The limits of a queue; each has a default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,6 +14,12 @@ pub struct Settings {
     pub bytes: u64,
     /// How many bytes of the disk stay free; 64 MiB. With 0 posts are refused only once the disk refuses them.
     pub min_free: u64,
+    /// How many bytes of memory the changes may take that are being sent, about; 24 MiB. All others are on the disk alone. It
+    /// holds some 45,000 short changes: more than four seconds of the full quota. A change that needs more goes alone.
+    pub memory: u64,
+    /// How long after it was abandoned a request may still arrive at the service; 10 s. An account's next change of another kind
+    /// waits until then, after an unclean end too.
+    pub late_window: Duration,
     /// How many posts are remembered after their end; 100,000.
     pub kept_posts: u64,
     /// And for how long; an hour.
@@ -29,6 +37,8 @@ impl Default for Settings {
             changes: 10_000_000,
             bytes: 4 << 30,
             min_free: 64 << 20,
+            memory: 24 << 20,
+            late_window: BatchPolicy::LATE_WINDOW,
             kept_posts: 100_000,
             kept_for: Duration::from_secs(3_600),
             kept_keys: 1_000_000,

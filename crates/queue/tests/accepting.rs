@@ -5,9 +5,11 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use imtag_core::ChangeRequest;
 use imtag_queue::{ChangeState, Limit, PostId, Refused};
 use support::{Home, add, keyed, many, post};
 
@@ -145,4 +147,65 @@ fn a_drained_queue_refuses_and_its_file_alone_has_all() {
     drop(open);
     assert!(!home.path().join("queue.sqlite-wal").exists());
     assert_eq!(home.open().status().changes, 250);
+}
+
+#[test]
+fn while_the_disk_hangs_posts_wait_up_to_a_limit_and_those_whose_callers_have_gone_are_not_stored()
+{
+    let home = Home::new();
+    let open = home.open();
+    let (goes_on, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    let (hangs, held) = mpsc::channel();
+    let first = open.on_its_thread(move || {
+        hangs.send(()).unwrap();
+        let _ = waits.lock().unwrap().recv();
+    });
+    held.recv().unwrap();
+    let before = open.status().changes;
+    let tags: Vec<String> = (0..20_000).map(|nth| format!("{nth:050}")).collect();
+    let long = post([ChangeRequest::remove("bob", &tags)]);
+    let mut answers = Vec::new();
+    let refused = loop {
+        let answer = open.post(long.clone());
+        match answer.wait_for(Duration::ZERO) {
+            None => answers.push(answer),
+            Some(answer) => break answer.unwrap_err(),
+        }
+    };
+    assert_eq!(refused, Refused::Behind { mebibytes: 64 });
+    assert!((60..=66).contains(&answers.len()), "{}", answers.len());
+    let stays = answers.split_off(answers.len() - 1);
+    drop(answers);
+    let again = open.post(long.clone()).wait_for(Duration::ZERO);
+    assert_eq!(again, Some(Err(refused)), "they are still in its memory");
+    drop(goes_on);
+    first.wait().unwrap();
+    for answer in stays {
+        answer.wait().unwrap();
+    }
+    assert_eq!(open.status().changes, before + 1);
+    assert!(!open.post(long).wait().unwrap().repeated);
+}
+
+#[test]
+fn a_panic_of_its_thread_is_told_and_nothing_waits_for_it() {
+    let home = Home::new();
+    let open = home.open();
+    let (breaks, broken) = mpsc::channel();
+    let again = breaks.clone();
+    open.on_broken(move || breaks.send(()).unwrap());
+    let answer = open.on_its_thread(|| panic!("for a test"));
+    broken.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(answer.wait().map(|it| it.changes), Ok(1));
+    let refused = open.post(many(1)).wait();
+    assert!(
+        matches!(refused, Err(Refused::Closed | Refused::InDoubt { .. })),
+        "{refused:?}"
+    );
+    open.on_broken(move || again.send(()).unwrap());
+    broken.recv_timeout(Duration::from_secs(60)).unwrap();
+    open.drain(Instant::now());
+    drop(open);
+    assert!(home.open().status().changes >= 1);
 }

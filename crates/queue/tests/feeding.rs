@@ -100,7 +100,9 @@ fn over_faults_and_unclean_ends_nothing_is_lost_and_the_order_per_account_holds(
     ] {
         emulator.add_standing(ProbabilisticFault::new(fault, 0.02).unwrap());
     }
-    let home = Home::new();
+    let mut home = Home::new();
+    // no request of this emulator is later, and each fault costs its account that time
+    home.settings.late_window = Duration::from_secs(1);
     let (mut model, mut numbers) = (Model::default(), Numbers(2));
     for _ in 0..6 {
         let open = home.open();
@@ -225,6 +227,7 @@ fn a_user_that_the_way_rejects_alone_fails_and_all_others_are_done() {
     emulator.add_standing(fault.account("u5"));
     let quick = RetryPolicy {
         max_attempts: 1,
+        longest_backoff: Duration::from_millis(20),
         ..RetryPolicy::default()
     };
     let client = imtag_transport::Client::builder(1_400_000_000, "administrator", support::key());
@@ -292,6 +295,53 @@ fn what_waits_behind_a_request_goes_back_to_the_queue_in_a_pause_and_can_be_purg
     assert!(purged.deleted >= 198, "{}", purged.deleted);
     assert_eq!(emulator.stats().arrivals(), 2);
     assert_eq!(open.status().changes, 0);
+}
+
+#[test]
+fn what_is_loaded_to_be_sent_is_bounded_by_its_memory_whatever_the_accounts_and_the_lengths() {
+    let (emulator, mut home) = (service().start().unwrap(), Home::new());
+    home.settings.memory = 64 << 10;
+    let open = home.open();
+    open.send_by(client(&emulator));
+    let most_under_way = |changes: Vec<ChangeRequest>| {
+        let operation = Operation::from(changes[0].operation());
+        emulator.fault(operation, Fault::delay(Duration::from_millis(500)));
+        open.accept(changes);
+        let mut most = 0;
+        until("changes are left", || {
+            let status = open.status();
+            most = status.under_way.max(most);
+            status.changes == 0
+        });
+        most
+    };
+    // a batcher counts only a few of one account, and each of these waits for the one before
+    let of_bob = |nth| match nth % 2 {
+        0 => add("bob", "vip"),
+        _ => ChangeRequest::remove("bob", ["vip"]),
+    };
+    let most = most_under_way((0..1_500).map(of_bob).collect());
+    assert!((500..1_200).contains(&most), "{most}");
+    let tags: Vec<String> = (0..400).map(|nth| format!("{nth:050}")).collect();
+    let long = |nth| ChangeRequest::remove(format!("u{nth}"), &tags);
+    let most = most_under_way((0..150).map(long).collect());
+    assert!((5..120).contains(&most), "{most}");
+    assert_eq!(open.status().failures, 0);
+}
+
+#[test]
+fn an_end_need_not_wait_for_the_time_that_a_session_before_has() {
+    let (emulator, home) = (service().start().unwrap(), Home::new());
+    emulator.fault(Operation::Add, Fault::delay(Duration::from_secs(60)));
+    let open = home.open();
+    open.send_by(client(&emulator));
+    open.post(many(5)).wait().unwrap();
+    until("it is under way", || emulator.stats().arrivals() > 0);
+    open.send_by(client(&emulator));
+    let begun = Instant::now();
+    let drained = open.drain(begun + Duration::from_millis(300));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{begun:?}");
+    assert_eq!((drained.unsettled, drained.in_doubt), (5, 5));
 }
 
 #[test]
@@ -363,8 +413,9 @@ fn a_drain_finishes_what_is_under_way_and_the_next_start_sends_the_rest() {
 
 #[test]
 fn after_an_unclean_end_a_change_of_another_kind_waits_until_none_can_arrive_late() {
-    let (emulator, home) = (service().start().unwrap(), Home::new());
-    emulator.fault(Operation::Add, Fault::delay(Duration::from_secs(2)));
+    let (emulator, mut home) = (service().start().unwrap(), Home::new());
+    home.settings.late_window = Duration::from_secs(3);
+    emulator.fault(Operation::Add, Fault::delay(Duration::from_secs(1)));
     let open = home.open();
     open.send_by(client(&emulator));
     open.accept([add("bob", "vip")]);

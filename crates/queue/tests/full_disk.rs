@@ -118,6 +118,35 @@ fn on_a_full_disk_posts_are_refused_and_outcomes_are_written_and_it_goes_on_by_i
 }
 
 #[test]
+fn on_a_full_disk_what_is_done_is_written_though_failures_have_no_room() {
+    let Some(disk) = SmallDisk::mount(48) else {
+        return;
+    };
+    let unknown = (0..8_000).map(|nth| format!("e{nth}"));
+    let emulator = service().unknown_accounts(unknown).start().unwrap();
+    let home = disk.home();
+    let open = home.open();
+    open.accept((0..8_000).map(|nth| add(&format!("e{nth}"), "vip")));
+    let done = open.accept((0..50).map(|nth| add(&format!("u{nth}"), "vip")));
+    disk.fill();
+    open.send_by(client(&emulator));
+    open.settled(done).wait().unwrap();
+    until("the disk is a reason of the pause", || {
+        let pauses = open.status().pauses;
+        pauses.iter().any(|it| it.reason == PauseReason::Disk)
+    });
+    let status = open.status();
+    assert!(status.changes > 0, "there was room for all failures");
+    assert_eq!(status.changes + status.failures, 8_000);
+    disk.free();
+    open.until_empty();
+    assert_eq!(
+        (open.status().failures, open.status().counters.done),
+        (8_000, 50)
+    );
+}
+
+#[test]
 fn what_others_need_of_the_disk_is_left_free() {
     let Some(disk) = SmallDisk::mount(64) else {
         return;

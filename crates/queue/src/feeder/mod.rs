@@ -23,9 +23,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use imtag_transport::Client;
+use imtag_transport::{CancelToken, Client};
 
-use crate::answer::{Answer, Reply, channel};
+use crate::answer::{Reply, channel};
 use crate::command::Shared;
 use session::Session;
 
@@ -37,6 +37,8 @@ const BEGINS_AGAIN: Duration = Duration::from_secs(1);
 /// The supervisor's thread.
 pub(crate) struct Feeder {
     orders: Sender<Order>,
+    /// Ends the wait for what is under way of a session before.
+    hurries: CancelToken,
     thread: JoinHandle<()>,
 }
 
@@ -53,9 +55,15 @@ impl Feeder {
     pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<Feeder> {
         let (orders, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("imtag-feeder".to_owned());
-        let to_itself = orders.clone();
-        let thread = thread.spawn(move || supervise(&shared, &to_itself, &receiver))?;
-        Ok(Feeder { orders, thread })
+        let (to_itself, hurries) = (orders.clone(), CancelToken::new());
+        let its = hurries.clone();
+        let work = move || shared.guard(|| supervise(&shared, &to_itself, &receiver, &its));
+        let thread = thread.spawn(work)?;
+        Ok(Feeder {
+            orders,
+            hurries,
+            thread,
+        })
     }
 
     pub(crate) fn send_by(&self, client: Client) {
@@ -63,21 +71,28 @@ impl Feeder {
         drop(self.orders.send(Order::SendBy(Box::new(client))));
     }
 
-    /// Ends the session, at the latest then. Answers how many changes may be on their way.
-    pub(crate) fn end(&self, by: Instant) -> Answer<u64> {
+    /// Ends the session, at the latest then. Returns how many changes may be on their way.
+    pub(crate) fn end(self, by: Instant) -> u64 {
         let (reply, answer) = channel();
         drop(self.orders.send(Order::End(by, reply)));
-        answer
-    }
-
-    pub(crate) fn join(self) {
-        drop(self.orders);
+        // it may wait for a session before, which has a time of its own
+        let left = by.saturating_duration_since(Instant::now());
+        let in_doubt = answer.wait_for(left).unwrap_or_else(|| {
+            self.hurries.cancel();
+            answer.wait()
+        });
         drop(self.thread.join());
+        in_doubt.unwrap_or(0)
     }
 }
 
 /// Until the end, which is always asked for: nothing of it wakes while nothing is asked.
-fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<Order>) {
+fn supervise(
+    shared: &Arc<Shared>,
+    orders: &Sender<Order>,
+    received: &Receiver<Order>,
+    hurries: &CancelToken,
+) {
     let begin = |client| {
         let orders = orders.clone();
         // it has ended, and so has the session
@@ -86,6 +101,8 @@ fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<O
     let mut session: Option<Session> = None;
     // when a session that is stuck is begun again
     let mut again: Option<Instant> = None;
+    // of the session before
+    let mut in_doubt = 0;
     loop {
         let order = match again {
             None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -94,17 +111,17 @@ fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<O
         match order {
             Ok(Order::SendBy(client)) => {
                 if let Some(before) = session.take() {
-                    before.end(Instant::now() + HANDING_OVER);
+                    in_doubt = before.end(Instant::now() + HANDING_OVER, hurries);
                 }
                 again = None;
-                session = Some(begin(*client));
+                session = (!hurries.is_cancelled()).then(|| begin(*client));
             }
             Ok(Order::Stuck) => {
                 again.get_or_insert_with(|| Instant::now() + BEGINS_AGAIN);
             }
             Ok(Order::End(by, reply)) => {
-                let in_doubt = session.take().map_or(0, |session| session.end(by));
-                return reply.give(Ok(in_doubt));
+                let of_last = session.take().map(|session| session.end(by, hurries));
+                return reply.give(Ok(of_last.unwrap_or(in_doubt)));
             }
             Err(RecvTimeoutError::Timeout) => {
                 again = None;
@@ -116,8 +133,8 @@ fn supervise(shared: &Arc<Shared>, orders: &Sender<Order>, received: &Receiver<O
                     } else {
                         HANDING_OVER
                     };
-                    stuck.end(Instant::now() + time);
-                    session = Some(begin(client));
+                    in_doubt = stuck.end(Instant::now() + time, hurries);
+                    session = (!hurries.is_cancelled()).then(|| begin(client));
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,

@@ -1,17 +1,21 @@
 //! A session: a batcher, a thread that feeds it, and one that takes its outcomes.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
-use imtag_core::plan::BatchPolicy;
+use imtag_core::ChangeRequest;
 use imtag_rows::FailureLine;
-use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
+use imtag_transport::{
+    Batcher, BatcherCompletion, CallOptions, CancelToken, Cause, Client, Completion, Effect,
+};
 use parking_lot::Mutex;
 
 use super::health::Health;
-use crate::change::{Failure, Outcome};
+use crate::byte_limit::ByteLimit;
+use crate::change::{Failure, Outcome, Report};
 use crate::codec::{read_block, request};
 use crate::command::{Command, Shared};
 use crate::error::Refused;
@@ -20,10 +24,8 @@ use crate::store::Fed;
 
 /// How many changes are asked for at once.
 const FETCHED_AT_ONCE: u32 = 500;
-/// How long a poll waits while changes are under way, and in a pause: outcomes come at once, but a pause, and its end, are seen
-/// only then.
+/// How long a poll waits while changes are under way: outcomes come at once, but a pause is seen only then.
 const POLL: Duration = Duration::from_millis(100);
-const POLL_IN_PAUSE: Duration = Duration::from_secs(1);
 /// How often is counted what was sent again.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// After a disk that did not take the beginning, until it is tried again.
@@ -55,6 +57,11 @@ struct State {
     is_over: AtomicBool,
     /// A change came back that is not settled.
     is_stuck: AtomicBool,
+    /// Of changes that the batcher has. Of an account only few count towards its capacity, and however long they are, they
+    /// count alike.
+    memory: ByteLimit,
+    /// Numbers accounts.
+    accounts: RandomState,
     running: Mutex<Option<Running>>,
     late: Mutex<Late>,
 }
@@ -82,16 +89,18 @@ impl Session {
     ) -> Session {
         let state = Arc::new(State {
             shared: Arc::clone(shared),
+            memory: ByteLimit::new(shared.settings.memory),
             begin_again: Box::new(begin_again),
             is_ending: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
+            accounts: RandomState::new(),
             running: Mutex::default(),
             late: Mutex::default(),
         });
         let (its, sender) = (Arc::clone(&state), client.clone());
         let thread = thread::Builder::new().name("imtag-feed".to_owned());
-        let feeding = thread.spawn(move || feed(&its, &sender));
+        let feeding = thread.spawn(move || its.shared.guard(|| feed(&its, &sender)));
         if feeding.is_err() {
             state.gets_stuck(); // this machine gives no thread
         }
@@ -111,11 +120,12 @@ impl Session {
         self.state.is_stuck.load(Ordering::SeqCst)
     }
 
-    /// Feeds no more, and finishes what is under way, at the latest then. What has no outcome waits again. Returns how many
-    /// changes may be on their way.
-    pub(super) fn end(self, by: Instant) -> u64 {
+    /// Feeds no more, and finishes what is under way, at the latest then, or when it is hurried. What has no outcome waits
+    /// again. Returns how many changes may be on their way.
+    pub(super) fn end(self, by: Instant, hurries: &CancelToken) -> u64 {
         let state = &self.state;
         state.is_ending.store(true, Ordering::SeqCst);
+        state.memory.close();
         state.shared.tell(Command::StopFetching);
         let Some(feeding) = self.feeding else {
             return 0;
@@ -133,8 +143,11 @@ impl Session {
             } else {
                 left
             };
-            batcher.close(&CallOptions::new().timeout(time)).is_ok()
+            let time = CallOptions::new().timeout(time).cancel(hurries);
+            batcher.close(&time).is_ok()
         });
+        // it waits for a disk
+        feeding.thread().unpark();
         drop(feeding.join());
         let Some(running) = state.running.lock().take() else {
             return 0;
@@ -147,7 +160,7 @@ impl Session {
         state.look_for_late(&running.batcher);
         // cancels what is left
         drop(running.batcher);
-        let window = BatchPolicy::LATE_WINDOW;
+        let window = state.shared.settings.late_window;
         let is_late = state
             .late
             .lock()
@@ -181,13 +194,14 @@ fn feed(state: &Arc<State>, client: &Client) {
         .batcher()
         .capacity(usize::try_from(capacity).unwrap_or(usize::MAX))
         .timeout(REQUEST_TIME)
+        .late_window(state.shared.settings.late_window)
         .after_crash(after_crash)
         .pause_when_unavailable(true);
     let batcher = Arc::new(options.start());
     let polling = {
         let (state, batcher) = (Arc::clone(state), Arc::clone(&batcher));
         let thread = thread::Builder::new().name("imtag-poll".to_owned());
-        thread.spawn(move || poll(&state, &batcher))
+        thread.spawn(move || state.shared.guard(|| poll(&state, &batcher)))
     };
     let Ok(polling) = polling else {
         return state.gets_stuck();
@@ -208,7 +222,7 @@ fn feed(state: &Arc<State>, client: &Client) {
             return;
         };
         for block in blocks {
-            let goes_on = submit(state, &batcher, &block);
+            let goes_on = submit(state, &batcher, &polls, &block);
             polls.unpark();
             if !goes_on {
                 return;
@@ -227,13 +241,13 @@ fn begin(state: &State) -> Option<bool> {
         match state.shared.ask(Command::Begin).wait() {
             Ok(after_crash) => return Some(after_crash),
             Err(Refused::Closed) => return None,
-            Err(_) => thread::sleep(DISK_AGAIN),
+            Err(_) => thread::park_timeout(DISK_AGAIN),
         }
     }
 }
 
 /// Gives what waits of a block to the batcher. Returns false at the session's end.
-fn submit(state: &State, batcher: &Batcher, block: &Fed) -> bool {
+fn submit(state: &State, batcher: &Batcher, polls: &Thread, block: &Fed) -> bool {
     let first = ChangeId::from_key(block.id);
     let mut goes_on = true;
     let read = read_block(&block.changes, |place, operation, account, tags| {
@@ -242,8 +256,16 @@ fn submit(state: &State, batcher: &Batcher, block: &Fed) -> bool {
         }
         let id = first.post.change(first.index + place).key() as u64;
         let change = request(operation, account, tags);
-        // it waits for capacity, and fails only at the end
-        goes_on = batcher.submit_within(id, change, Duration::MAX).is_ok();
+        let memory = memory_of(&change);
+        let takes = || {
+            state.memory.take(memory) || {
+                // its outcomes make room
+                polls.unpark();
+                state.memory.wait(memory)
+            }
+        };
+        // both wait, and end only with the session
+        goes_on = takes() && batcher.submit_within(id, change, Duration::MAX).is_ok();
     });
     if read.is_err() {
         state.shared.tell(Command::Unreadable(block.id));
@@ -251,17 +273,24 @@ fn submit(state: &State, batcher: &Batcher, block: &Fed) -> bool {
     goes_on
 }
 
-/// Takes outcomes, and ends the pauses of the batcher. Sleeps while nothing is under way.
+/// Takes outcomes, and ends the pauses of the batcher. Sleeps while nothing is under way, and in a pause until it is tried again,
+/// or is woken.
 fn poll(state: &State, batcher: &Batcher) {
     let mut health = Health::default();
     let mut counted_at = Instant::now();
+    *state.shared.polls.lock() = Some(thread::current());
     while !state.is_over.load(Ordering::SeqCst) {
-        let wait = match batcher.paused() {
-            Some(_) => POLL_IN_PAUSE,
-            None => POLL,
-        };
         let is_idle = batcher.unsettled() == 0;
-        let outcomes = batcher.poll(if is_idle { Duration::ZERO } else { wait });
+        // in a pause, once what it was that failed is noted
+        let sleeps_until = health.resume_at().filter(|_| {
+            !is_idle && batcher.paused().is_some() && batcher.requests_under_way() == 0
+        });
+        let mut wait = if is_idle { Duration::ZERO } else { POLL };
+        if let Some(until) = sleeps_until {
+            wait = Duration::ZERO;
+            thread::park_timeout(until.saturating_duration_since(Instant::now()));
+        }
+        let outcomes = batcher.poll(wait);
         let is_idle = is_idle && outcomes.is_empty();
         let has_answered = state.settle(outcomes);
         if (has_answered || is_idle) && health.answered() {
@@ -321,11 +350,14 @@ impl State {
     fn settle(&self, completions: Vec<BatcherCompletion>) -> bool {
         let mut has_answered = false;
         let mut outcomes = Vec::with_capacity(completions.len());
+        let mut memory = 0;
         for completion in completions {
             let BatcherCompletion::Change(completion) = completion else {
                 continue;
             };
             let id = ChangeId::from_key(completion.id as i64);
+            memory += memory_of(&completion.change);
+            let account = self.accounts.hash_one(completion.change.account());
             match outcome(id, completion) {
                 Some(outcome) => {
                     if let Outcome::Failed(failure) = &outcome {
@@ -334,7 +366,11 @@ impl State {
                         }
                     }
                     has_answered = true;
-                    outcomes.push((id, outcome));
+                    outcomes.push(Report {
+                        id,
+                        account,
+                        outcome,
+                    });
                 }
                 None => self.gets_stuck(),
             }
@@ -342,8 +378,19 @@ impl State {
         if !outcomes.is_empty() {
             self.shared.tell(Command::Settle(outcomes));
         }
+        self.memory.give_back(memory);
         has_answered
     }
+}
+
+/// The bytes that a change takes while it is sent, about: as measured, with what the plan and the pipeline note of it. Its
+/// texts are there once more in the requests.
+fn memory_of(change: &ChangeRequest) -> u64 {
+    const OF_A_CHANGE: usize = 450;
+    const OF_A_TAG: usize = 16;
+    let tags = change.tags();
+    let texts: usize = change.account().len() + change.tags().map(str::len).sum::<usize>();
+    (OF_A_CHANGE + OF_A_TAG * tags.len() + 2 * texts) as u64
 }
 
 /// What an outcome settles; `None` if the change waits again, as nothing was said of it.

@@ -56,6 +56,11 @@ impl Store {
         &self.facts
     }
 
+    /// How long the queue has been open, over all starts: milliseconds.
+    pub(super) fn age(&self) -> i64 {
+        self.age_before.saturating_add(self.clock.since_opening())
+    }
+
     /// Makes changes, which are on the disk when it returns. After an error there are none of them.
     pub(crate) fn commit<T>(
         &mut self,
@@ -63,7 +68,7 @@ impl Store {
     ) -> rusqlite::Result<T> {
         let transaction = self.file.connection.unchecked_transaction()?;
         let mut facts = self.facts;
-        facts.age = self.age_before.saturating_add(self.clock.since_opening());
+        facts.age = self.age();
         let mut inner = Transaction {
             connection: &transaction,
             facts,

@@ -25,7 +25,6 @@ mod purge;
 mod retention;
 mod settle;
 
-pub(crate) use bits::BlockBits;
 pub(crate) use clock::now;
 pub(crate) use database::{Store, is_damage, refused, unreadable};
 pub(crate) use file::damaged;

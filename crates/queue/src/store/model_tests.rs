@@ -206,15 +206,15 @@ fn settle(numbers: &mut Numbers, model: &mut Model, store: &mut Store) {
         let block = *model.open.range(..=id.key()).next_back().unwrap().0;
         if numbers.below(5) == 0 {
             let change = &model.posts[&id.post][id.index as usize].0;
-            settling.add(block, id, Outcome::Failed(Box::new(failure(id, change))));
+            settling.add(block, id, 0, Outcome::Failed(Box::new(failure(id, change))));
             model.put(id, State::Failed);
         } else {
-            settling.add(block, id, Outcome::Done);
+            settling.add(block, id, 0, Outcome::Done);
             model.put(id, State::Done);
         }
     }
     let settled = store
-        .commit(|it| it.settle(&settling, &model.open))
+        .commit(|it| it.settle(&settling.part(usize::MAX), &model.open))
         .unwrap();
     for (block, bits) in settled.blocks {
         let open = model.open.get_mut(&block).unwrap();

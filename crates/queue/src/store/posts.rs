@@ -13,6 +13,9 @@ use crate::id::{CHANGES_PER_POST, ChangeId, PostId};
 use crate::post::{Accepted, Encoded};
 use crate::settings::Settings;
 
+/// Bytes of blocks that are read at once, and the last of them more.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
 /// A block that is read to be sent.
 #[derive(Debug)]
 pub(crate) struct Fed {
@@ -112,14 +115,14 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// The next blocks behind one, in order: as many as have so many changes together, and at least one.
+    /// The next blocks behind one, in order: as many as have so many changes together or [`BYTES_AT_ONCE`], and at least one.
     pub(crate) fn blocks_after(&self, last: i64, changes: u32) -> Result<Vec<Fed>> {
         let sql = "SELECT block.id, count, changes, settled FROM block LEFT JOIN partly USING (id) \
                    WHERE block.id > ?1 ORDER BY block.id";
         let mut blocks = self.file.connection.prepare_cached(sql)?;
         let mut rows = blocks.query([last])?;
-        let (mut found, mut count) = (Vec::new(), 0);
-        while count < changes {
+        let (mut found, mut count, mut bytes) = (Vec::new(), 0, 0);
+        while count < changes && bytes < BYTES_AT_ONCE {
             let Some(row) = rows.next()? else {
                 break;
             };
@@ -133,6 +136,7 @@ impl Store {
                 settled: settled.ok_or_else(damaged)?,
             };
             count += block.count;
+            bytes += block.changes.len();
             found.push(block);
         }
         Ok(found)

@@ -13,12 +13,14 @@
 //! never settled on the disk before an earlier one.
 
 mod jobs;
+mod looks;
 mod pace;
 mod round;
 mod session;
+mod waiting;
 mod work;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -27,13 +29,15 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::answer::Reply;
 use crate::change::ChangeState;
 use crate::command::{Command, Figures, Shared};
-use crate::id::{ChangeId, PostId};
+use crate::id::ChangeId;
 use crate::settings::Settings;
 use crate::status::{Counters, Pause, PauseReason};
 use crate::store::{Store, is_damage};
 use jobs::Jobs;
+use looks::Looks;
 use pace::Pace;
 use session::Session;
+use waiting::Waiting;
 use work::Round;
 
 /// Bytes of posts that one commit takes. What comes beyond waits for the next.
@@ -43,8 +47,6 @@ const DISK_AGAIN: Duration = Duration::from_secs(1);
 /// Pages of free space that are given back at once, and how long others have the disk until the next.
 const PAGES_AT_ONCE: u32 = 1_000;
 const SPACE_AGAIN: Duration = Duration::from_millis(5);
-/// How often is looked for what is old, where there is anything.
-const LOOKS_EVERY: Duration = Duration::from_secs(60);
 
 /// The thread's state.
 pub(crate) struct Writer {
@@ -55,7 +57,7 @@ pub(crate) struct Writer {
     counters: Counters,
     session: Session,
     /// Callers that wait until a post is settled.
-    waiting: HashMap<PostId, Vec<Reply<Option<Vec<ChangeState>>>>>,
+    waiting: Waiting<Option<Vec<ChangeState>>>,
     jobs: Jobs,
     /// Why the disk takes nothing, and when it is tried again.
     disk: Option<(Pause, Instant)>,
@@ -68,7 +70,7 @@ pub(crate) struct Writer {
     /// When free space is next given back, if there may be some.
     space_at: Option<Instant>,
     gave_space: bool,
-    looked_at: Instant,
+    looks: Looks,
     is_closed: bool,
     end: Option<Reply<u64>>,
 }
@@ -87,7 +89,7 @@ impl Writer {
             shared,
             counters: Counters::default(),
             session: Session::new(),
-            waiting: HashMap::new(),
+            waiting: Waiting::new(),
             jobs: Jobs::default(),
             disk: None,
             damage: None,
@@ -96,7 +98,7 @@ impl Writer {
             arrived: VecDeque::new(),
             space_at: Some(Instant::now()),
             gave_space: false,
-            looked_at: Instant::now(),
+            looks: Looks::default(),
             is_closed: false,
             end: None,
         };
@@ -162,15 +164,14 @@ impl Writer {
     }
 
     /// When there is something to do though nothing is asked.
-    fn next_due(&self, round: &Round) -> Option<Instant> {
+    fn next_due(&mut self, round: &Round) -> Option<Instant> {
         let again = self.disk.as_ref().map(|(_, again)| *again);
         if round.has_waited() {
             return again.or(Some(Instant::now()));
         }
         let works = !self.jobs.is_empty() || self.session.ended.is_some();
         let works = works.then(Instant::now).or(self.session.settle_due());
-        let keeps_some = self.store.facts().kept.iter().any(|kept| *kept > 0);
-        let looks = keeps_some.then_some(self.looked_at + LOOKS_EVERY);
+        let looks = self.looks.due(&self.store, &self.settings);
         let dues = [again.or(works), self.space_at, looks];
         dues.into_iter().flatten().min()
     }
@@ -179,6 +180,8 @@ impl Writer {
         match command {
             // the drop of the reply says so
             Command::Post(..) if self.is_closed => {}
+            // its caller was told that this is not known, and posts it again
+            Command::Post(_, reply) if reply.is_forgotten() => {}
             Command::Post(post, reply) => {
                 round.bytes += post.bytes;
                 round.posts.push((post, reply));
@@ -196,7 +199,7 @@ impl Writer {
             Command::Fetch(changes, reply) => self.session.fetch(changes, reply),
             Command::StopFetching => self.session.stop(),
             Command::Settle(outcomes) => {
-                let is_awaited = |post| self.waiting.contains_key(&post);
+                let is_awaited = |post| self.waiting.is_awaited(post);
                 self.session.settle(outcomes, is_awaited);
             }
             Command::SessionEnded(is_clean) => {
@@ -276,5 +279,49 @@ fn unreadable(block: i64) -> Pause {
              passes over them"
         ),
         since: SystemTime::now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use imtag_local_server::KeptFiles;
+
+    use super::*;
+    use crate::answer::channel;
+    use crate::post::NewPost;
+
+    #[test]
+    fn it_wakes_for_kept_posts_when_the_first_has_been_kept_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = KeptFiles::open(&folder.path().join("data"), "daemon").unwrap();
+        let (sender, commands) = mpsc::channel();
+        let settings = Settings::default();
+        let shared = Arc::new(Shared::new(sender, settings.clone()));
+        let store = Store::open(&files, true).unwrap();
+        let mut writer = Writer::new(store, settings.clone(), commands, shared);
+        let mut due_after = |post: Option<NewPost>| {
+            let mut round = Round::default();
+            if let Some(post) = post {
+                let (reply, answer) = channel();
+                writer.accept(Command::Post(post.encoded(), reply), &mut round);
+                writer.write(round);
+                answer.wait().unwrap();
+            }
+            writer.space_at = None;
+            writer.next_due(&Round::default())
+        };
+        assert_eq!(due_after(None), None);
+        let mut keyed = NewPost::new();
+        keyed.set_key("uid 33", "a", b"");
+        let in_hours = |due: Option<Instant>, hours: u64| {
+            let due = due.unwrap().saturating_duration_since(Instant::now());
+            let expected = Duration::from_secs(3_600 * hours);
+            assert!(due <= expected + Duration::from_secs(1), "{due:?}");
+            assert!(due >= expected - Duration::from_secs(60), "{due:?}");
+        };
+        in_hours(due_after(Some(keyed)), 24);
+        in_hours(due_after(Some(NewPost::new())), 1);
     }
 }

@@ -3,10 +3,10 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::Writer;
 use super::jobs::Step;
 use super::session::Session;
 use super::work::{Committed, Round};
-use super::{LOOKS_EVERY, Writer};
 use crate::command::Command;
 use crate::error::Refused;
 use crate::store::{refused, unreadable};
@@ -15,8 +15,11 @@ use crate::store::{refused, unreadable};
 const WRITES: &str = "takes nothing that is to be kept";
 const READS: &str = "cannot be read";
 
-/// Posts that a commit forgets beside as many as it settles.
+/// Posts that a commit forgets beside as many as it settles, and one that is for that alone.
 const FORGOTTEN_AT_ONCE: usize = 200;
+const FORGOTTEN_BY_A_LOOK: usize = 2_000;
+/// Failures that one commit writes, with what came behind them.
+const FAILURES_AT_ONCE: usize = 2_000;
 /// When space that came free is given back, at the earliest.
 const SPACE_AFTER: Duration = Duration::from_millis(20);
 
@@ -33,7 +36,8 @@ impl Writer {
         if let Some(error) = failed {
             self.note_refusal(READS, &error);
         }
-        let mut tried = self.commit(&round, &step, true);
+        let mut failures = self.failures_at_once();
+        let mut tried = self.commit(&round, &step, Some(failures));
         if let Err(error) = &tried {
             self.note_refusal(WRITES, error);
             if !round.posts.is_empty() {
@@ -41,12 +45,17 @@ impl Writer {
                 for (_, reply) in mem::take(&mut round.posts) {
                     reply.give(Err(refused.clone()));
                 }
-                tried = self.commit(&round, &step, true);
+                tried = self.commit(&round, &step, Some(failures));
             }
         }
+        while tried.is_err() && failures > 0 && self.session.settling.has_failed() {
+            // what is done needs no room, and makes some
+            failures /= 8;
+            tried = self.commit(&round, &step, Some(failures));
+        }
         if tried.is_err() {
-            // outcomes may need more room than there is, where a deletion makes some
-            tried = self.commit(&round, &step, false);
+            // a deletion makes some, too
+            tried = self.commit(&round, &step, None);
         }
         match tried {
             // a part of a job in which nothing was to be written
@@ -56,7 +65,11 @@ impl Writer {
                 finished.answer();
             }
             Ok(Some(committed)) => {
-                self.disk = None;
+                let settled = committed.settled.as_ref();
+                let fits = settled.is_some_and(|it| it.failed > 0 || failures > 0);
+                if fits || !self.session.settling.has_failed() {
+                    self.disk = None;
+                }
                 self.counters.commits += 1;
                 self.note_pace(committed.posts.len());
                 self.answer(&mut round, &step, committed, was_clean);
@@ -74,24 +87,32 @@ impl Writer {
         next
     }
 
+    /// How many failures are tried to be written: none while the disk has just refused them.
+    fn failures_at_once(&self) -> usize {
+        let waits = |again: Instant| self.end.is_none() && again > Instant::now();
+        let waits = self.disk.as_ref().is_some_and(|(_, again)| waits(*again));
+        if waits { 0 } else { FAILURES_AT_ONCE }
+    }
+
+    /// `failures`: so many of them are written beside what is done; `None`: neither.
     fn commit(
         &mut self,
         round: &Round,
         step: &Step,
-        with_outcomes: bool,
+        failures: Option<usize>,
     ) -> rusqlite::Result<Option<Committed>> {
         let now = Instant::now();
         let due = self.session.settle_due();
         let tries = self.disk.as_ref().is_some_and(|(_, again)| *again <= now);
         let writes = round.writes() || step.writes() || tries;
         let settles = due.is_some_and(|due| writes || due <= now || self.end.is_some());
-        let settles = settles && with_outcomes;
-        let has_ended = self.session.ended.filter(|_| settles || due.is_none());
-        let looks = now >= self.looked_at + LOOKS_EVERY;
-        if looks {
-            self.looked_at = now;
-        }
-        if !writes && !settles && has_ended.is_none() && !looks {
+        let settles = failures.filter(|it| settles && self.session.settling.has_part(*it));
+        let has_ended = self
+            .session
+            .ended
+            .filter(|_| settles.is_some() || due.is_none());
+        let looks = self.looks.are_due(now);
+        if !writes && settles.is_none() && has_ended.is_none() && !looks {
             return Ok(None);
         }
         let (settings, session) = (&self.settings, &self.session);
@@ -100,8 +121,9 @@ impl Writer {
             .flatten();
         let committed = self.store.commit(|transaction| {
             let mut done = Committed::default();
-            if settles {
-                done.settled = Some(transaction.settle(&session.settling, &session.open)?);
+            if let Some(failures) = settles {
+                let part = session.settling.part(failures);
+                done.settled = Some(transaction.settle(&part, &session.open)?);
             }
             if let Some(span) = &step.purge {
                 done.purged = transaction.purge(span)?;
@@ -126,11 +148,20 @@ impl Writer {
                 transaction.facts.is_clean = false;
             }
             let settled = done.settled.as_ref().map_or(0, |it| it.posts.len());
-            let at_most = FORGOTTEN_AT_ONCE + settled + done.purged.posts.len();
+            let at_least = if looks {
+                FORGOTTEN_BY_A_LOOK
+            } else {
+                FORGOTTEN_AT_ONCE
+            };
+            let at_most = at_least + settled + done.purged.posts.len();
             let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
             done.forgotten = transaction.forget_posts(settings, at_most)?;
             Ok(done)
         })?;
+        if looks {
+            self.looks
+                .looked(now, committed.forgotten >= FORGOTTEN_BY_A_LOOK as u64);
+        }
         self.sync = now.elapsed();
         Ok(Some(committed))
     }
@@ -158,11 +189,9 @@ impl Writer {
         counters.deleted += step.purged();
         let mut over = committed.purged.posts;
         if let Some(settled) = &committed.settled {
-            let settling = &self.session.settling;
-            let failures = settling.failures();
-            counters.done += settling.len() - failures.len() as u64;
+            let (failures, done) = self.session.settled(settled);
+            counters.done += done;
             failures.iter().for_each(|it| counters.count_failure(it));
-            self.session.settled(&settled.blocks);
             over.extend(&settled.posts);
         }
         if round.pauses.last().is_some_and(|(pauses, _)| !pauses) {
@@ -185,6 +214,9 @@ impl Writer {
         for ((_, reply), deleted) in round.deletions.drain(..).zip(committed.deletions) {
             reply.give(Ok(deleted));
         }
+        if !round.pauses.is_empty() {
+            self.shared.wake_session();
+        }
         for (_, reply) in round.pauses.drain(..) {
             reply.give(Ok(()));
         }
@@ -192,7 +224,7 @@ impl Writer {
             reply.give(Ok(!was_clean));
         }
         for post in over {
-            for reply in self.waiting.remove(&post).into_iter().flatten() {
+            for reply in self.waiting.take(post) {
                 // what is known now: the post may be forgotten soon
                 reply.give(heard(self.store.outcomes(post, |_| false)));
             }
@@ -217,11 +249,7 @@ impl Writer {
                 reply.give(heard(store.failures(after, limit)));
             }
             Command::Settled(post, reply) => match store.is_unsettled(post) {
-                Ok(true) => {
-                    let waiting = self.waiting.entry(post).or_default();
-                    waiting.retain(|it| !it.is_forgotten());
-                    waiting.push(reply);
-                }
+                Ok(true) => self.waiting.add(post, reply),
                 Ok(false) => reply.give(heard(store.outcomes(post, |_| false))),
                 Err(error) => reply.give(Err(unreadable(&error))),
             },

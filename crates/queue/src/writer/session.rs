@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::answer::Reply;
-use crate::change::Outcome;
+use crate::change::{Failure, Report};
 use crate::id::{ChangeId, PostId};
-use crate::store::{BlockBits, Fed, Open, Settling};
+use crate::store::{Fed, Open, Settled, Settling};
 
 /// How long outcomes wait for a commit of something else.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
@@ -79,19 +79,17 @@ impl Session {
     }
 
     /// Takes outcomes, which wait for a commit. `is_awaited`: a caller waits for those of the post.
-    pub(super) fn settle(
-        &mut self,
-        outcomes: Vec<(ChangeId, Outcome)>,
-        is_awaited: impl Fn(PostId) -> bool,
-    ) {
-        for (id, outcome) in outcomes {
+    pub(super) fn settle(&mut self, reports: Vec<Report>, is_awaited: impl Fn(PostId) -> bool) {
+        for report in reports {
+            let id = report.id;
             let Some((block, open)) = self.open.range(..=id.key()).next_back() else {
                 continue;
             };
             let first = ChangeId::from_key(*block);
             // its own block may be closed by now
             if first.post == id.post && id.index - first.index < open.count {
-                self.settling.add(*block, id, outcome);
+                let (block, account) = (*block, report.account);
+                self.settling.add(block, id, account, report.outcome);
                 self.is_hurried |= is_awaited(id.post);
             }
         }
@@ -112,9 +110,9 @@ impl Session {
         })
     }
 
-    /// All outcomes are on the disk: so much is settled of these blocks.
-    pub(super) fn settled(&mut self, blocks: &[(i64, BlockBits)]) {
-        for (id, settled) in blocks {
+    /// A part of the outcomes is on the disk. Returns its failures, and how many changes are done.
+    pub(super) fn settled(&mut self, part: &Settled) -> (Vec<Failure>, u64) {
+        for (id, settled) in &part.blocks {
             let Some(open) = self.open.get_mut(id) else {
                 continue;
             };
@@ -124,9 +122,10 @@ impl Session {
                 self.open.remove(id);
             }
         }
-        self.settling = Settling::default();
-        self.since = None;
-        self.is_hurried = false;
+        let settled = self.settling.settled(part.failed);
+        self.since = self.since.filter(|_| !self.settling.is_empty());
+        self.is_hurried &= self.since.is_some();
+        settled
     }
 
     /// Nothing of a block is in the pipeline.

@@ -4,13 +4,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_core::{ChangeRequest, Rules};
 use imtag_emulator::Emulator;
 use imtag_local_server::KeptFiles;
-use imtag_queue::{NewPost, OpenError, PostId, Queue, Settings};
+use imtag_queue::{Accepted, Answer, NewPost, OpenError, PostId, Queue, Settings};
 use imtag_transport::{Client, RetryPolicy, SecretKey};
 
 /// A folder with a queue in it.
@@ -133,10 +136,38 @@ pub(crate) fn client_with(emulator: &Emulator, key: SecretKey) -> Client {
         .calls_per_second(1_000)
         .retry(RetryPolicy {
             first_backoff: Duration::from_millis(1),
+            longest_backoff: Duration::from_millis(20),
             ..RetryPolicy::default()
         })
         .build()
         .unwrap()
+}
+
+/// What its thread does when it answers.
+struct Then<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Then<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+impl Open {
+    /// Does something on the queue's thread, where it answers a post of one change, as long as that is awaited.
+    pub(crate) fn on_its_thread(
+        &self,
+        then: impl Fn() + Send + Sync + 'static,
+    ) -> Answer<Accepted> {
+        let waker = Waker::from(Arc::new(Then(then)));
+        loop {
+            let mut answer = self.post(many(1));
+            // not where the answer was quicker
+            let polled = Pin::new(&mut answer).poll(&mut Context::from_waker(&waker));
+            if polled.is_pending() {
+                return answer;
+            }
+        }
+    }
 }
 
 /// Looks until it is so. Fails after two minutes.

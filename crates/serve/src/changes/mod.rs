@@ -89,7 +89,7 @@ pub(crate) async fn handle(
         Err(problem) => Err(problem),
         Ok((visit, asked, body)) => tokio::select! {
             answered = visit.answer(asked, body) => answered,
-            // what was handed to the queue is done all the same
+            // what was handed to the queue may be done all the same
             () = caller.hung_up() => return None,
         },
     };

@@ -9,6 +9,8 @@ mod predecessor;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
@@ -88,6 +90,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let folders = Folders::new(arguments, is_tcp, of_demo)?;
     let entry = Entry::new(arguments, &listeners, folders.of_entry())?;
     let queue = folders.queue(arguments, client.sdkappid())?;
+    let is_broken = Arc::new(AtomicBool::new(false));
+    if let Some(queue) = &queue {
+        end_with(queue, &is_broken);
+    }
     let late_file = predecessor::file(folders.of_entry(), &listeners[inherited..]);
     let settings = Settings {
         demo: is_demo,
@@ -167,7 +173,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let unsettled = daemon.drain_queue(Instant::now() + grace);
     // a daemon that takes this one's place starts while this one answers what is under way
     drop(folders);
-    if unsettled > 0 {
+    let is_broken = is_broken.load(Ordering::SeqCst);
+    if unsettled > 0 && !is_broken {
         let changes = count(unsettled, "change waits", "changes wait");
         let then = if is_demo {
             "and go with the demo"
@@ -187,7 +194,22 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
             "{connections} cut off, as the time of grace was up"
         ));
     }
+    if is_broken {
+        let why = "a fault of imtag has ended the queue, and so the daemon, which is to be started again: what was accepted is on \
+                   the disk; report what stands above";
+        return Err(CommandError::new(Exit::Unavailable, why));
+    }
     Ok(Exit::Done)
+}
+
+/// Ends the daemon as SIGTERM does, should a thread of its queue end by a fault: one that is started again has a whole one.
+fn end_with(queue: &Queue, is_broken: &Arc<AtomicBool>) {
+    let is_broken = Arc::clone(is_broken);
+    queue.on_broken(move || {
+        is_broken.store(true, Ordering::SeqCst);
+        // it fails where no handler is there, and then ends the process all the same
+        let _ = signal_hook::low_level::raise(SIGTERM);
+    });
 }
 
 #[cfg(feature = "emulator")]
