@@ -62,6 +62,8 @@ pub(crate) struct SessionState {
     /// Of a request; none where none failed, or the failure says nothing about the service.
     pub(crate) last_failure: Option<Error>,
     pub(crate) ended: Option<RunError>,
+    /// Where there is no thread to send with, it pauses, and nothing fails.
+    pauses_without_worker: bool,
     /// Why it pauses, while it does.
     pub(crate) paused: Option<RunError>,
     /// A poll for capacity has returned as it pauses.
@@ -234,7 +236,13 @@ impl Pipeline {
 
 impl State {
     /// Adds the session of a producer.
-    pub(crate) fn open(&mut self, producer: ProducerId, start: StartWorker, most_workers: usize) {
+    pub(crate) fn open(
+        &mut self,
+        producer: ProducerId,
+        start: StartWorker,
+        most_workers: usize,
+        pauses_without_worker: bool,
+    ) {
         let session = SessionState {
             workers: Workers::new(start, most_workers),
             callers: Waiters::default(),
@@ -246,6 +254,7 @@ impl State {
             health: RunHealth::default(),
             last_failure: None,
             ended: None,
+            pauses_without_worker,
             paused: None,
             pause_is_polled: false,
             resumes: 0,
@@ -324,7 +333,13 @@ impl State {
 
     fn worker_has_not_started(&mut self, producer: ProducerId, cause: Error, now: Duration) {
         // a busy worker looks when its request is done: fewer workers are only slower
-        if self.session(producer).workers.has_not_started() {
+        let session = self.session(producer);
+        if !session.workers.has_not_started() {
+            return;
+        }
+        // else what comes next might be sent before what failed
+        let pauses = session.pauses_without_worker;
+        if !(pauses && self.pause(producer, &RunError::Unavailable(cause.clone()))) {
             self.plan.fail_unsent(producer, cause, now);
         }
     }

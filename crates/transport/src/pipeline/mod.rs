@@ -62,7 +62,7 @@
 //! (`session.rs`). Example: of 100 calls a second 64 requests of each operation, and 256 workers. If adds and removes hang,
 //! 128 workers wait for these, and gets and clears go on. If the system gives no thread, a busy worker looks when its
 //! request is done. If there is no worker at all, what is in no request fails (`NoThread`), and what comes
-//! later tries again. Workers end once the session is closed and all is over, not before.
+//! later tries again; a session that pauses does so instead, as what comes later may not be sent before. Workers end once the session is closed and all is over, not before.
 //!
 //! The *timer* is the moment when something may be ready: a linger or a late window ends, a retry is due, a change of a
 //! paused session expires. One idle worker sleeps until then, the others until they are woken; with nothing to come, no

@@ -110,7 +110,8 @@ impl<K> SessionOptions<K> {
         self
     }
 
-    /// Pauses where a bulk run would end early, as every further request would fail; default: no. While it is paused
+    /// Pauses where a bulk run would end early, as every further request would fail, and where the system gives no thread to
+    /// send with; default: no. While it is paused
     /// nothing is sent and nothing is lost: what was not sent waits, and what failed for that reason is sent again. (A
     /// request that fails alone, while others are answered, is sent again twenty times, then split to find the user at
     /// fault, who is tried as often; one that is alone pauses the session.) A change whose time is up fails as

@@ -98,7 +98,8 @@ impl Session {
             })
         };
         let most = session.sending.max_threads;
-        pipeline.with(|state, _| state.open(session.producer, Arc::new(start), most));
+        let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
+        pipeline.with(|state, _| state.open(session.producer, Arc::new(start), most, pauses));
         event!(info, session = session.sending.name, "session began");
         session
     }

@@ -11,6 +11,7 @@ use crate::error::{Cause, ChangeError};
 use crate::futures::block_on;
 use crate::pipeline::offer::WhenFull;
 use crate::pipeline::outcome::BatcherCompletion;
+use crate::pipeline::session::WhenUnavailable;
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::service::{Held, LINGER, add, batcher, beside, sending, until_done, within};
 use crate::wait::sync::{PROCESS, let_time_pass};
@@ -281,6 +282,29 @@ pub(crate) fn threads_that_cannot_be_started() {
     }
     FAILING_STARTS.set(0);
     batcher.call(add(2), &CallOptions::new()).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// Where it pauses instead, no change fails, and after the resume all are done.
+pub(crate) fn threads_that_cannot_be_started_in_a_batcher_that_pauses() {
+    let mut sending = sending(Duration::ZERO, 100, 2, false);
+    sending.when_unavailable = WhenUnavailable::Pause;
+    let (batcher, _) = batcher(sending, WhenFull::Wait);
+    FAILING_STARTS.set(1);
+    batcher.submit(0, add(0)).unwrap();
+    let pause = batcher.paused().unwrap();
+    assert!(matches!(pause.error().unwrap().cause(), Cause::NoThread(_)));
+    // there would be a thread by now
+    assert_eq!(FAILING_STARTS.get(), 0);
+    let other = beside(&batcher, |it| it.submit(1, add(1)).unwrap());
+    batcher.submit(2, add(2)).unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 0);
+    batcher.resume();
+    other.join().unwrap();
+    batcher.flush(&CallOptions::new()).unwrap();
+    let outcomes = batcher.poll(Duration::ZERO);
+    assert_eq!(outcomes.len(), 3);
+    assert!(outcomes.into_iter().all(|it| it.into_result().is_ok()));
     batcher.close(&CallOptions::new()).unwrap();
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn all() -> Vec<Trial> {
         a_full_batcher,
         a_close_of_a_full_batcher,
         threads_that_cannot_be_started,
+        threads_that_cannot_be_started_in_a_batcher_that_pauses,
         starts_that_fail_beside_a_busy_worker,
         a_forked_child_takes_no_lock,
         a_look_that_finds_nothing,
