@@ -10,9 +10,11 @@ use imtag_core::plan::BatchPolicy;
 pub struct Settings {
     /// How many changes may wait, with the failures that are kept; 10 million.
     pub changes: u64,
-    /// How many bytes these may take; 4 GiB.
+    /// How many bytes these may take, with their rows, posts and keys; 4 GiB. A change that fails takes more than one that
+    /// waits, and is kept all the same: the limit is for posts.
     pub bytes: u64,
-    /// How many bytes of the disk stay free; 64 MiB. With 0 posts are refused only once the disk refuses them.
+    /// How many bytes of the disk stay free; 64 MiB. With 0 posts are refused only once the disk refuses them. Failures are
+    /// kept beyond it, too.
     pub min_free: u64,
     /// How many bytes of memory the changes may take that are being sent, about; 24 MiB. All others are on the disk alone. It
     /// holds some 45,000 short changes: more than four seconds of the full quota. A change that needs more goes alone.

@@ -13,7 +13,7 @@ pub struct Status {
     pub changes: u64,
     /// Of these, those in the client's pipeline.
     pub under_way: u64,
-    /// The bytes of changes without an outcome and of failures.
+    /// The bytes of changes without an outcome and of failures, with those of their rows.
     pub bytes: u64,
     /// Failures that are kept, as none has deleted them.
     pub failures: u64,

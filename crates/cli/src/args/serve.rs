@@ -35,7 +35,7 @@ pub(crate) struct ServeArgs {
     /// How many changes may wait, with the failures that are kept
     #[arg(long, value_name = "NUMBER", default_value = "10000000")]
     pub(crate) queue_changes: u64,
-    /// How many bytes these may take
+    /// How many bytes these may take, with their posts and keys; failures are kept beyond it
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
     pub(crate) queue_bytes: u64,
     /// How much of the disk changes that last leave free

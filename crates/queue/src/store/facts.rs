@@ -7,13 +7,20 @@ pub(crate) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// Bytes of the file that a row takes beside what it holds, about: so that the limit of bytes is one of the disk also where
+/// posts are small. Rows of posts that are settled do not count: they are few, and go by themselves.
+pub(super) const POST_ROW: i64 = 20;
+pub(super) const KEY_ROWS: i64 = 64;
+pub(super) const BLOCK_ROW: i64 = 14;
+pub(super) const FAILURE_ROW: i64 = 16;
+
 /// The row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) next_post: i64,
     /// Changes without an outcome.
     pub(crate) changes: i64,
-    /// Of blocks and failures.
+    /// Of posts that are not settled or have failures, of their keys and blocks, and of failures.
     pub(crate) bytes: i64,
     pub(crate) failures: i64,
     /// Posts that are settled and have no failure: those without a key, and with one.

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::clock::moment;
 use super::database::{Store, Transaction};
+use super::facts::FAILURE_ROW;
 use super::file::damaged;
 use crate::change::Failure;
 use crate::id::{ChangeId, PostId};
@@ -50,7 +51,7 @@ impl Transaction<'_> {
             let bytes: Option<i64> = delete.query_row([id.key()], |row| row.get(0)).optional()?;
             if let Some(bytes) = bytes {
                 self.facts.failures -= 1;
-                self.facts.bytes -= bytes;
+                self.facts.bytes -= bytes + FAILURE_ROW;
                 deleted += 1;
                 self.failure_is_deleted(id.post)?;
             }

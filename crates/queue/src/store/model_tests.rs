@@ -395,3 +395,46 @@ fn posts_are_in_the_order_of_their_times_and_none_grows_old_by_a_step_back_or_is
     assert_eq!(i64::try_from(purge(&mut store, 3_600)).unwrap(), all);
     assert!(store.facts().changes > 0, "the new one stays");
 }
+
+/// Whatever the posts are like, the bytes that count are those that the file has, give or take a quarter.
+#[test]
+fn the_bytes_of_a_queue_are_those_of_its_file() {
+    for (changes, has_key) in [(1, false), (1, true), (100, false), (1_000, true)] {
+        let home = tempfile::tempdir().unwrap();
+        let files = KeptFiles::open(&home.path().join("data"), "daemon").unwrap();
+        let (mut store, settings) = (Store::open(&files, true).unwrap(), Settings::default());
+        let pages = |store: &Store| -> i64 {
+            let sql = "PRAGMA page_count";
+            store
+                .file
+                .connection
+                .query_row(sql, [], |row| row.get(0))
+                .unwrap()
+        };
+        let (empty, mut numbers) = (pages(&store), Numbers(3));
+        for part in 0..40_000 / changes / 50 {
+            let posts = (0..50).map(|nth| {
+                let mut post = NewPost::new();
+                for _ in 0..changes {
+                    post.push(&change(&mut numbers).check(&Rules::default()).unwrap());
+                }
+                if has_key {
+                    post.set_key("uid 33", &format!("{part} {nth}"), b"");
+                }
+                post.encoded()
+            });
+            let posts: Vec<_> = posts.collect();
+            let stored = store.commit(|it| {
+                for post in &posts {
+                    it.post(post, &settings, None)?.unwrap();
+                }
+                Ok(())
+            });
+            stored.unwrap();
+        }
+        let file = (pages(&store) - empty) * 4_096;
+        let counted = store.facts().bytes;
+        let range = file * 3 / 4..=file * 5 / 4;
+        assert!(range.contains(&counted), "{changes}: {counted} of {file}");
+    }
+}

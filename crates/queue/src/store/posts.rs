@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::bits::{self, BlockBits};
 use super::clock::moment;
 use super::database::{Store, Transaction};
-use super::facts::count;
+use super::facts::{BLOCK_ROW, KEY_ROWS, POST_ROW, count};
 use super::file::damaged;
 use crate::change::{ChangeState, Failure};
 use crate::error::{Limit, Refused};
@@ -65,7 +65,7 @@ impl Transaction<'_> {
         let id = self.facts.next_post;
         self.facts.next_post += 1;
         self.facts.changes += i64::from(post.count);
-        self.facts.bytes += post.bytes as i64;
+        self.facts.bytes += bytes_of(post);
         let post_id = PostId::from_row(id);
         let key = post.key.as_ref().map(|it| &it.key[..]);
         let sql = "INSERT INTO post VALUES (?1, ?2, ?3, 0, NULL, NULL, NULL, NULL, ?4)";
@@ -99,7 +99,7 @@ impl Transaction<'_> {
     fn exceeds(&self, post: &Encoded, settings: &Settings, free: Option<u64>) -> Option<Limit> {
         let facts = &self.facts;
         let changes = facts.changes + facts.failures + i64::from(post.count);
-        let bytes = count(facts.bytes).saturating_add(post.bytes);
+        let bytes = count(facts.bytes.saturating_add(bytes_of(post)));
         if count(changes) > settings.changes {
             Some(Limit::Changes(settings.changes))
         } else if bytes > settings.bytes {
@@ -254,6 +254,14 @@ impl PostRow {
             ChangeState::Done
         }
     }
+}
+
+/// What a post takes of the file.
+fn bytes_of(post: &Encoded) -> i64 {
+    let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    let rows = BLOCK_ROW.saturating_mul(number(post.blocks.len() as u64));
+    let key = post.key.as_ref().map_or(0, |_| KEY_ROWS);
+    number(post.bytes).saturating_add(rows + POST_ROW + key)
 }
 
 /// The rows of a post's blocks, and of its failures.

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::bits::{self, BlockBits};
 use super::clock::now;
 use super::database::Transaction;
+use super::facts::{BLOCK_ROW, FAILURE_ROW, KEY_ROWS, POST_ROW};
 use super::posts::span;
 use crate::change::{Failure, Outcome};
 use crate::id::{ChangeId, PostId};
@@ -188,7 +189,7 @@ impl Transaction<'_> {
         let sql = "DELETE FROM block WHERE id = ?1 RETURNING length(changes)";
         let mut delete = self.connection.prepare_cached(sql)?;
         let bytes: Option<i64> = delete.query_row([id], |row| row.get(0)).optional()?;
-        self.facts.bytes -= bytes.unwrap_or(0);
+        self.facts.bytes -= bytes.map_or(0, |bytes| bytes + BLOCK_ROW);
         if !before.is_empty() {
             let mut delete = self
                 .connection
@@ -216,6 +217,7 @@ impl Transaction<'_> {
             .optional()?;
         if let Some(kept) = kept.flatten() {
             self.facts.kept[usize::from(kept == 1)] += 1;
+            self.facts.bytes -= POST_ROW + if kept == 1 { KEY_ROWS } else { 0 };
         }
         Ok(())
     }
@@ -229,7 +231,7 @@ impl Transaction<'_> {
             let bytes = failure.encoded();
             insert.execute(params![failure.id.key(), at, &bytes])?;
             self.facts.failures += 1;
-            self.facts.bytes += i64::try_from(bytes.len()).unwrap_or(0);
+            self.facts.bytes += i64::try_from(bytes.len()).unwrap_or(0) + FAILURE_ROW;
             posts
                 .entry(failure.id.post)
                 .or_default()
