@@ -1,4 +1,5 @@
-//! The clients of a process keep to the quota together; a bulk run waits for its turn however long.
+//! The clients of a process keep to the quota together; a bulk run waits for its turn however long, and one in the background
+//! lets others go first.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -49,4 +50,24 @@ fn a_request_of_a_run_waits_for_the_quota_longer_than_its_time_and_has_all_of_it
     let progress = options.run(users(0..200)).finish().progress;
     assert_eq!((progress.done, progress.failed), (200, 0));
     assert_eq!((progress.requests, progress.attempts), (2, 2));
+}
+
+#[test]
+fn a_call_goes_before_the_next_request_of_a_batcher_in_the_background() {
+    let latency = Duration::from_secs(1);
+    let emulator = service().calls_per_second(1).latency(latency).start();
+    let emulator = emulator.unwrap();
+    let builder = builder(&emulator.endpoint()).calls_per_second(1);
+    let client = builder.retry(ONE_ATTEMPT).fresh_start(true);
+    let client = client.timeout(Duration::from_secs(60)).build().unwrap();
+    let batcher = client.batcher().in_background(true).start();
+    for (id, change) in (0..).zip(users(0..200)) {
+        batcher.submit(id, change).unwrap();
+    }
+    while emulator.stats().arrivals() == 0 {
+        thread::yield_now();
+    }
+    // the second request waits until a second after the first is answered
+    client.add_tag(&add()).unwrap();
+    assert_eq!(emulator.stats().arrivals(), 2);
 }

@@ -196,6 +196,8 @@ fn feed(state: &Arc<State>, client: &Client) {
         .timeout(REQUEST_TIME)
         .late_window(state.shared.settings.late_window)
         .after_crash(after_crash)
+        // who calls waits for the answer, and the queue does not
+        .in_background(true)
         .pause_when_unavailable(true);
     let batcher = Arc::new(options.start());
     let polling = {

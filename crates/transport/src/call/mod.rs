@@ -58,6 +58,8 @@ pub(crate) struct Call<'c> {
     pub(crate) on_turn: Option<&'c dyn Fn() -> Turn<'c>>,
     /// If it fails, its caller searches it for the user at fault.
     pub(crate) is_searched: bool,
+    /// Others go before it in the quota.
+    pub(crate) in_background: bool,
     /// What its one attempt did, if that is asked for.
     pub(crate) trace: Option<CallTrace>,
 }
@@ -108,6 +110,7 @@ impl<'c> Call<'c> {
             last_failure: None,
             on_turn: None,
             is_searched: false,
+            in_background: false,
             trace: None,
         }
     }
@@ -225,7 +228,7 @@ impl<'c> Call<'c> {
         if !self.retry.counts_waits() {
             self.wait_scope.deadline = deadline_from(began, Duration::MAX);
         }
-        let permit = limiter.acquire(&self.wait_scope);
+        let permit = limiter.acquire(&self.wait_scope, self.in_background);
         let waited = began.elapsed();
         if !self.retry.counts_waits() {
             self.wait_scope.deadline = deadline + waited;

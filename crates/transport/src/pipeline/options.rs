@@ -1,4 +1,4 @@
-//! The options of bulk runs and batchers. Seven settings are common to both; they have the same range and meaning, and
+//! The options of bulk runs and batchers. Eight settings are common to both; they have the same range and meaning, and
 //! defaults that fit a long run or a server.
 
 use std::sync::Arc;
@@ -123,6 +123,13 @@ impl<K> SessionOptions<K> {
         self
     }
 
+    /// Sends in the background; default: no. Where calls of others wait for the same quota, nine of them go before a request of
+    /// this: it uses what they leave, and a tenth at least.
+    pub fn in_background(mut self, in_background: bool) -> Self {
+        self.sending.in_background = in_background;
+        self
+    }
+
     fn open(&self, sends_by: &SendsBy) -> Arc<Session> {
         let (settings, state) = self.client.parts();
         let mut sending = self.sending.clone();
@@ -158,6 +165,7 @@ impl SessionOptions<ForBulk> {
             when_unavailable: WhenUnavailable::End,
             in_run: true,
             longest_backoff: client.settings.retry.longest_backoff,
+            in_background: false,
             max_threads: most_workers(requests_at_once),
             name: "bulk",
         };
@@ -278,6 +286,7 @@ impl SessionOptions<ForBatcher> {
             when_unavailable: WhenUnavailable::GoOn,
             in_run: false,
             longest_backoff: client.settings.retry.longest_backoff,
+            in_background: false,
             max_threads: most_workers(requests_at_once),
             name: "batcher",
         };

@@ -72,6 +72,7 @@ fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: OnTurn<'_>) 
     };
     let mut call = Call::new(settings, state, &request, &options, sending.in_run);
     call.on_turn = Some(&on_turn);
+    call.in_background = sending.in_background;
     call.is_searched = request.accounts().len() > 1;
     let mut result = call.run();
     RequestOutcome {

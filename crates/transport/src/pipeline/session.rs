@@ -37,6 +37,8 @@ pub(crate) struct Sending {
     pub(crate) in_run: bool,
     /// The longest wait before a request that would fail all others goes again.
     pub(crate) longest_backoff: Duration,
+    /// Calls of others go before its own in the quota.
+    pub(crate) in_background: bool,
     pub(crate) max_threads: usize,
     /// `bulk` or `batcher`, in figures, events and the names of its threads.
     pub(crate) name: &'static str,

@@ -1,4 +1,5 @@
-//! The quota of one operation, shared by all threads that call it: first come, first served.
+//! The quota of one operation, shared by all threads that call it: first come, first served. A call in the background lets a
+//! few that come later go first.
 //!
 //! ```text
 //!    ┌────── nobody waits, and the quota is ready ──────┐
@@ -52,9 +53,14 @@ impl RateLimiter {
     }
 
     /// Waits for a turn. Hand the permit back with what became of the call.
-    pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
+    pub(crate) fn acquire(
+        &self,
+        wait_scope: &WaitScope,
+        in_background: bool,
+    ) -> Result<Permit<'_>, WaitEnd> {
         wait_scope.check()?;
-        let mut place = WaitPlace::new(&self.state, |state| &mut state.queue);
+        let place = WaitPlace::new(&self.state, |state| &mut state.queue);
+        let mut place = place.in_background(in_background);
         wait_scope.wait_until(|| self.look(&mut place))
     }
 
@@ -211,9 +217,9 @@ mod tests {
     #[test]
     fn a_wait_ends_at_its_deadline_and_leaves_the_queue() {
         let limiter = one_a_second();
-        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        let _first = limiter.acquire(&wait_scope(Duration::MAX), false).unwrap();
         let waited = limiter
-            .acquire(&wait_scope(Duration::from_millis(5)))
+            .acquire(&wait_scope(Duration::from_millis(5)), false)
             .map(|_| ());
         assert_eq!(waited, Err(WaitEnd::TimedOut));
         assert!(limiter.state.lock().queue.len() == 0);
@@ -222,29 +228,29 @@ mod tests {
     #[test]
     fn a_call_that_the_host_makes_while_its_thread_waits_does_not_wait_behind_itself() {
         let limiter: &'static RateLimiter = Box::leak(Box::new(one_a_second()));
-        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        let first = limiter.acquire(&wait_scope(Duration::MAX), false).unwrap();
         let first = Lock::new(Some(first));
         let interrupt = Interrupt::new(move || {
             if let Some(first) = first.lock().take() {
                 first.withdrew();
-                let within = limiter.acquire(&wait_scope(Duration::from_secs(60)));
+                let within = limiter.acquire(&wait_scope(Duration::from_secs(60)), false);
                 within.unwrap().withdrew();
             }
             false
         });
         let mut polled = wait_scope(Duration::MAX);
         polled.host_poll = Some(HostPoll::new(&interrupt));
-        limiter.acquire(&polled).unwrap().withdrew();
+        limiter.acquire(&polled, false).unwrap().withdrew();
         assert_eq!(limiter.state.lock().queue.len(), 0);
     }
 
     #[test]
     fn a_call_keeps_its_place_when_the_host_calls_while_it_waits() {
         let limiter: &'static RateLimiter = Box::leak(Box::new(one_a_second()));
-        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        let first = limiter.acquire(&wait_scope(Duration::MAX), false).unwrap();
         let (asked, called) = mpsc::channel();
         let interrupt = Interrupt::new(move || {
-            let within = limiter.acquire(&wait_scope(Duration::from_millis(20)));
+            let within = limiter.acquire(&wait_scope(Duration::from_millis(20)), false);
             let _ = asked.send(within.map(drop));
             false
         });
@@ -254,7 +260,7 @@ mod tests {
             scope.spawn(move || {
                 let mut polled = wait_scope(Duration::MAX);
                 polled.host_poll = Some(HostPoll::new(&interrupt));
-                let outer = limiter.acquire(&polled).unwrap();
+                let outer = limiter.acquire(&polled, false).unwrap();
                 outer_done.send("outer").unwrap();
                 outer.withdrew();
             });
@@ -262,7 +268,7 @@ mod tests {
                 thread::yield_now();
             }
             scope.spawn(move || {
-                let other = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+                let other = limiter.acquire(&wait_scope(Duration::MAX), false).unwrap();
                 done.send("other").unwrap();
                 other.withdrew();
             });
@@ -273,5 +279,30 @@ mod tests {
             first.withdrew();
         });
         assert_eq!(order.iter().collect::<Vec<_>>(), ["outer", "other"]);
+    }
+
+    #[test]
+    fn nine_calls_go_before_one_in_the_background_and_the_tenth_behind_it() {
+        let limiter = &one_a_second();
+        let first = limiter.acquire(&wait_scope(Duration::MAX), false).unwrap();
+        let (done, order) = mpsc::channel();
+        thread::scope(|scope| {
+            for number in 0..11 {
+                let done = done.clone();
+                scope.spawn(move || {
+                    let in_background = number == 0;
+                    let permit = limiter.acquire(&wait_scope(Duration::MAX), in_background);
+                    done.send(number).unwrap();
+                    permit.unwrap().withdrew();
+                });
+                while limiter.state.lock().queue.len() <= number {
+                    thread::yield_now();
+                }
+            }
+            first.withdrew();
+        });
+        drop(done);
+        let order: Vec<usize> = order.iter().collect();
+        assert_eq!(order, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 10]);
     }
 }

@@ -10,32 +10,80 @@ use super::sync::thread::{self, Thread, ThreadId};
 /// call, and that call may wait too.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    /// By the numbers of the waits. The ids are beside the threads, as they are compared, and thousands may wait.
-    queue: VecDeque<(u64, ThreadId, Thread)>,
+    queue: VecDeque<Waiter>,
     registered: u64,
 }
+
+/// One that waits.
+#[derive(Debug)]
+struct Waiter {
+    /// Of its wait.
+    number: u64,
+    /// Beside the thread, as ids are compared, and thousands may wait.
+    id: ThreadId,
+    thread: Thread,
+    /// How many that come later go before it.
+    lets_pass: u32,
+}
+
+/// So many go before one who waits in the background: what comes then goes behind it, so that it has a tenth at least.
+const LETS_PASS: u32 = 9;
 
 /// The place of one wait among the waiters behind `lock`. It leaves them when it is dropped, so drop it without the lock.
 pub(crate) struct WaitPlace<'l, S> {
     lock: &'l Lock<S>,
     waiters: fn(&mut S) -> &mut Waiters,
     number: Option<u64>,
+    in_background: bool,
 }
 
 impl Waiters {
-    /// Adds this thread at the end, or before itself: what it waited for before goes on only after this wait.
+    /// Adds this thread behind all but those in the background, or before itself: what it waited for before goes on only
+    /// after this wait.
     pub(crate) fn register(&mut self) -> u64 {
+        self.insert(0)
+    }
+
+    /// The same for one in the background: it lets a few that come later go first.
+    fn register_in_background(&mut self) -> u64 {
+        self.insert(LETS_PASS)
+    }
+
+    fn insert(&mut self, lets_pass: u32) -> u64 {
         let this = thread::current();
         let id = this.id();
-        let outer = self.queue.iter().position(|(_, it, _)| *it == id);
-        let index = outer.unwrap_or(self.queue.len());
+        let outer = self.queue.iter().position(|it| it.id == id);
+        let index = outer.unwrap_or_else(|| {
+            if lets_pass > 0 {
+                self.queue.len()
+            } else {
+                self.pass()
+            }
+        });
         self.registered += 1;
-        self.queue.insert(index, (self.registered, id, this));
+        let waiter = Waiter {
+            number: self.registered,
+            id,
+            thread: this,
+            lets_pass,
+        };
+        self.queue.insert(index, waiter);
         self.registered
     }
 
+    /// Passes those at the end who let others pass. Returns the place before them.
+    fn pass(&mut self) -> usize {
+        let mut place = self.queue.len();
+        let passed = self.queue.iter_mut().rev();
+        for waiter in passed.take_while(|it| it.lets_pass > 0) {
+            waiter.lets_pass -= 1;
+            place -= 1;
+        }
+        place
+    }
+
     fn position(&self, number: u64) -> Option<usize> {
-        self.queue.iter().position(|(it, ..)| *it == number)
+        self.queue.iter().position(|it| it.number == number)
     }
 
     /// Removes a wait, unless it was released. Returns where it stood.
@@ -51,15 +99,15 @@ impl Waiters {
 
     /// Wakes the first, which stays registered.
     pub(crate) fn wake_first(&self) {
-        if let Some((_, _, thread)) = self.queue.front() {
-            thread.unpark();
+        if let Some(first) = self.queue.front() {
+            first.thread.unpark();
         }
     }
 
     /// Wakes the first, and removes it.
     pub(crate) fn release_first(&mut self) {
-        if let Some((_, _, thread)) = self.queue.pop_front() {
-            thread.unpark();
+        if let Some(first) = self.queue.pop_front() {
+            first.thread.unpark();
         }
     }
 
@@ -70,7 +118,7 @@ impl Waiters {
 
     /// Removes all, which the caller wakes.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Thread> + '_ {
-        self.queue.drain(..).map(|(_, _, thread)| thread)
+        self.queue.drain(..).map(|it| it.thread)
     }
 }
 
@@ -80,13 +128,27 @@ impl<'l, S> WaitPlace<'l, S> {
             lock,
             waiters,
             number: None,
+            in_background: false,
+        }
+    }
+
+    /// The same, in the background if that is wanted.
+    pub(crate) fn in_background(self, in_background: bool) -> WaitPlace<'l, S> {
+        WaitPlace {
+            in_background,
+            ..self
         }
     }
 
     /// Adds this thread to the waiters, unless this wait has its place already.
     pub(crate) fn register(&mut self, state: &mut S) {
         if self.position(state).is_none() {
-            self.number = Some((self.waiters)(state).register());
+            let waiters = (self.waiters)(state);
+            self.number = Some(if self.in_background {
+                waiters.register_in_background()
+            } else {
+                waiters.register()
+            });
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn calls_of_a_quota_of_one() {
     let under_way = Arc::new(AtomicUsize::new(0));
     let calls = on_threads(3, &limiter, move |limiter| {
         for _ in 0..2 {
-            let permit = limiter.acquire(&WaitScope::endless()).unwrap();
+            let permit = limiter.acquire(&WaitScope::endless(), false).unwrap();
             assert_eq!(under_way.fetch_add(1, Ordering::SeqCst), 0);
             assert_eq!(under_way.fetch_sub(1, Ordering::SeqCst), 1);
             permit.withdrew();
@@ -51,7 +51,7 @@ pub(crate) fn a_quota_is_never_exceeded() {
     let last_answer = Arc::new(Mutex::new(None));
     let time_stops = let_time_pass();
     let calls = on_threads(3, &limiter, move |limiter| {
-        let permit = limiter.acquire(&WaitScope::endless()).unwrap();
+        let permit = limiter.acquire(&WaitScope::endless(), false).unwrap();
         let mut last_answer = last_answer.lock().unwrap();
         assert!(last_answer.is_none_or(|last| now() > last + SECOND));
         *last_answer = Some(now());
@@ -72,15 +72,17 @@ pub(crate) fn a_wait_that_ends_wakes_the_next() {
             let mut scope = WaitScope::endless();
             scope.cancel = Some(token.clone());
             let _watch = scope.watch();
-            limiter.acquire(&scope).map(Permit::withdrew)
+            limiter.acquire(&scope, false).map(Permit::withdrew)
         })
     };
-    let others = on_threads(2, &limiter, |limiter| {
-        let permit = limiter.acquire(&WaitScope::endless());
-        permit.map(Permit::withdrew)
+    let others = [false, true].map(|in_background| {
+        on_threads(1, &limiter, move |limiter| {
+            let permit = limiter.acquire(&WaitScope::endless(), in_background);
+            permit.map(Permit::withdrew)
+        })
     });
     token.cancel();
-    for call in others {
+    for call in others.into_iter().flatten() {
         assert_eq!(call.join().unwrap(), Ok(()));
     }
     for call in cancelled {

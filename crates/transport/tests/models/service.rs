@@ -145,6 +145,7 @@ pub(crate) fn sending(
         },
         longest_backoff: Duration::from_secs(5),
         in_run: is_run,
+        in_background: false,
         max_threads,
         name: "model",
     }
