@@ -28,6 +28,8 @@ enum Step {
     /// A request is settled: which, how, which of its accounts, and whether an attempt was abandoned.
     Settle(usize, u8, u8, bool),
     Withdraw(usize),
+    /// A caller takes back what waits in a request for its turn.
+    Recall(usize),
     Flushing(usize),
     Flush(usize),
     End(usize),
@@ -66,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<usize>(), 0u8..8, any::<u8>(), prop::bool::weighted(0.3))
             .prop_map(|(which, how, chosen, late)| Step::Settle(which, how, chosen, late)),
         1 => any::<usize>().prop_map(Step::Withdraw),
+        3 => any::<usize>().prop_map(Step::Recall),
         1 => (0..PRODUCERS).prop_map(Step::Flushing),
         1 => (0..PRODUCERS).prop_map(Step::Flush),
         1 => prop::option::weighted(0.1, 0..PRODUCERS)
@@ -77,13 +80,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+pub(super) struct UnderWay {
+    pub(super) batch: Batch,
+    /// What is asked by it, once it has its turn in the quota: all but what was recalled until then.
+    sent: Option<Asked>,
+    /// An attempt of it has arrived.
+    arrived: bool,
+}
+
 pub(super) struct World {
     pub(super) plan: Plan<usize, Failed>,
     pub(super) producers: Vec<ProducerId>,
     pub(super) now: Duration,
     pub(super) service: Service,
-    /// Each with whether an attempt of it has arrived.
-    pub(super) under_way: Vec<(Batch, bool)>,
+    pub(super) under_way: Vec<UnderWay>,
     /// Attempts that were abandoned, each with the time until which it may arrive.
     pub(super) late: Vec<(Duration, Asked)>,
     pub(super) pushed: Vec<(usize, Item, ChangeId)>,
@@ -160,23 +170,20 @@ impl World {
             Step::Next(producer) => {
                 let _ = self.next(producer);
             }
-            Step::Admit(producer, queue) => {
-                let operation = Operation::ALL[queue];
-                self.plan.admitted(self.producers[producer], operation);
-            }
+            Step::Admit(producer, queue) => self.admit(producer, Operation::ALL[queue]),
             Step::Arrive(which) => self.arrive(which),
             Step::Settle(which, how, chosen, late) if !self.under_way.is_empty() => {
-                let (batch, arrived) = self.under_way.remove(which % self.under_way.len());
+                let under_way = self.under_way.remove(which % self.under_way.len());
                 // what has arrived is not said to be not applied
-                let how = if arrived {
+                let how = if under_way.arrived {
                     [1, 4, 6][how as usize % 3]
                 } else {
                     how
                 };
                 if how < 6 {
-                    self.plan.end_probing(batch.producer);
+                    self.plan.end_probing(under_way.batch.producer);
                 }
-                self.settle(batch, how, chosen, late);
+                self.settle(under_way, how, chosen, late);
             }
             Step::Withdraw(which) if !self.pushed.is_empty() => {
                 let which = which % self.pushed.len();
@@ -184,7 +191,20 @@ impl World {
                     assert!(self.withdrawn.insert(which), "withdrawn twice");
                 }
             }
-            Step::Settle(..) | Step::Withdraw(_) => {}
+            Step::Recall(which) if !self.pushed.is_empty() => {
+                let which = which % self.pushed.len();
+                let id = self.pushed[which].2;
+                if self.plan.recall(id) {
+                    assert!(self.withdrawn.insert(which), "recalled twice");
+                    let of_change = |it: &&UnderWay| {
+                        let parts = it.batch.slots.iter().flat_map(|slot| &slot.parts);
+                        parts.into_iter().any(|part| part.id == id)
+                    };
+                    let mut its = self.under_way.iter().filter(of_change);
+                    assert!(its.all(|it| it.sent.is_none()), "it was sent");
+                }
+            }
+            Step::Settle(..) | Step::Withdraw(_) | Step::Recall(_) => {}
             Step::Flushing(producer) => {
                 self.plan.set_flushing(self.producers[producer]);
             }
@@ -252,7 +272,11 @@ impl World {
                     let has_tags = matches!(batch.form, Form::Add | Form::Remove | Form::Replace);
                     assert_eq!(tags.is_empty(), !has_tags);
                 }
-                self.under_way.push((batch, false));
+                self.under_way.push(UnderWay {
+                    batch,
+                    sent: None,
+                    arrived: false,
+                });
                 true
             }
             Next::WaitUntil(moment) => {
@@ -261,6 +285,34 @@ impl World {
             }
             Next::Wait => false,
         }
+    }
+
+    /// The request of this operation that waits for its turn has it.
+    fn admit(&mut self, producer: usize, operation: Operation) {
+        let producer = self.producers[producer];
+        let waits = self.under_way.iter().position(|it| {
+            let its = (it.batch.producer, it.batch.operation());
+            it.sent.is_none() && its == (producer, operation)
+        });
+        match waits {
+            Some(at) => {
+                let mut under_way = self.under_way.remove(at);
+                self.send(&mut under_way);
+                self.under_way.insert(at, under_way);
+            }
+            None => self.plan.admitted(producer, operation),
+        }
+    }
+
+    /// A request has its turn, if it had none. Returns what is asked by it; nothing where all of it was recalled.
+    fn send(&mut self, it: &mut UnderWay) -> Asked {
+        let sent = it.sent.get_or_insert_with(|| {
+            let recalled = self.plan.sends(&it.batch);
+            let asked = Asked::from_batch(&it.batch, &recalled);
+            assert_eq!(recalled.is_all(), asked.slots.is_empty());
+            asked
+        });
+        sent.clone()
     }
 
     fn carry_out(&mut self, asked: &Asked) {
@@ -279,20 +331,40 @@ impl World {
         let asked = match late {
             Some(at) => self.late[at].1.clone(),
             None => {
-                let (batch, arrived) = &mut self.under_way[which];
-                let asked = Asked::from_batch(batch);
-                if asked.at_fault().is_some() {
-                    return; // it refuses the whole
+                let mut under_way = self.under_way.remove(which);
+                let asked = self.send(&mut under_way);
+                // it refuses the whole; and of what was recalled nothing arrives
+                let refuses = asked.at_fault().is_some() || asked.slots.is_empty();
+                under_way.arrived |= !refuses;
+                self.under_way.insert(which, under_way);
+                if refuses {
+                    return;
                 }
-                *arrived = true;
                 asked
             }
         };
         self.carry_out(&asked);
     }
 
-    fn settle(&mut self, batch: Batch, how: u8, chosen: u8, late: bool) {
-        let mut asked = Asked::from_batch(&batch);
+    fn settle(&mut self, mut under_way: UnderWay, how: u8, chosen: u8, late: bool) {
+        // it may end before its turn, and then is not applied
+        let is_before_turn = matches!(how, 0 | 7) && under_way.sent.is_none() && chosen % 3 > 0;
+        let (mut asked, how) = if is_before_turn {
+            if chosen % 3 == 1 {
+                let _ = self.plan.sends(&under_way.batch);
+            }
+            let asked = Asked::from_batch(&under_way.batch, &Recalled::default());
+            (asked, how)
+        } else {
+            match self.send(&mut under_way) {
+                asked if asked.slots.is_empty() => (asked, 0),
+                asked => (asked, how),
+            }
+        };
+        let mut batch = under_way.batch;
+        if chosen % 2 == 0 {
+            self.plan.drop_recalled(&mut batch, self.now);
+        }
         let at_fault = asked.at_fault();
         let producer = self.producers.iter().position(|it| *it == batch.producer);
         let producer = producer.expect("a producer of the world");
@@ -375,18 +447,16 @@ impl World {
         for _ in 0..20_000 {
             for producer in 0..PRODUCERS {
                 for operation in Operation::ALL {
-                    self.plan.admitted(self.producers[producer], operation);
+                    self.admit(producer, operation);
                 }
                 while self.next(producer) {
-                    let (batch, _) = self.under_way.pop().expect("it was just sent");
-                    let operation = batch.operation();
-                    self.plan.admitted(self.producers[producer], operation);
-                    self.settle(batch, 4, 0, false);
+                    let under_way = self.under_way.pop().expect("it was just taken");
+                    self.settle(under_way, 4, 0, false);
                     self.check();
                 }
             }
-            while let Some((batch, _)) = self.under_way.pop() {
-                self.settle(batch, 4, 0, false);
+            while let Some(under_way) = self.under_way.pop() {
+                self.settle(under_way, 4, 0, false);
                 self.check();
             }
             if self.plan.changes.len() == 0 && self.late.is_empty() {

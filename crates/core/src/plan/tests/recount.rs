@@ -52,7 +52,9 @@ impl World {
         for (at, producer) in self.producers.iter().enumerate() {
             let changes = || plan.changes.iter().map(|it| it.1);
             let of_producer = || changes().filter(|it| it.producer == *producer);
-            let unsettled = of_producer().count();
+            let unsettled = of_producer().filter(|it| !it.recalled).count();
+            let recalled = of_producer().filter(|it| it.recalled).count();
+            assert_eq!(plan.producers[producer.0].recalled, recalled);
             for (held, gets) in plan.producers[producer.0].held.iter().zip([false, true]) {
                 let its =
                     || of_producer().filter(|it| (it.item.operation() == Operation::Get) == gets);
@@ -66,8 +68,8 @@ impl World {
             let pushed = (0..self.pushed.len()).filter(|reply| self.pushed[*reply].0 == at);
             assert_eq!(pushed.filter(|reply| !over(reply)).count(), unsettled);
             let taken = self.under_way.iter();
-            let taken = taken.filter(|it| it.0.producer == *producer);
-            let taken: Vec<Operation> = taken.map(|it| it.0.operation()).collect();
+            let taken = taken.filter(|it| it.batch.producer == *producer);
+            let taken: Vec<Operation> = taken.map(|it| it.batch.operation()).collect();
             let counted = plan.producers[producer.0].under_way.iter();
             for (counted, operation) in counted.zip(Operation::ALL) {
                 let taken = taken.iter().filter(|it| **it == operation);
@@ -76,7 +78,7 @@ impl World {
         }
         let waiting = self.producers.iter().flat_map(queues);
         let waiting = waiting.flat_map(|queue| queue.retry_queue.iter().chain(&queue.searches));
-        let under_way = self.under_way.iter().map(|it| &it.0);
+        let under_way = self.under_way.iter().map(|it| &it.batch);
         let all: Vec<&Batch> = under_way.chain(waiting).collect();
         let mut returned = Vec::new();
         for producer in &self.producers {

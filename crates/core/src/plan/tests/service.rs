@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::batch::Part;
 use super::*;
 
 #[derive(Debug, Default)]
@@ -30,10 +31,14 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn from_batch(batch: &Batch) -> Asked {
-        let slots = batch.slots.iter().map(|slot| {
-            let tags = slot.tags().map(str::to_owned).collect();
-            (slot.account().to_owned(), tags)
+    /// By a request without what was recalled of it.
+    pub(super) fn from_batch(batch: &Batch, recalled: &Recalled) -> Asked {
+        let slots = batch.slots.iter().filter_map(|slot| {
+            let left = |part: &&Part| !recalled.has(part);
+            let _ = slot.parts.iter().find(left)?;
+            let tags = slot.parts.iter().filter(left).flat_map(Part::tags);
+            let tags: BTreeSet<String> = tags.map(str::to_owned).collect();
+            Some((slot.account().to_owned(), tags.into_iter().collect()))
         });
         Asked {
             form: batch.form,
