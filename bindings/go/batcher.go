@@ -72,8 +72,8 @@ func (c *Client) NewBatcher(options BatcherOptions) (*Batcher, error) {
 
 // AddTag adds tags to a user, and waits until the request that it shares is answered. Nil: the user has the tags.
 //
-// If the context is done first, a change that is in no request yet is withdrawn and not applied. One that is in a request
-// may be sent, or sent again, all the same: it is possibly applied.
+// If the context is done first, a change that was not sent yet is withdrawn and not applied. One that was sent may
+// arrive, or be sent again, all the same: it is possibly applied.
 func (b *Batcher) AddTag(ctx context.Context, account string, tags ...string) error {
 	return b.Do(ctx, Add(account, tags...))
 }

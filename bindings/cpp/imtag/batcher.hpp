@@ -140,7 +140,7 @@ public:
 
     /// Ends it without waiting for outcomes, as the destructor does: requests under way are cancelled, and nothing more
     /// is sent. Returns how many changes had no outcome, 0 after close(). Their futures throw cancelled, with account
-    /// and tags: possibly applied if the change is in a request, else not applied. While futures are pending it may
+    /// and tags: possibly applied if the change was sent, else not applied. While futures are pending it may
     /// take 50 ms.
     std::size_t abandon() noexcept {
         if (!all_)

@@ -396,10 +396,10 @@ pub unsafe extern "C" fn im_batcher_poll(
 /// Withdraws a submitted change whose caller no longer waits. It returns at once; im_batcher_poll returns the outcome,
 /// once, as for every change:
 ///
-/// in no request yet  it is not sent; `why`, not applied
-/// in a request       it may be sent, or sent again, all the same; `why`, possibly applied
-/// answered first     the outcome of the answer. With IM_TIMEOUT this waits up to 100 ms for the answer, as the request of
-///                    a change whose time is up ends at the same moment
+/// not sent yet    its request has had no turn in the quota; it is not sent; `why`, not applied
+/// sent            it may arrive, or be sent again, all the same; `why`, possibly applied
+/// answered first  the outcome of the answer. With IM_TIMEOUT this waits up to 100 ms for the answer, as the request of
+///                 a change whose time is up ends at the same moment
 ///
 /// id     of the change. Keep ids unique among changes without an outcome: if several have this id, the last of them is
 ///        withdrawn, or none

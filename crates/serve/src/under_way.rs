@@ -13,7 +13,7 @@ use crate::relay::{Relay, Relayed};
 /// A request that ends at its callers' deadline says more than that the time was up: it is waited for so much longer.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// The future of a call's users. If it is dropped, as its caller has hung up, what is in no request is taken back.
+/// The future of a call's users. If it is dropped, as its caller has hung up, what was not sent is taken back.
 pub(crate) struct UnderWay<T>(Option<Relayed<OutcomesFuture<T>>>);
 
 impl<T> UnderWay<T> {

@@ -72,7 +72,7 @@
 //!     let mut tagged = batcher.call_async(ChangeRequest::add(account, ["vip"]));
 //!     match tokio::time::timeout(limit, &mut tagged).await {
 //!         Ok(outcome) => outcome,
-//!         // not sent and not applied, if it was in no request; else possibly applied
+//!         // not sent and not applied, if its request had no turn in the quota yet; else possibly applied
 //!         Err(_) => tagged.withdraw(WaitEnd::TimedOut),
 //!     }
 //! }

@@ -179,7 +179,7 @@ class Submissions:
         return len(numbers)
 
     def withdraw(self, given: FutureChange | Waiter) -> None:
-        """Withdraw a change whose caller was ended by an exception: it is not sent, unless it is in a request."""
+        """Withdraw a change whose caller was ended by an exception: it is not sent, unless it was."""
         given.abandoned = True
         self.pending.pop(given.number, None)
         lib.im_batcher_withdraw(self.pointer, given.number, IM_CANCELLED, None)

@@ -87,7 +87,7 @@ impl Batcher {
 
     /// Makes any change, and waits until the request that it shares is answered. The options' `attempt_timeout` has no
     /// meaning here. If the caller's time is up or it is cancelled, a change that was not sent yet is taken back. One
-    /// that is in a request may still be sent, or sent again, and is *possibly applied*.
+    /// whose request has had its turn in the quota may still arrive, or be sent again, and is *possibly applied*.
     ///
     /// # Errors
     /// Unless it is done.
@@ -338,8 +338,8 @@ impl Batcher {
 
     /// Takes back a submitted change or get, by its number, for a caller that waits no longer. [`poll`](Batcher::poll)
     /// returns its outcome, once; a get is *not read*. A change that was not sent yet is not sent, and is *not
-    /// applied*. One that is in a request may still be sent, or sent again, and is *possibly applied*. If the time is up, a
-    /// request that ends at the same moment is waited for a little, as its outcome says more.
+    /// applied*. One whose request has had its turn in the quota may still arrive, or be sent again, and is *possibly
+    /// applied*. If the time is up, a request that ends at the same moment is waited for a little, as its outcome says more.
     ///
     /// Nothing happens if none without an outcome has this number. If several have it, the last of them is taken back,
     /// or none.

@@ -82,8 +82,8 @@ const ONCE: &str = "a future is not polled after it was ready";
 
 impl<T> OutcomeFuture<T> {
     /// Waits no longer, and returns the outcome if it is there. Else a change that was not sent yet is taken back: it is
-    /// not sent, and is *not applied*. One that is in a request may still be sent, or sent again, and is *possibly applied*;
-    /// a get is *not read*. It does not block. `why` is what the error says.
+    /// not sent, and is *not applied*. One whose request has had its turn in the quota may still arrive, or be sent again, and is
+    /// *possibly applied*; a get is *not read*. It does not block. `why` is what the error says.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -162,7 +162,7 @@ impl<T> OutcomesFuture<T> {
         self.over(outcomes, why)
     }
 
-    /// Takes changes and gets back, or disowns them, where they are in a request or have their outcomes. Returns how many of
+    /// Takes changes and gets back, or disowns them, where they were sent or have their outcomes. Returns how many of
     /// them had waited for capacity; none in a forked child.
     fn take_back(&mut self, which: fn(&Item, &Given) -> bool) -> Option<usize> {
         let producer = self.session.producer;
@@ -265,7 +265,7 @@ impl State {
         }
     }
 
-    /// Takes a change or a get back, or disowns it, where it is in a request or has its outcome. Drop what this returns
+    /// Takes a change or a get back, or disowns it, where it was sent or has its outcome. Drop what this returns
     /// without the lock.
     fn take_back_given(
         &mut self,

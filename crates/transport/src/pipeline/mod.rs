@@ -19,8 +19,9 @@
 //! are given in one step (`future.rs`). A *request* is what a worker sends, for one *operation* (add, get, remove,
 //! clear); a *replace* is an add whose requests hold nothing else. To *settle* a request gives its changes their outcomes, or queues them again. A change *lingers* while it
 //! waits for others to share its request. After an attempt without an answer the account's next change waits for the
-//! *late window*, as the attempt may still arrive. A change that is in no request yet can be *taken back*: it is not
-//! sent. One in a request can be *disowned*: its request goes on, it has no outcome, and counts as over. A session is
+//! *late window*, as the attempt may still arrive. A change that is in no request yet, or in one that has had no turn in the
+//! quota, can be *taken back*: it is not sent. One that was sent can be *disowned*: its request goes on, it has no outcome,
+//! and counts as over. A session is
 //! *touched* by a step that changes it, or may have made something ready for it. A run *drains* when it is cancelled
 //! once: it sends nothing more, and sees through what is under way.
 //!
@@ -84,7 +85,7 @@
 //! | `abandon`, drop | no | fails | ends, as by a cancel | the workers; then the session is removed |
 //!
 //! The token of a `call`, a `flush` or a `close` only ends the wait of its thread, and no worker notices. A change of a
-//! `call` that is in no request is taken back then. One in a request goes on without its caller, who hears that it is
+//! `call` that was not sent is taken back then. One that was sent goes on without its caller, who hears that it is
 //! *possibly applied*. If the outcome and the token or deadline come together, the outcome wins: each wait looks once
 //! more at its end.
 //!

@@ -18,7 +18,7 @@ pub(crate) struct Submissions {
     pub(crate) gets: Vec<GetCompletion>,
     /// Those that have no outcome and may be withdrawn, by their callers' numbers. Of two with one number, the later one.
     pub(super) by_id: HashMap<u64, ChangeId>,
-    /// Withdrawn while in a request, as their callers' time was up. Each waits for its request until then, the next one
+    /// Withdrawn once they were sent, as their callers' time was up. Each waits for its request until then, the next one
     /// first.
     pub(super) late: VecDeque<(Duration, ChangeId)>,
     /// Operations that were refused because the batcher was full: a poll returns once there is capacity for one of them.

@@ -46,7 +46,8 @@ impl State {
         }
     }
 
-    /// Takes a change back that is in no request yet, or in one that has had no turn in the quota. It has no outcome then; returned is why it fails if its time was up.
+    /// Takes a change back that is in no request yet, or in one that has had no turn in the quota. It has no outcome then;
+    /// returned is why it fails if its time was up.
     pub(crate) fn take_back(
         &mut self,
         producer: ProducerId,
