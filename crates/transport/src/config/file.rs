@@ -3,15 +3,15 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
 use super::parser::key_in_file;
 use super::problems::in_file;
+use super::readable::remedy;
 use super::setting::{DAEMON_SETTINGS, Kind, OF_APP, Setting, nearest};
 use super::{Config, Given, Place};
 use crate::settings_error::SettingsError;
@@ -24,9 +24,6 @@ const BYTES_AT_MOST: u64 = 1 << 20;
 
 /// The key whose value is the table of all profiles.
 const PROFILES: &str = "profile";
-
-/// The bits by which the group or everybody can read.
-const OTHERS_READ: u32 = 0o044;
 
 impl Config {
     /// Reads the file that the flag or the variable names, which must be there, or the one in the home directory, which
@@ -134,7 +131,7 @@ impl Config {
         let given = self.get("secret_key_file");
         let path = given
             .and_then(|it| it.path().ok())
-            .filter(|path| is_open(path));
+            .filter(|path| remedy(path).is_some());
         // what is no key, such as a certificate, is for others too
         let has_key = given.is_some_and(|it| key_in_file(it).is_ok());
         if let Some(path) = path.filter(|_| has_key) {
@@ -144,20 +141,13 @@ impl Config {
 
     /// Only a warning: containers mount secrets readable, and must still work.
     fn warn_if_others_can_read(&mut self, path: &Path) {
-        if is_open(path) {
+        if let Some(remedy) = remedy(path) {
             let path = path.display();
             self.warnings.push(format!(
-                "others can read {path}, which holds a secret: chmod 600 it"
+                "others can read {path}, which holds a secret: {remedy} it"
             ));
         }
     }
-}
-
-/// True for a file that others can read; a pipe is none, and is left as it is.
-fn is_open(path: &Path) -> bool {
-    let is_open =
-        |file: fs::Metadata| file.is_file() && file.permissions().mode() & OTHERS_READ != 0;
-    fs::metadata(path).is_ok_and(is_open)
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
@@ -305,6 +295,9 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::config::parser::Parser;
 
