@@ -331,6 +331,26 @@ fn its_folder_is_that_of_systemd_or_one_of_the_users_state() {
 }
 
 #[test]
+fn its_socket_may_be_in_its_folder_which_others_files_may_not() {
+    let stage = Stage::new();
+    let folder = stage.home.path().join("data");
+    fs::create_dir(&folder).unwrap();
+    // a volume of its own, in which the daemon listened before it had a folder
+    fs::create_dir(folder.join("lost+found")).unwrap();
+    let there = ["serve", "--socket", "data/s"];
+    Running::start(stage.imtag(&there)).end(Signal::TERM);
+    assert!(folder.join("s.late").exists());
+    for _ in 0..2 {
+        let daemon = Running::start(stage.imtag(&[&there[..], &["--data", "data"]].concat()));
+        assert!(daemon.text("queue_folder").ends_with("/data"));
+        daemon.end(Signal::TERM);
+    }
+    fs::remove_file(folder.join("imtag-daemon")).unwrap();
+    let others = run(stage.imtag(&[&there[..], &["--data", "data"]].concat()));
+    others.refuses(2, "data holds other files than an imtag daemon's");
+}
+
+#[test]
 fn the_token_is_found_as_each_setting_is() {
     let stage = Stage::new();
     for name in ["by-flag", "by-variable", "conf/by-profile", "conf/by-file"] {

@@ -7,7 +7,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -185,21 +185,30 @@ impl KeptFiles {
         }
     }
 
-    /// Refuses a folder in which there are other files than these. What is left of one that was being written when a
-    /// server was killed is none of them.
+    /// Refuses a folder in which there are other files than these. None of them is what is left of one that was being written
+    /// when a server was killed; nor a socket, which holds nothing, and what is kept beside one (`imtag.sock.late`): a server
+    /// may listen in its folder.
     ///
     /// # Errors
     /// Where it holds others, or the system denies to say.
     pub fn refuse_others(&self, own: &[&str]) -> Result<(), KeptFilesError> {
         let cannot = |error| KeptFilesError::cannot("read the folder", &self.path, error);
+        let (mut sockets, mut others) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.path).map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name();
-            let name = name.to_string_lossy();
-            if !name.starts_with(NEW) && name != OF_VOLUME && !own.contains(&&*name) {
-                return Err(self.foreign());
+            let entry = entry.map_err(cannot)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type().map_err(cannot)?.is_socket() {
+                sockets.push(name + ".");
+            } else if !name.starts_with(NEW) && name != OF_VOLUME && !own.contains(&&*name) {
+                others.push(name);
             }
         }
-        Ok(())
+        others.retain(|name| !sockets.iter().any(|socket| name.starts_with(socket)));
+        if others.is_empty() {
+            Ok(())
+        } else {
+            Err(self.foreign())
+        }
     }
 
     /// Locks a file of the folder, too: network file systems may have locks of files alone.

@@ -1,6 +1,7 @@
 //! What is kept for a server, and what is refused as others could have made it.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 
 use super::*;
 
@@ -34,11 +35,14 @@ fn a_folder_with_other_files_is_refused_and_left_as_it_is() {
     fs::write(home.path().join(".new-x"), "left by one that was killed").unwrap();
     fs::write(home.path().join("key"), "k").unwrap();
     fs::create_dir(home.path().join("lost+found")).unwrap();
+    // a server may listen in its folder
+    let _socket = UnixListener::bind(home.path().join("imtag.sock")).unwrap();
+    fs::write(home.path().join("imtag.sock.late"), "kept beside it").unwrap();
     folder.refuse_others(&["key"]).unwrap();
     fs::write(home.path().join("thesis.txt"), "mine").unwrap();
     let error = folder.refuse_others(&["key"]).unwrap_err();
     assert!(matches!(error, KeptFilesError::Foreign { .. }), "{error}");
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 6);
     let no_folder = home.path().join("thesis.txt");
     let error = KeptFiles::open(&no_folder, "daemon").unwrap_err();
     assert!(matches!(error, KeptFilesError::NoFolder { .. }), "{error}");
