@@ -23,6 +23,7 @@ use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tracing::level_filters::LevelFilter;
 
 use super::context::{Context, or_demo};
@@ -90,9 +91,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let folders = Folders::new(arguments, is_tcp, of_demo)?;
     let entry = Entry::new(arguments, &listeners, folders.of_entry())?;
     let queue = folders.queue(arguments, client.sdkappid())?;
-    let is_broken = Arc::new(AtomicBool::new(false));
+    let fault = Fault::default();
     if let Some(queue) = &queue {
-        end_with(queue, &is_broken);
+        let fault = fault.clone();
+        queue.on_broken(move || fault.ends_daemon());
     }
     let late_file = predecessor::file(folders.of_entry(), &listeners[inherited..]);
     let settings = Settings {
@@ -125,24 +127,31 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let grace = arguments.grace;
     // those who have waited at a socket that was handed on are answered, too
     daemon.ready();
+    let ends = EndsDaemon(fault.clone());
     let serving = thread::Builder::new()
         .name("serve".to_owned())
         .spawn(move || {
+            let _ends = ends;
             runtime.block_on(async move {
+                let mut accepting = JoinSet::new();
                 for listener in listeners {
                     let daemon = served.clone();
-                    tokio::spawn(async move { daemon.accept(listener).await });
+                    accepting.spawn(async move { daemon.accept(listener).await });
                 }
                 tokio::spawn(watchdog());
-                // ends, too, where the main thread does
-                let _ = stopped.await;
+                tokio::select! {
+                    // ends, too, where the main thread does
+                    _ = stopped => {}
+                    () = panics(&mut accepting) => {}
+                }
                 served.drain(grace).await
             })
         });
     let serving = serving.map_err(denied())?;
     context.output.show(&running)?;
     notify(READY);
-    let successors = succeed(daemon.clone()).map_err(denied())?;
+    let ends = EndsDaemon(fault.clone());
+    let successors = succeed(daemon.clone(), ends).map_err(denied())?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -173,8 +182,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     let unsettled = daemon.drain_queue(Instant::now() + grace);
     // a daemon that takes this one's place starts while this one answers what is under way
     drop(folders);
-    let is_broken = is_broken.load(Ordering::SeqCst);
-    if unsettled > 0 && !is_broken {
+    if unsettled > 0 && !fault.is_there() {
         let changes = count(unsettled, "change waits", "changes wait");
         let then = if is_demo {
             "and go with the demo"
@@ -194,22 +202,40 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
             "{connections} cut off, as the time of grace was up"
         ));
     }
-    if is_broken {
-        let why = "a fault of imtag has ended the queue, and so the daemon, which is to be started again: what was accepted is on \
-                   the disk; report what stands above";
+    if fault.is_there() {
+        let why = "a fault of imtag has ended a part of the daemon, and so all of it, which is to be started again: what was accepted \
+                   for the queue is on the disk; report what stands above";
         return Err(CommandError::new(Exit::Unavailable, why));
     }
     Ok(Exit::Done)
 }
 
-/// Ends the daemon as SIGTERM does, should a thread of its queue end by a fault: one that is started again has a whole one.
-fn end_with(queue: &Queue, is_broken: &Arc<AtomicBool>) {
-    let is_broken = Arc::clone(is_broken);
-    queue.on_broken(move || {
-        is_broken.store(true, Ordering::SeqCst);
+/// Of this program, in a part without which the daemon cannot do its work: it ends as by SIGTERM, and one that is started
+/// again is whole.
+#[derive(Clone, Default)]
+struct Fault(Arc<AtomicBool>);
+
+impl Fault {
+    fn is_there(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn ends_daemon(&self) {
+        self.0.store(true, Ordering::SeqCst);
         // it fails where no handler is there, and then ends the process all the same
         let _ = signal_hook::low_level::raise(SIGTERM);
-    });
+    }
+}
+
+/// Of a thread: its panic ends the daemon.
+struct EndsDaemon(Fault);
+
+impl Drop for EndsDaemon {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.ends_daemon();
+        }
+    }
 }
 
 #[cfg(feature = "emulator")]
@@ -219,6 +245,16 @@ fn demo(context: &Context<'_>, arguments: &ServeArgs) -> Result<Option<Demo>, Co
     }
     context.refuse_settings_of_a_demo()?;
     Demo::start().map(Some)
+}
+
+/// Panics where a listener's task does, whose callers would wait for ever.
+async fn panics(accepting: &mut JoinSet<()>) {
+    while let Some(ended) = accepting.join_next().await {
+        if let Err(error) = ended {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Tells the init system, where it asks for that, that calls are still served: by the thread that serves them.
@@ -256,9 +292,10 @@ impl OfDaemon {
 }
 
 /// Has the daemon send by one client after the other, each once the calls of the one before have ended.
-fn succeed(daemon: Daemon) -> io::Result<Sender<Client>> {
+fn succeed(daemon: Daemon, ends: EndsDaemon) -> io::Result<Sender<Client>> {
     let (sender, clients) = channel::<Client>();
     let serve = move || {
+        let _ends = ends;
         while let Ok(client) = clients.recv() {
             // of several, the one that was made last
             let client = clients.try_iter().last().unwrap_or(client);
@@ -391,6 +428,25 @@ impl Show for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_without_which_nothing_is_served_ends_the_daemon_by_its_panic() {
+        let mut signals = Signals::new([SIGTERM]).unwrap();
+        let fault = Fault::default();
+        let ends = EndsDaemon(fault.clone());
+        let thread = thread::spawn(move || {
+            let _ends = ends;
+            let runtime = runtime("test", 1).unwrap();
+            runtime.block_on(async {
+                let mut accepting = JoinSet::new();
+                accepting.spawn(std::future::pending());
+                accepting.spawn(async { panic!("as a listener's task could") });
+                panics(&mut accepting).await;
+            });
+        });
+        assert_eq!(signals.forever().next(), Some(SIGTERM));
+        assert!(thread.join().is_err() && fault.is_there());
+    }
 
     #[test]
     fn listeners_share_the_connections_that_the_open_files_allow() {
