@@ -21,7 +21,8 @@ pub struct Access {
     token: Option<[u8; 32]>,
 }
 
-/// Who calls, by the name that the figures have.
+/// Who calls, by the name that figures, logs and keys of posts have. Each kind has a name of its own, which no identifier can
+/// take: a UserSig for `uid 0` is of `identifier uid 0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum CallerName {
     /// The user of a process at the Unix socket.
@@ -36,7 +37,7 @@ impl fmt::Display for CallerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallerName::Uid(uid) => write!(f, "uid {uid}"),
-            CallerName::Identifier(identifier) => f.write_str(identifier),
+            CallerName::Identifier(identifier) => write!(f, "identifier {identifier}"),
             CallerName::Token => f.write_str("token"),
         }
     }

@@ -11,7 +11,7 @@ use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_serve::Access;
 use serde_json::{Value, json};
 
-use support::{ADD, Scene};
+use support::{ADD, Scene, Setup};
 
 const LOCAL_KEY: &str = "hush-the-local-key-of-this-daemon";
 const TOKEN: &str = "hush-token-0123456789";
@@ -32,10 +32,19 @@ fn user() -> Value {
 
 /// A UserSig for `php` of this key and app, made `age` ago for a day.
 fn usersig(by: &str, app: u32, age: Duration) -> UserSig {
+    signed_for("php", by, app, age)
+}
+
+/// One of the local key.
+fn usersig_for(identifier: &str, app: u32) -> UserSig {
+    signed_for(identifier, LOCAL_KEY, app, Duration::ZERO)
+}
+
+fn signed_for(identifier: &str, by: &str, app: u32, age: Duration) -> UserSig {
     let app = SdkAppId::new(app).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let php = Identifier::new("php").unwrap();
-    UserSig::sign(&key(by), app, &php, DAY, now - age)
+    let identifier = Identifier::new(identifier).unwrap();
+    UserSig::sign(&key(by), app, &identifier, DAY, now - age)
 }
 
 fn target(app: u32, identifier: &str, usersig: &UserSig) -> String {
@@ -217,6 +226,67 @@ fn the_daemons_own_credentials_that_fail_do_not_read_as_the_callers() {
         "tell who runs the daemon: with its settings imtag doctor says what to do"
     );
     assert_eq!(answer.json["Effect"], "not applied");
+}
+
+/// Of a request that is counted by the name of its caller.
+fn names(scene: &Scene, figure: &str) -> Vec<String> {
+    let figures = scene.page("/metrics").text;
+    let start = format!("{figure}{{caller=\"");
+    let lines = figures.lines().filter_map(|it| it.strip_prefix(&start));
+    lines
+        .map(|it| it.split('"').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn no_identifier_takes_the_name_of_a_user_of_the_token_or_of_all_others() {
+    let scene = Scene::start(Setup {
+        access: Some(access),
+        ..Setup::durable()
+    });
+    let app = scene.emulator.sdkappid().get();
+    let uid = format!("uid {}", rustix::process::getuid().as_raw());
+    let row = |tag: &str| format!(r#"{{"To_Account":"a","Tags":["{tag}"]}}"#);
+    let keyed = "Idempotency-Key: k\r\n";
+    let post = |mut stream: support::Stream, query: &str, head: &str, row: &str| {
+        let head = format!("{head}{keyed}");
+        stream.say(support::http::post(
+            &format!("/v1/changes{query}"),
+            &head,
+            row,
+        ));
+        stream.answer().unwrap().status
+    };
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    // two kinds of callers, and then who has signed for the names of these
+    assert_eq!(scene.send(ADD, "", &user()).code(), 0);
+    assert_eq!(post(scene.connect(), "", "", &row("t")), 202);
+    let over_tcp = scene.send_by_tcp(ADD, &format!("{HOST}{token}"), &user());
+    assert_eq!(over_tcp.code(), 0);
+    assert_eq!(post(scene.connect_by_tcp(), "", &token, &row("u")), 202);
+    let mut expected = vec![uid.clone(), "token".to_owned()];
+    for (number, name) in [&*uid, "token", "other"].into_iter().enumerate() {
+        let signed = target(app, name, &usersig_for(name, app));
+        let signed = signed.replace(' ', "%20");
+        let query = &signed[ADD.len()..];
+        assert_eq!(
+            scene.send_by_tcp(&signed, HOST, &user()).code(),
+            0,
+            "{name}"
+        );
+        // the same key of another caller is another key
+        let own_row = row(&format!("v{number}"));
+        assert_eq!(
+            post(scene.connect_by_tcp(), query, "", &own_row),
+            202,
+            "{name}"
+        );
+        expected.push(format!("identifier {name}"));
+    }
+    expected.sort();
+    for figure in ["imtag_serve_calls_total", "imtag_serve_requests_total"] {
+        assert_eq!(names(&scene, figure), expected, "{figure}");
+    }
 }
 
 #[test]
