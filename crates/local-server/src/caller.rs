@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::socket::{Peer, Socket};
 
 /// Who sent a request, in its extensions.
@@ -31,5 +33,10 @@ impl Caller {
     /// closes its sending half has hung up, though its body may still be on the way.
     pub async fn hung_up(&self) {
         self.socket.closed().await;
+    }
+
+    /// Whether it has by now. Ask where its body broke off: chunks can be broken by a caller that still reads.
+    pub async fn has_hung_up(&self) -> bool {
+        timeout_at(Instant::now(), self.hung_up()).await.is_ok()
     }
 }

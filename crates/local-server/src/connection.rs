@@ -127,7 +127,8 @@ impl Connection {
     /// handler that fails closes the connection without an answer.
     ///
     /// # Errors
-    /// Where the connection ends in another way than in order.
+    /// `InvalidData` where a head could be none, so that hyper has refused it by a status without a text; and another kind where
+    /// the connection ends in another way than in order.
     pub async fn http<S, H, B>(&self, stream: S, handler: H) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -161,6 +162,8 @@ impl Connection {
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_buf_size(limits.head_bytes)
+            // the last read may go beyond that
+            .max_header_size(limits.head_bytes)
             .serve_connection(stream, service)
             .with_upgrades();
         self.drive(pin!(connection)).await
@@ -177,7 +180,15 @@ impl Connection {
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(served) = connection.as_mut().poll(cx) {
-                    return Poll::Ready(served.map_err(io::Error::other));
+                    return Poll::Ready(served.map_err(|error| {
+                        let is_bad_head = error.is_parse();
+                        let kind = if is_bad_head {
+                            io::ErrorKind::InvalidData
+                        } else {
+                            io::ErrorKind::Other
+                        };
+                        io::Error::new(kind, error)
+                    }));
                 }
                 let turn = self.progress.turn();
                 if turn != seen {

@@ -23,7 +23,7 @@ pub use body::{BodyError, RequestBody, read_whole};
 pub use caller::Caller;
 pub use certificate::is_ca_pem;
 pub use connection::Connection;
-pub use head::{BadHost, check_host};
+pub use head::{BadHead, check_head};
 pub use kept_files::{KeptFiles, KeptFilesError, random, random_key};
 pub use limits::Limits;
 pub use listener::{Listener, UnixAccess};

@@ -88,19 +88,19 @@ impl Counts {
             (
                 "imtag_serve_refused_total",
                 "counter",
-                "Requests that were no call, or whose caller may not call.",
+                "Requests that were no call, or whose caller may not call, also without a head that could be one.",
                 state.refused.to_string(),
             ),
             (
                 "imtag_serve_hung_up_total",
                 "counter",
-                "Calls whose callers hung up before the answer.",
+                "Calls, and requests for changes that last, whose callers hung up before the answer.",
                 state.hung_up.to_string(),
             ),
             (
                 "imtag_serve_in_flight",
                 "gauge",
-                "Calls that have begun and not ended.",
+                "Calls, and requests for changes that last, that have begun and not ended.",
                 state.in_flight.to_string(),
             ),
             (

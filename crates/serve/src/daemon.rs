@@ -215,7 +215,7 @@ async fn serve(shared: Arc<Shared>, connection: Connection, is_tcp: bool) -> io:
     let service =
         service_fn(move |request: Request<RequestBody>| handle(Arc::clone(&for_requests), request));
     let tls = shared.tls.read().clone();
-    match (tls, socket.here()) {
+    let served = match (tls, socket.here()) {
         (Some(_), Some(_)) if is_tcp && !connection.begins_tls().await? => {
             let service = service_fn(|_| async { Ok::<_, Infallible>(plain_beside_tls(&shared)) });
             connection.http(socket, service).await
@@ -226,5 +226,11 @@ async fn serve(shared: Arc<Shared>, connection: Connection, is_tcp: bool) -> io:
             connection.http(stream, service).await
         }
         _ => connection.http(socket, service).await,
+    };
+    // what could be no head has come to no handler
+    let is_bad_head = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
+    if served.as_ref().is_err_and(is_bad_head) {
+        shared.counts.refused();
     }
+    served
 }

@@ -18,7 +18,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use imtag_core::{Effect, Operation};
-use imtag_local_server::{BodyError, Caller, RequestBody, check_host};
+use imtag_local_server::{BodyError, Caller, RequestBody, check_head};
 use imtag_wire::{Answer, Query, Refusal, Route, check_plain, is_encoding, no_route};
 use tokio::time::{Instant, timeout_at};
 
@@ -44,8 +44,10 @@ pub(crate) async fn handle(
 ) -> Result<Response<Body>, HungUp> {
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.expect("the server names the caller of each request");
-    if let Err(error) = check_host(&request) {
-        return Ok(daemon.refused(StatusCode::BAD_REQUEST, &error.to_string()));
+    if let Err(error) = check_head(&request) {
+        return Ok(closing(
+            daemon.refused(StatusCode::BAD_REQUEST, &error.to_string()),
+        ));
     }
     if let Some(why) = foreign(&caller, &request, &daemon.names) {
         return Ok(daemon.refused(StatusCode::FORBIDDEN, why));
@@ -73,7 +75,11 @@ pub(crate) struct HungUp;
 /// What is answered to plain HTTP on a port of TLS.
 pub(crate) fn plain_beside_tls(daemon: &Shared) -> Response<Body> {
     let why = "this port takes HTTPS: call https:// and trust the daemon's authority";
-    let mut response = daemon.refused(StatusCode::BAD_REQUEST, why);
+    closing(daemon.refused(StatusCode::BAD_REQUEST, why))
+}
+
+/// With the end of its connection.
+fn closing(mut response: Response<Body>) -> Response<Body> {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
     response
@@ -210,7 +216,7 @@ async fn whole_body(
             let status = match error {
                 BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-                _ if has_hung_up(caller).await => return Err(HungUp),
+                _ if caller.has_hung_up().await => return Err(HungUp),
                 _ => StatusCode::BAD_REQUEST,
             };
             let refusal = Refusal::new(90001, error.to_string());
@@ -223,10 +229,6 @@ async fn whole_body(
         return Ok(Err(Reply::refused(refusal, not_done)));
     }
     Ok(Ok((body, timeout)))
-}
-
-async fn has_hung_up(caller: &Caller) -> bool {
-    timeout_at(Instant::now(), caller.hung_up()).await.is_ok()
 }
 
 async fn answer(daemon: &Shared, route: Route, body: &[u8], timeout: Duration) -> Reply {

@@ -18,7 +18,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use hyper::{Request, Response, StatusCode};
-use imtag_local_server::{Caller, RequestBody};
+use imtag_local_server::{BodyError, Caller, RequestBody};
 use imtag_queue::{Queue, Refused};
 use imtag_wire::{Query, is_encoding};
 use tokio::time::{Instant, timeout_at};
@@ -79,18 +79,18 @@ pub(crate) async fn handle(
     };
     let in_flight = daemon.counts.begin();
     let action = target.name();
-    let visited = async {
-        let asked = target.asked(query.as_ref())?;
-        let visit = Visit::new(daemon, name.clone(), parts.headers)?;
-        let body = visit.body(body).await?;
-        Ok((visit, asked, body))
-    };
-    let answered = match visited.await {
+    let visit = target.asked(query.as_ref());
+    let visit =
+        visit.and_then(|asked| Ok((Visit::new(daemon, name.clone(), parts.headers)?, asked)));
+    let answered = match visit {
         Err(problem) => Err(problem),
-        Ok((visit, asked, body)) => tokio::select! {
-            answered = visit.answer(asked, body) => answered,
-            // what was handed to the queue may be done all the same
-            () = caller.hung_up() => return None,
+        Ok((visit, asked)) => match visit.body(body, caller).await? {
+            Err(problem) => Err(problem),
+            Ok(body) => tokio::select! {
+                answered = visit.answer(asked, body) => answered,
+                // what was handed to the queue may be done all the same
+                () = caller.hung_up() => return None,
+            },
         },
     };
     let response = answered.map_or_else(Problem::response, Answered::response);
@@ -122,14 +122,18 @@ impl<'d> Visit<'d> {
         })
     }
 
-    async fn body(&self, body: RequestBody) -> Result<Bytes, Problem> {
+    /// `None` where the caller has hung up.
+    async fn body(&self, body: RequestBody, caller: &Caller) -> Option<Result<Bytes, Problem>> {
         let mut encodings = self.headers.get_all(CONTENT_ENCODING).iter();
         if encodings.any(|it| is_encoding(it.as_bytes())) {
             let why = "the body is compressed: send it plain, without Content-Encoding";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+            return Some(Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why)));
         }
-        let body = body.at_most(BODY_BYTES).whole().await;
-        body.map_err(|error| Problem::of_body(&error))
+        match body.at_most(BODY_BYTES).whole().await {
+            Ok(body) => Some(Ok(body)),
+            Err(BodyError::Broken(_)) if caller.has_hung_up().await => None,
+            Err(error) => Some(Err(Problem::of_body(&error))),
+        }
     }
 
     async fn answer(&self, asked: Asked, body: Bytes) -> Result<Answered, Problem> {
