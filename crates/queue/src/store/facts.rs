@@ -11,8 +11,19 @@ pub(crate) fn count(number: i64) -> u64 {
 /// posts are small. Rows of posts that are settled do not count: they are few, and go by themselves.
 pub(super) const POST_ROW: i64 = 20;
 pub(super) const KEY_ROWS: i64 = 64;
-pub(super) const BLOCK_ROW: i64 = 14;
 pub(super) const FAILURE_ROW: i64 = 16;
+
+/// Bytes of the file that a block of so many takes. One of more than half a page has the page alone, until it needs several.
+pub(super) fn block_bytes(length: i64) -> i64 {
+    const ROW: i64 = 14;
+    const PAGE: i64 = 4_096;
+    const USABLE: i64 = 4_088;
+    let row = length.saturating_add(ROW);
+    match USABLE / row.max(1) {
+        0 => row,
+        rows_per_page => PAGE / rows_per_page,
+    }
+}
 
 /// The row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -399,7 +399,14 @@ fn posts_are_in_the_order_of_their_times_and_none_grows_old_by_a_step_back_or_is
 /// Whatever the posts are like, the bytes that count are those that the file has, give or take a quarter.
 #[test]
 fn the_bytes_of_a_queue_are_those_of_its_file() {
-    for (changes, has_key) in [(1, false), (1, true), (100, false), (1_000, true)] {
+    for (changes, tag, has_key) in [
+        (1, "t", false),
+        (1, "t", true),
+        (100, "t", false),
+        (100, "one of twenty letters", false),
+        (100, "of the forty letters and more that it may", false),
+        (1_000, "t", true),
+    ] {
         let home = tempfile::tempdir().unwrap();
         let files = KeptFiles::open(&home.path().join("data"), "daemon").unwrap();
         let (mut store, settings) = (Store::open(&files, true).unwrap(), Settings::default());
@@ -416,7 +423,9 @@ fn the_bytes_of_a_queue_are_those_of_its_file() {
             let posts = (0..50).map(|nth| {
                 let mut post = NewPost::new();
                 for _ in 0..changes {
-                    post.push(&change(&mut numbers).check(&Rules::default()).unwrap());
+                    let user = format!("u{}", numbers.below(1_000_000));
+                    let change = ChangeRequest::add(user, [tag]);
+                    post.push(&change.check(&Rules::default()).unwrap());
                 }
                 if has_key {
                     post.set_key("uid 33", &format!("{part} {nth}"), b"");
@@ -435,6 +444,9 @@ fn the_bytes_of_a_queue_are_those_of_its_file() {
         let file = (pages(&store) - empty) * 4_096;
         let counted = store.facts().bytes;
         let range = file * 3 / 4..=file * 5 / 4;
-        assert!(range.contains(&counted), "{changes}: {counted} of {file}");
+        assert!(
+            range.contains(&counted),
+            "{changes} {tag}: {counted} of {file}"
+        );
     }
 }

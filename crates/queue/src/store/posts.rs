@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::bits::{self, BlockBits};
 use super::clock::moment;
 use super::database::{Store, Transaction};
-use super::facts::{BLOCK_ROW, KEY_ROWS, POST_ROW, count};
+use super::facts::{KEY_ROWS, POST_ROW, block_bytes, count};
 use super::file::damaged;
 use crate::change::{ChangeState, Failure};
 use crate::error::{Limit, Refused};
@@ -258,10 +258,11 @@ impl PostRow {
 
 /// What a post takes of the file.
 fn bytes_of(post: &Encoded) -> i64 {
-    let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
-    let rows = BLOCK_ROW.saturating_mul(number(post.blocks.len() as u64));
+    let number = |bytes| i64::try_from(bytes).unwrap_or(i64::from(u32::MAX));
+    let blocks = post.blocks.iter();
+    let blocks: i64 = blocks.map(|it| block_bytes(number(it.bytes.len()))).sum();
     let key = post.key.as_ref().map_or(0, |_| KEY_ROWS);
-    number(post.bytes).saturating_add(rows + POST_ROW + key)
+    blocks + POST_ROW + key
 }
 
 /// The rows of a post's blocks, and of its failures.

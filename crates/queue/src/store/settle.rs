@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::bits::{self, BlockBits};
 use super::clock::now;
 use super::database::Transaction;
-use super::facts::{BLOCK_ROW, FAILURE_ROW, KEY_ROWS, POST_ROW};
+use super::facts::{FAILURE_ROW, KEY_ROWS, POST_ROW, block_bytes};
 use super::posts::span;
 use crate::change::{Failure, Outcome};
 use crate::id::{ChangeId, PostId};
@@ -189,7 +189,7 @@ impl Transaction<'_> {
         let sql = "DELETE FROM block WHERE id = ?1 RETURNING length(changes)";
         let mut delete = self.connection.prepare_cached(sql)?;
         let bytes: Option<i64> = delete.query_row([id], |row| row.get(0)).optional()?;
-        self.facts.bytes -= bytes.map_or(0, |bytes| bytes + BLOCK_ROW);
+        self.facts.bytes -= bytes.map_or(0, block_bytes);
         if !before.is_empty() {
             let mut delete = self
                 .connection
