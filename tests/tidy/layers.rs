@@ -28,6 +28,7 @@ const CORE: &Layers = &[
     "change request usersig",
     "answer",
     "plan quota retry",
+    "leases",
 ];
 
 const TRANSPORT: &Layers = &[

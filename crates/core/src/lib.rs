@@ -4,6 +4,7 @@ mod answer;
 mod app;
 pub mod catalogue;
 mod change;
+pub mod leases;
 mod limits;
 mod operation;
 pub mod plan;

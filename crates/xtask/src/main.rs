@@ -31,7 +31,8 @@ Usage: cargo xtask TASK
                       it is stale
   install --prefix DIR  build the libraries and install them
   lock [--upgrade]    write the locks of what is installed from PyPI
-  quota               simulate the quota rule, and print what it reaches
+  quota [--shared]    simulate the quota rule, and print what it reaches: one
+                      process alone, or many that share a quota
   sample              write a sample CSV file
   test [--long] [STEP …]  run every check there is, or those whose name holds
                       one of the words; what cannot run is skipped by name,
@@ -59,7 +60,7 @@ fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Error> {
         Ok(task) if task == "header" => header::run(arguments)?,
         Ok(task) if task == "install" => install::run(arguments)?,
         Ok(task) if task == "lock" => lock::run(arguments)?,
-        Ok(task) if task == "quota" => return Ok(quota::run()),
+        Ok(task) if task == "quota" => return quota::run(arguments),
         Ok(task) if task == "sample" => sample::run(arguments)?,
         Ok(task) if task == "test" => return test::run(arguments),
         Ok(task) if task == "tsan" => tsan::run(arguments)?,

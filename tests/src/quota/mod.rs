@@ -1,4 +1,4 @@
-//! `cargo xtask quota`: what the quota rule reaches, as a table.
+//! `cargo xtask quota [--shared]`: what the quota rule reaches, as a table.
 //!
 //! The rule of `imtag_core::quota` runs against a simulated service, ten minutes of virtual time a
 //! row and seed, under every condition that it was designed for, and some that it is known not to
@@ -9,6 +9,7 @@ mod client;
 mod path;
 mod scenarios;
 mod service;
+mod shared;
 mod simulation;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod tests;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::error::Error;
 use crate::parallel::in_parallel;
 use scenarios::{Promise, Scenario};
 use service::Window;
@@ -31,8 +33,17 @@ struct Row {
     worst: Figures,
 }
 
+/// The rule for one process alone; with `--shared`, for processes that share a quota by leases.
+pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Error> {
+    match arguments.next().map_err(|error| error.to_string())? {
+        None => Ok(alone()),
+        Some(lexopt::Arg::Long("shared")) => Ok(shared::run()),
+        Some(other) => Err(other.unexpected().to_string().into()),
+    }
+}
+
 /// Simulates everything, prints the table, and fails if a promise is broken.
-pub fn run() -> ExitCode {
+fn alone() -> ExitCode {
     let rows = simulate(&scenarios::all());
     // A reader that went away, as `head` does, is no failure of the rule.
     let _ = io::stdout().write_all(table(&rows).as_bytes());

@@ -29,6 +29,9 @@ use std::time::Duration;
 /// rejection at 40 ms of jitter as well, but keep one call a second without credit for minutes.
 const LEAST_ANSWERS: u64 = 100;
 
+/// What it takes for some credit before that.
+const EARLY_ANSWERS: u64 = 20;
+
 /// The open bucket and five closed ones.
 const BUCKETS: usize = 6;
 
@@ -37,38 +40,42 @@ const BUCKET_TIME: Duration = Duration::from_secs(10);
 
 /// The least round trips measured, bucket by bucket.
 #[derive(Debug)]
-pub(super) struct Credit {
+pub(crate) struct Credit {
     /// The least of each, the open bucket first; `Duration::MAX` where there is none yet.
     least: [Duration; BUCKETS],
     open_since: Duration,
     answers_in_open: u64,
     /// Since the process started, or the path changed; fewer than `enough` have not seen what the path is like.
     answers: u64,
+    /// What those took together.
+    total: Duration,
     /// 2 N, and at least a hundred.
     enough: u64,
 }
 
 impl Credit {
-    pub(super) fn new(calls_per_second: NonZeroU32, start: Duration) -> Credit {
+    pub(crate) fn new(calls_per_second: NonZeroU32, start: Duration) -> Credit {
         Credit {
             least: [Duration::MAX; BUCKETS],
             open_since: start,
             answers_in_open: 0,
             answers: 0,
+            total: Duration::ZERO,
             enough: LEAST_ANSWERS.max(2 * u64::from(calls_per_second.get())),
         }
     }
 
     /// The path changed: nothing is known of it yet.
-    pub(super) fn forget(&mut self, now: Duration) {
+    pub(crate) fn forget(&mut self, now: Duration) {
         self.least = [Duration::MAX; BUCKETS];
         self.open_since = now;
         self.answers_in_open = 0;
         self.answers = 0;
+        self.total = Duration::ZERO;
     }
 
     /// Takes in the round trip of a call that was answered at `now`.
-    pub(super) fn sample(&mut self, round_trip: Duration, now: Duration) {
+    pub(crate) fn sample(&mut self, round_trip: Duration, now: Duration) {
         let ripe = now.saturating_sub(self.open_since) >= BUCKET_TIME;
         if ripe && self.answers_in_open >= self.enough {
             self.least.rotate_right(1);
@@ -79,13 +86,31 @@ impl Credit {
         self.least[0] = self.least[0].min(round_trip);
         self.answers_in_open += 1;
         self.answers += 1;
+        self.total = self.total.saturating_add(round_trip);
     }
 
-    pub(super) fn get(&self) -> Duration {
+    pub(crate) fn get(&self) -> Duration {
         if self.answers < self.enough {
             return Duration::ZERO;
         }
         self.least.iter().min().copied().unwrap_or_default()
+    }
+
+    /// As [`get`](Credit::get), and some of it earlier: a process with a small part of the app's calls would have none for
+    /// minutes. After twenty answers the mean is surely as far above what the path takes at its fastest as that is below the
+    /// least seen.
+    pub(crate) fn early(&self) -> Duration {
+        if self.answers < EARLY_ANSWERS || self.answers >= self.enough {
+            return self.get();
+        }
+        let least = self.least.iter().min().copied().unwrap_or_default();
+        least.saturating_sub(self.mean().saturating_sub(least))
+    }
+
+    /// What a call takes; zero before the first answer.
+    pub(crate) fn mean(&self) -> Duration {
+        let total = u64::try_from(self.total.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(total / self.answers.max(1))
     }
 }
 

@@ -36,12 +36,12 @@
 //! rule reaches.
 
 mod cap;
-mod credit;
+pub(crate) mod credit;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod tests;
-mod window;
+pub(crate) mod window;
 
 use std::time::Duration;
 

@@ -30,10 +30,10 @@ use std::time::Duration;
 /// For what the measured round trip and the two clocks may be off. Without it a server clock
 /// 100 ppm slow, whose second is longer than ours, rejects half of all calls; and one of 500 ppm
 /// needs it even where there is no credit yet, or no round trip to speak of.
-const MARGIN: u32 = 500;
+pub(crate) const MARGIN: u32 = 500;
 
 /// How long after it was sent an abandoned call may arrive.
-const LATEST_ARRIVAL: Duration = Duration::from_secs(2);
+pub(crate) const LATEST_ARRIVAL: Duration = Duration::from_secs(2);
 
 /// Over how long the start slots are released: what the service's pages count calls by.
 const SECOND: Duration = Duration::from_secs(1);
