@@ -60,10 +60,13 @@ const OF_RUST: &[Check] = &[
         lint(&["-p", "imtag-cli", "--no-default-features"], log)
     }),
     ("tests", NOTHING, |log| {
-        // without it the client's system calls go uncounted
-        let strace = tools::strace();
+        // without the one the client's system calls go uncounted, and without the other no script runs
+        let needed = [
+            tools::strace(),
+            tools::program("redis-server", "redis-server"),
+        ];
         log.run(cargo(["test", "--workspace", "--quiet"]).arg("--no-fail-fast"))?;
-        strace
+        needed.into_iter().collect()
     }),
     ("documentation", NOTHING, |log| {
         let mut doc = cargo(["doc", "--workspace", "--no-deps"]);
@@ -228,6 +231,7 @@ fn packaged() -> Command {
         "imtag-local-server",
         "imtag-transport",
         "imtag-wire",
+        "imtag-redis",
         "imtag-rows",
         "imtag-emulator",
         "imtag-queue",

@@ -10,7 +10,7 @@ use crate::files::{assert_none, read};
 use imtag_checks::metadata::{Dependency, Metadata, Package, tree};
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 13] = [
+const OURS: [(&str, &[&str]); 14] = [
     ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-checks",
@@ -34,6 +34,7 @@ const OURS: [(&str, &[&str]); 13] = [
     ),
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
     ("imtag-local-server", &[]),
+    ("imtag-redis", &["imtag-core"]),
     ("imtag-rows", &["imtag-core", "imtag-transport"]),
     (
         "imtag-queue",

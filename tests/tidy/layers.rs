@@ -4,7 +4,7 @@
 pub(super) type Layers = [&'static str];
 
 /// The crates, each by the folder of its sources.
-pub(super) const LAYERS: [(&str, &Layers); 14] = [
+pub(super) const LAYERS: [(&str, &Layers); 15] = [
     ("crates/core/src", CORE),
     ("crates/transport/src", TRANSPORT),
     ("crates/ffi/src", FFI),
@@ -12,6 +12,7 @@ pub(super) const LAYERS: [(&str, &Layers); 14] = [
     ("crates/emulator/src", EMULATOR),
     ("crates/wire/src", WIRE),
     ("crates/queue/src", QUEUE),
+    ("crates/redis/src", REDIS),
     ("crates/rows/src", ROWS),
     ("crates/serve/src", SERVE),
     ("crates/cli/src", CLI),
@@ -112,6 +113,8 @@ const XTASK: &Layers = &[
     "bench::batcher bench::call bench::emulator bench::import bench::marshal bench::plan bench::quota bench::serve",
     "bench",
 ];
+
+const REDIS: &Layers = &["script"];
 
 const ROWS: &Layers = &["excerpt odd reason", "failure json row", "change"];
 
