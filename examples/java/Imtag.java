@@ -1,21 +1,10 @@
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import java.util.regex.Pattern;
 
 /**
  * The user tags of Tencent Chat, by the daemon {@code imtag serve} on this host. It needs JDK 17 and no library. Threads
@@ -25,16 +14,11 @@ import java.util.regex.Pattern;
  * a failure is final for this call: each method throws an {@link ImtagException} if any user failed. The others are done.
  */
 public final class Imtag {
-    /** How much longer than its time a call is waited for. */
-    private static final Duration MORE = Duration.ofSeconds(2);
-    private static final Pattern HEAD = Pattern.compile("(?ims)^HTTP/1\\.1 (\\d+).*^content-length: (\\d+)");
-
-    private final Path socket;
-    private final Duration time;
+    private final ImtagSocket socket;
 
     /** At the daemon's own default. */
     public Imtag() {
-        this(Path.of(Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "/run/imtag"), "imtag.sock"));
+        this(ImtagSocket.defaultPath());
     }
 
     public Imtag(Path socket) {
@@ -45,41 +29,41 @@ public final class Imtag {
      * @param time for each call, 8 seconds at most: a web request should have less
      */
     public Imtag(Path socket, Duration time) {
-        this.socket = socket;
-        this.time = time;
+        this.socket = new ImtagSocket(socket, time);
     }
 
     /** Adds tags, by account: at most 100 accounts, 10 tags each. */
     public void add(Map<String, List<String>> tags) throws ImtagException {
-        call("im_add_tag", userTags(tags), List.copyOf(tags.keySet()));
+        call("im_add_tag", "UserTags", userTags(tags), List.copyOf(tags.keySet()));
     }
 
     /** Removes tags, by account. */
     public void remove(Map<String, List<String>> tags) throws ImtagException {
-        call("im_remove_tag", userTags(tags), List.copyOf(tags.keySet()));
+        call("im_remove_tag", "UserTags", userTags(tags), List.copyOf(tags.keySet()));
     }
 
     /** Removes all tags of these accounts. */
     public void clear(List<String> accounts) throws ImtagException {
-        call("im_remove_all_tags", Map.of("To_Account", accounts), accounts);
+        call("im_remove_all_tags", "To_Account", accounts, accounts);
     }
 
     /** The tags of these accounts. */
     public Map<String, List<String>> get(List<String> accounts) throws ImtagException {
-        return call("im_get_tag", Map.of("To_Account", accounts), accounts);
+        return call("im_get_tag", "To_Account", accounts, accounts);
     }
 
-    private static Map<String, ?> userTags(Map<String, List<String>> tags) {
-        var users = tags.entrySet().stream().map(it -> Map.of("To_Account", it.getKey(), "Tags", it.getValue()));
-        return Map.of("UserTags", users.toList());
+    private static List<?> userTags(Map<String, List<String>> tags) {
+        var users = tags.entrySet().stream();
+        return users.map(it -> Map.of("To_Account", it.getKey(), "Tags", it.getValue())).toList();
     }
 
-    private Map<String, List<String>> call(String name, Map<String, ?> request, List<String> accounts)
+    private Map<String, List<String>> call(String name, String member, List<?> users, List<String> accounts)
             throws ImtagException {
         if (accounts.isEmpty()) {
             return Map.of();
         }
-        var answer = exchange("/v4/all_member_push/" + name, Json.write(request));
+        refuseHalves(users, accounts);
+        var answer = exchange("/v4/all_member_push/" + name, Json.write(Map.of(member, users)));
         var read = new LinkedHashMap<String, List<String>>();
         for (var user : users(answer, "UserTags")) {
             var tags = ((List<?>) user.get("Tags")).stream().map(String.class::cast).toList();
@@ -96,65 +80,31 @@ public final class Imtag {
         return read;
     }
 
+    /** Some users have half of a character, as a text has that was cut. The others may be called for again. */
+    private static void refuseHalves(List<?> users, List<String> accounts) throws ImtagException {
+        var failed = new ArrayList<ImtagException.Failed>();
+        for (int index = 0; index < users.size(); index++) {
+            boolean isText = ImtagSocket.isText(Json.write(users.get(index)));
+            var why = (isText ? "not sent, as another user of the call has " : "") + "no text: half of a character";
+            var remedy = isText ? "call again without it" : "cut no character in two";
+            failed.add(new ImtagException.Failed(accounts.get(index), 60003, why, "not applied", remedy, isText));
+        }
+        failed.sort(Comparator.comparing(ImtagException.Failed::retryable)); // those at fault first
+        if (!failed.get(0).retryable()) {
+            throw new ImtagException(failed, Map.of());
+        }
+    }
+
     /** The answer, or one like the daemon's where there is none. */
     private Map<?, ?> exchange(String path, String body) {
-        var bytes = body.getBytes(StandardCharsets.UTF_8);
-        var head = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                + "Imtag-Timeout: " + time.toMillis() / 1000.0 + "\r\n"
-                + "Content-Type: application/json\r\nContent-Length: " + bytes.length + "\r\n\r\n";
-        boolean isThere = false;
-        try (var channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            // a blocking channel has no timeout of its own
-            var later = CompletableFuture.delayedExecutor(time.plus(MORE).toMillis(), TimeUnit.MILLISECONDS);
-            var timer = CompletableFuture.runAsync(() -> close(channel), later);
-            try {
-                channel.connect(UnixDomainSocketAddress.of(socket));
-                isThere = true;
-                write(channel, head.getBytes(StandardCharsets.UTF_8));
-                write(channel, bytes);
-                return answer(Channels.newInputStream(channel).readAllBytes());
-            } finally {
-                timer.cancel(false);
-            }
-        } catch (IOException e) {
-            if (!isThere && !Files.notExists(socket) && !Files.isWritable(socket)) {
-                return failure(ImtagException.MAY_NOT,
-                        "this user may not use the socket " + socket + ": " + e.getMessage(), "not applied",
-                        "put it into the group of the socket (imtag serve --group), and start this program anew");
-            }
-            return isThere
-                    ? failure(ImtagException.NO_ANSWER, "the daemon did not answer", "possibly applied", "try again")
-                    : failure(ImtagException.NO_ANSWER, "no daemon at " + socket + ": " + e.getMessage(),
-                            "not applied", "see that it runs, and at this path");
-        }
-    }
-
-    private static Map<?, ?> answer(byte[] response) throws IOException {
-        var head = new String(response, StandardCharsets.ISO_8859_1).split("\r\n\r\n", 2)[0];
-        var found = HEAD.matcher(head);
-        int start = head.length() + 4;
-        if (!found.find() || response.length - start != Integer.parseInt(found.group(2))) {
-            throw new IOException("the answer is cut off");
-        }
-        var text = new String(response, start, response.length - start, StandardCharsets.UTF_8);
-        if (text.startsWith("{")) {
-            return (Map<?, ?>) Json.read(text);
-        }
-        // HTTP 400 or 403, whose text says why
-        return failure(Integer.parseInt(found.group(1)), text.strip(), "not applied", "see the text");
-    }
-
-    private static void write(SocketChannel channel, byte[] bytes) throws IOException {
-        for (var left = ByteBuffer.wrap(bytes); left.hasRemaining();) {
-            channel.write(left);
-        }
-    }
-
-    private static void close(SocketChannel channel) {
         try {
-            channel.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            var answer = socket.ask("POST", path, body, "");
+            var text = answer.text(); // HTTP 400 or 403 may have one that says why
+            Map<?, ?> json = text.startsWith("{") ? (Map<?, ?>) Json.read(text) : Map.of();
+            return json.containsKey("ErrorCode") ? json : failure(answer.status(), text.strip(), "not applied", "see the text");
+        } catch (ImtagSocket.NoAnswer e) {
+            int code = e.isRetryable ? ImtagException.NO_ANSWER : ImtagException.MAY_NOT;
+            return failure(code, e.getMessage(), e.effect, e.remedy);
         }
     }
 

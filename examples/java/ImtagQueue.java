@@ -1,18 +1,11 @@
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * Changes of user tags that last, by the daemon {@code imtag serve} on this host: once {@link #post} returns, they are
@@ -20,11 +13,9 @@ import java.util.regex.Pattern;
  * share one.
  */
 public final class ImtagQueue {
-    private static final int SECONDS = 10;
-    private static final Pattern HEAD = Pattern.compile("(?ims)^HTTP/1\\.1 (\\d+).*^content-length: (\\d+)");
     private static final Pattern RETRY_AFTER = Pattern.compile("(?im)^retry-after: (\\d+)");
 
-    private final Path socket;
+    private final ImtagSocket socket;
 
     /** A change that the service refused. */
     public record Failure(String id, String account, String reason, String effect, String remedy) {}
@@ -45,24 +36,50 @@ public final class ImtagQueue {
         }
     }
 
+    /** At the daemon's own default. */
+    public ImtagQueue() {
+        this(ImtagSocket.defaultPath());
+    }
+
     public ImtagQueue(Path socket) {
-        this.socket = socket;
+        this(socket, Duration.ofSeconds(8));
+    }
+
+    /**
+     * @param time for each request, 8 seconds at most: a web request should have less
+     */
+    public ImtagQueue(Path socket, Duration time) {
+        this.socket = new ImtagSocket(socket, time);
     }
 
     /**
      * Stores changes, such as {@code Map.of("To_Account", "xiaojun012", "Tags", List.of("vip"))}, with an {@code op} if it is
      * not add: at most 10,000, of which all are stored or none. To post again with the same key is safe.
      *
-     * @param key what this post is known by: an order's number, say
+     * @param key what this post is known by, an order's number, say: 1 to 255 letters, digits and signs
      * @return the post's id
      */
     public String post(List<Map<String, ?>> rows, String key) throws Failed {
+        if (!key.matches("[!-~]{1,255}")) { // what stands in a request's head could end it
+            throw new Failed("the key is not 1 to 255 letters, digits and signs of ASCII, without blanks", 0);
+        }
+        var lines = IntStream.range(0, rows.size())
+                .filter(index -> !ImtagSocket.isText(Json.write(rows.get(index))))
+                .mapToObj(index -> "\n  row " + (index + 1) + ": no text: half of a character: cut no character in two")
+                .toList();
+        if (!lines.isEmpty()) {
+            var of = lines.size() + " of " + rows.size();
+            throw new Failed(of + " rows cannot be taken, and so none was stored" + String.join("", lines), 0);
+        }
         var answer = exchange("POST", "/v1/changes", Json.write(rows), "Idempotency-Key: " + key + "\r\n");
         return (String) ((Map<?, ?>) Json.read(answer)).get("post");
     }
 
     /** How many changes of a post are neither done nor failed. */
     public int waiting(String post) throws Failed {
+        if (!post.matches("[0-9-]+")) {
+            throw new Failed("the id is none that post returns, such as 12", 0);
+        }
         var states = (Map<?, ?>) Json.read(exchange("GET", "/v1/changes/" + post, "", ""));
         return (int) states.get("queued") + (int) states.get("sending");
     }
@@ -86,43 +103,18 @@ public final class ImtagQueue {
     }
 
     private String exchange(String method, String path, String body, String field) throws Failed {
-        var bytes = body.getBytes(StandardCharsets.UTF_8);
-        var head = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + field
-                + "Content-Type: application/json\r\nContent-Length: " + bytes.length + "\r\n\r\n";
-        boolean isThere = false;
-        byte[] response;
-        try (var channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            // a blocking channel has no timeout of its own
-            var later = CompletableFuture.delayedExecutor(SECONDS, TimeUnit.SECONDS);
-            var timer = CompletableFuture.runAsync(() -> close(channel), later);
-            try {
-                channel.connect(UnixDomainSocketAddress.of(socket));
-                isThere = true;
-                write(channel, head.getBytes(StandardCharsets.UTF_8));
-                write(channel, bytes);
-                response = Channels.newInputStream(channel).readAllBytes();
-            } finally {
-                timer.cancel(false);
-            }
-        } catch (IOException e) {
-            throw isThere ? noAnswer() : new Failed("no daemon at " + socket + ": " + e.getMessage() + ": see that it runs", 1);
+        ImtagSocket.Answer answer;
+        try {
+            answer = socket.ask(method, path, body, field);
+        } catch (ImtagSocket.NoAnswer e) {
+            var with = !field.isEmpty() && e.effect.equals("possibly applied") ? " with the same key" : "";
+            throw new Failed(e.getMessage() + ": " + e.remedy + with, e.isRetryable ? 1 : 0);
         }
-        return answer(response);
-    }
-
-    private static String answer(byte[] response) throws Failed {
-        var head = new String(response, StandardCharsets.ISO_8859_1).split("\r\n\r\n", 2)[0];
-        var found = HEAD.matcher(head);
-        int start = head.length() + 4;
-        if (!found.find() || response.length - start != Integer.parseInt(found.group(2))) {
-            throw noAnswer();
+        if (answer.status() < 300) {
+            return answer.text();
         }
-        var text = new String(response, start, response.length - start, StandardCharsets.UTF_8);
-        if (Integer.parseInt(found.group(1)) < 300) {
-            return text;
-        }
-        var after = RETRY_AFTER.matcher(head);
-        throw new Failed(problem(text), after.find() ? Integer.parseInt(after.group(1)) : 0);
+        var after = RETRY_AFTER.matcher(answer.head());
+        throw new Failed(problem(answer.text()), after.find() ? Integer.parseInt(after.group(1)) : 0);
     }
 
     /** One sentence, and each row that cannot be taken. */
@@ -131,28 +123,10 @@ public final class ImtagQueue {
             return text.strip(); // HTTP 400 or 403, whose text says why
         }
         var problem = (Map<?, ?>) Json.read(text);
-        var said = new StringBuilder((String) problem.get("error"));
+        var said = new StringBuilder(problem.get("error") instanceof String error ? error : text);
         for (var row : problem.get("errors") instanceof List<?> rows ? rows : List.of()) {
             said.append("\n  row ").append(((Map<?, ?>) row).get("row")).append(": ").append(((Map<?, ?>) row).get("error"));
         }
         return said.toString();
-    }
-
-    private static Failed noAnswer() {
-        return new Failed("the daemon did not answer: try again with the same key", 1);
-    }
-
-    private static void write(SocketChannel channel, byte[] bytes) throws IOException {
-        for (var left = ByteBuffer.wrap(bytes); left.hasRemaining();) {
-            channel.write(left);
-        }
-    }
-
-    private static void close(SocketChannel channel) {
-        try {
-            channel.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

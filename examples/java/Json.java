@@ -40,8 +40,7 @@ final class Json {
     private static String quoted(String string) {
         var text = new StringBuilder("\"");
         for (char c : string.toCharArray()) {
-            // half of a character, such as a text that was cut has, would be written as a question mark
-            if (c < ' ' || Character.isSurrogate(c)) {
+            if (c < ' ') {
                 text.append(String.format("\\u%04x", (int) c));
             } else if (c == '"' || c == '\\') {
                 text.append('\\').append(c);

@@ -2,8 +2,9 @@
 //
 //     javac -d classes *.java && java -cp classes Later imtag.sock
 //
-// To use it, copy ImtagQueue.java, and Json.java where there is no other JSON. A web request ends once its changes are
-// stored; what became of them is another program's, such as a cron job's: both are here, one after the other.
+// To use it, copy ImtagQueue.java and ImtagSocket.java, and Json.java where there is no other JSON. A web request ends
+// once its changes are stored; what became of them is another program's, such as a cron job's: both are here, one after
+// the other.
 
 import java.nio.file.Path;
 import java.util.List;
@@ -13,8 +14,8 @@ import java.util.UUID;
 final class Later {
     private Later() {}
 
-    public static void main(String[] arguments) throws ImtagQueue.Failed, InterruptedException {
-        var queue = new ImtagQueue(Path.of(arguments.length > 0 ? arguments[0] : "/run/imtag/imtag.sock"));
+    public static void main(String[] arguments) throws InterruptedException {
+        var queue = arguments.length > 0 ? new ImtagQueue(Path.of(arguments[0])) : new ImtagQueue();
 
         // the web request
         var rows = List.<Map<String, ?>>of(
@@ -36,13 +37,19 @@ final class Later {
         System.out.println("stored");
 
         // the cron job
-        do {
-            Thread.sleep(100);
-        } while (queue.waiting(post) > 0);
-        var failures = queue.failures();
-        for (var it : failures) {
-            System.out.println("failed: %s: %s (%s; %s)".formatted(it.account(), it.reason(), it.effect(), it.remedy()));
+        try {
+            do {
+                Thread.sleep(100);
+            } while (queue.waiting(post) > 0);
+            var failures = queue.failures();
+            for (var it : failures) {
+                System.out.println(
+                        "failed: %s: %s (%s; %s)".formatted(it.account(), it.reason(), it.effect(), it.remedy()));
+            }
+            queue.deleteFailures(failures.stream().map(ImtagQueue.Failure::id).toList());
+        } catch (ImtagQueue.Failed e) {
+            System.err.println("not read: " + e.getMessage());
+            System.exit(1);
         }
-        queue.deleteFailures(failures.stream().map(ImtagQueue.Failure::id).toList());
     }
 }

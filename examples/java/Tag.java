@@ -2,7 +2,7 @@
 //
 //     javac -d classes *.java && java -cp classes Tag imtag.sock
 //
-// To use it, copy Imtag.java and ImtagException.java, and Json.java where there is no other JSON.
+// To use it, copy Imtag.java, ImtagException.java and ImtagSocket.java, and Json.java where there is no other JSON.
 
 import java.nio.file.Path;
 import java.util.List;

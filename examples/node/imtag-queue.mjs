@@ -1,4 +1,4 @@
-import http from "node:http";
+import { ImtagSocket, isText, NoAnswer, parsed } from "./imtag-socket.mjs";
 
 /** Nothing was stored; or that is not known, where the daemon did not answer. */
 export class ImtagQueueError extends Error {
@@ -12,28 +12,44 @@ export class ImtagQueueError extends Error {
 
 /**
  * Changes of user tags that last, by the daemon `imtag serve` on this host: once `post` has resolved, they are applied
- * whatever happens to this program, to the daemon or to the service.
+ * whatever happens to this program, to the daemon or to the service. Each method rejects with an ImtagQueueError if it failed.
  */
 export class ImtagQueue {
   #socket;
 
-  constructor(socket = "/run/imtag/imtag.sock") {
-    this.#socket = socket;
+  /**
+   * @param {string} [socket] the daemon's own default if it is not given
+   * @param {{seconds?: number}} [options] seconds: for each request, 8 at most; a web request should have fewer
+   */
+  constructor(socket, { seconds = 8 } = {}) {
+    this.#socket = new ImtagSocket(socket, seconds);
   }
 
   /**
    * Stores changes: at most 10,000, of which all are stored or none. To post again with the same key is safe.
    * @param {{To_Account: string, Tags?: string[], op?: string}[]} rows
-   * @param {string} key what this post is known by: an order's number, say
+   * @param {string} key what this post is known by, an order's number, say: 1 to 255 letters, digits and signs
    * @returns {Promise<string>} the post's id
    */
   async post(rows, key) {
+    if (!/^[!-~]{1,255}$/.test(key ?? "")) { // what stands in a request's head could end it
+      throw new ImtagQueueError("the key is not 1 to 255 letters, digits and signs of ASCII, without blanks");
+    }
+    const lines = rows.flatMap((row, index) =>
+      isText(row) ? [] : [`\n  row ${index + 1}: no text: half of a character: cut no character in two`]);
+    if (lines.length > 0) {
+      const of = `${lines.length} of ${rows.length}`;
+      throw new ImtagQueueError(`${of} rows cannot be taken, and so none was stored${lines.join("")}`);
+    }
     const answer = await this.#exchange("POST", "/v1/changes", rows, { "Idempotency-Key": key });
     return JSON.parse(answer).post;
   }
 
   /** @returns {Promise<{queued: number, sending: number, done: number, failed: number}>} how many of a post's changes are what */
   async states(post) {
+    if (!/^[0-9-]+$/.test(post)) {
+      throw new ImtagQueueError("the id is none that post returns, such as 12");
+    }
     return JSON.parse(await this.#exchange("GET", `/v1/changes/${post}`));
   }
 
@@ -54,47 +70,28 @@ export class ImtagQueue {
     }
   }
 
-  #exchange(method, path, json, headers = {}) {
-    return new Promise((resolve, reject) => {
-      const signal = AbortSignal.timeout(10_000);
-      // a connection of its own, as one that was kept may be closed just when it is used again
-      const options = { socketPath: this.#socket, agent: false, method, path, headers, signal };
-      const noAnswer = () => reject(new ImtagQueueError("the daemon did not answer: try again with the same key", 1));
-      const request = http.request(options, async (response) => {
-        let text = "";
-        try {
-          for await (const part of response.setEncoding("utf8")) {
-            text += part;
-          }
-        } catch {
-          return noAnswer();
-        }
-        if (response.statusCode < 300) {
-          return resolve(text);
-        }
-        const after = response.headers["retry-after"];
-        reject(new ImtagQueueError(problem(text), after === undefined ? undefined : Number(after)));
-      });
-      request.on("error", (error) => {
-        if (error.syscall !== "connect") {
-          return noAnswer();
-        }
-        reject(new ImtagQueueError(`no daemon at ${this.#socket}: ${error.code}: see that it runs`, 1));
-      });
-      request.setHeader("Content-Type", "application/json");
+  async #exchange(method, path, json, headers) {
+    try {
       const body = json === undefined ? "" : JSON.stringify(json);
-      request.setHeader("Content-Length", Buffer.byteLength(body)).end(body);
-    });
+      const answer = await this.#socket.ask(method, path, body, headers);
+      if (answer.status < 300) {
+        return answer.text;
+      }
+      const after = answer.headers["retry-after"];
+      throw new ImtagQueueError(problem(answer.text), after === undefined ? undefined : Number(after));
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) {
+        throw error;
+      }
+      const key = headers && error.effect === "possibly applied" ? " with the same key" : "";
+      throw new ImtagQueueError(`${error.message}: ${error.remedy}${key}`, error.isRetryable ? 1 : undefined);
+    }
   }
 }
 
 /** One sentence, and each row that cannot be taken. */
 function problem(text) {
-  let json;
-  try {
-    json = JSON.parse(text);
-  } catch { // HTTP 400 or 403, whose text says why
-    return text.trim();
-  }
-  return [json.error, ...(json.errors ?? []).map((row) => `  row ${row.row}: ${row.error}`)].join("\n");
+  const json = parsed(text) ?? {}; // HTTP 400 or 403 may have a text, which says why
+  const rows = (json.errors ?? []).map((row) => `\n  row ${row.row}: ${row.error}`);
+  return (json.error ?? text.trim()) + rows.join("");
 }

@@ -1,13 +1,10 @@
-import http from "node:http";
+import { ImtagSocket, isText, NoAnswer, parsed } from "./imtag-socket.mjs";
 
 /** The service, or the daemon, did not answer. */
 const NO_ANSWER = 60008;
 
 /** This user may not use the daemon's socket; also HTTP's code for who may not call. */
 const MAY_NOT = 403;
-
-/** How much longer than its time a call is waited for. */
-const MORE = 2;
 
 /**
  * @typedef {{To_Account: string, ErrorCode: number, ErrorInfo: string, Effect: string, Remedy: string,
@@ -46,15 +43,13 @@ export class ImtagError extends Error {
  */
 export class Imtag {
   #socket;
-  #seconds;
 
   /**
    * @param {string} [socket] the daemon's own default if it is not given
    * @param {{seconds?: number}} [options] seconds: for each call, 8 at most; a web request should have fewer
    */
   constructor(socket, { seconds = 8 } = {}) {
-    this.#socket = socket ?? `${process.env.XDG_RUNTIME_DIR || "/run/imtag"}/imtag.sock`;
-    this.#seconds = seconds;
+    this.#socket = new ImtagSocket(socket, seconds);
   }
 
   /** @param {Map<string, string[]>} tags what to add, by account: at most 100 accounts, 10 tags each */
@@ -84,6 +79,7 @@ export class Imtag {
     if (accounts.length === 0) {
       return new Map();
     }
+    refuseHalves(request.UserTags ?? accounts, accounts);
     const answer = await this.#exchange(`/v4/all_member_push/${name}`, JSON.stringify(request));
     const read = new Map((answer.UserTags ?? []).map((user) => [user.To_Account, user.Tags]));
     if (answer.ErrorList?.length) { // whatever ErrorCode is: the users that it does not name are done
@@ -95,40 +91,37 @@ export class Imtag {
     return read;
   }
 
-  #exchange(path, body) {
+  /** The answer, or one like the daemon's where there is none. */
+  async #exchange(path, body) {
     const failed = (ErrorCode, ErrorInfo, Effect, Remedy) =>
       ({ ErrorCode, ErrorInfo, Effect, Remedy, Retryable: ErrorCode === NO_ANSWER });
-    return new Promise((resolve) => {
-      const signal = AbortSignal.timeout((this.#seconds + MORE) * 1_000);
-      // a connection of its own, as one that was kept may be closed just when it is used again
-      const options = { socketPath: this.#socket, agent: false, path, method: "POST", signal };
-      const request = http.request(options, async (response) => {
-        let text = "";
-        try {
-          for await (const part of response.setEncoding("utf8")) {
-            text += part;
-          }
-          resolve(JSON.parse(text));
-        } catch (error) {
-          const isText = error instanceof SyntaxError; // HTTP 400 or 403, whose text says why
-          resolve(isText
-            ? failed(response.statusCode, text.trim(), "not applied", "see the text")
-            : failed(NO_ANSWER, "the daemon did not answer", "possibly applied", "try again"));
-        }
-      });
-      request.on("error", (error) => {
-        if (error.syscall !== "connect") {
-          resolve(failed(NO_ANSWER, "the daemon did not answer", "possibly applied", "try again"));
-        } else if (error.code === "EACCES") {
-          resolve(failed(MAY_NOT, `this user may not use the socket ${this.#socket}: ${error.code}`, "not applied",
-            "put it into the group of the socket (imtag serve --group), and start this program anew"));
-        } else {
-          resolve(failed(NO_ANSWER, `no daemon at ${this.#socket}: ${error.code}`, "not applied",
-            "see that it runs, and at this path"));
-        }
-      });
-      request.setHeader("Content-Type", "application/json").setHeader("Imtag-Timeout", this.#seconds).end(body);
-    });
+    try {
+      const { status, text } = await this.#socket.ask("POST", path, body);
+      const answer = parsed(text); // HTTP 400 or 403 may have a text, which says why
+      return answer?.ErrorCode === undefined ? failed(status, text.trim(), "not applied", "see the text") : answer;
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) {
+        throw error;
+      }
+      return failed(error.isRetryable ? NO_ANSWER : MAY_NOT, error.message, error.effect, error.remedy);
+    }
+  }
+}
+
+/** Some users have half of a character, as a text has that was cut. The others may be called for again. */
+function refuseHalves(users, accounts) {
+  const why = "no text: half of a character";
+  const failed = users.map((user, index) => ({
+    To_Account: accounts[index],
+    ErrorCode: 60003,
+    Effect: "not applied",
+    ...(isText(user)
+      ? { ErrorInfo: `not sent, as another user of the call has ${why}`, Remedy: "call again without it", Retryable: true }
+      : { ErrorInfo: why, Remedy: "cut no character in two", Retryable: false }),
+  }));
+  failed.sort((one, other) => one.Retryable - other.Retryable); // those at fault first
+  if (!failed[0].Retryable) {
+    throw new ImtagError(failed);
   }
 }
 

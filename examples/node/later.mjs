@@ -2,8 +2,8 @@
 //
 //     node later.mjs imtag.sock
 //
-// To use it, copy imtag-queue.mjs. A web request ends once its changes are stored; what became of them is another
-// program's, such as a cron job's: both are here, one after the other.
+// To use it, copy imtag-queue.mjs and imtag-socket.mjs. A web request ends once its changes are stored; what became of
+// them is another program's, such as a cron job's: both are here, one after the other.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,13 +35,21 @@ for (let tries = 3; post === undefined; tries--) {
 console.log("stored");
 
 // the cron job
-let states;
-do {
-  await sleep(100);
-  states = await queue.states(post);
-} while (states.queued + states.sending > 0);
-const failures = await queue.failures();
-for (const { account, reason, effect, remedy } of failures) {
-  console.log(`failed: ${account}: ${reason} (${effect}; ${remedy})`);
+try {
+  let states;
+  do {
+    await sleep(100);
+    states = await queue.states(post);
+  } while (states.queued + states.sending > 0);
+  const failures = await queue.failures();
+  for (const { account, reason, effect, remedy } of failures) {
+    console.log(`failed: ${account}: ${reason} (${effect}; ${remedy})`);
+  }
+  await queue.deleteFailures(failures.map((failure) => failure.id));
+} catch (error) {
+  if (!(error instanceof ImtagQueueError)) {
+    throw error;
+  }
+  console.error(`not read: ${error.message}`);
+  process.exitCode = 1;
 }
-await queue.deleteFailures(failures.map((failure) => failure.id));

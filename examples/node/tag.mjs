@@ -2,7 +2,7 @@
 //
 //     node tag.mjs imtag.sock
 //
-// To use it, copy imtag.mjs.
+// To use it, copy imtag.mjs and imtag-socket.mjs.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Imtag, ImtagError } from "./imtag.mjs";

@@ -2,6 +2,8 @@
 
 declare(strict_types=1);
 
+require_once __DIR__ . '/ImtagSocket.php';
+
 /**
  * The user tags of Tencent Chat, by the daemon `imtag serve` on this host. It needs PHP 8.1 and no extension.
  *
@@ -11,18 +13,15 @@ declare(strict_types=1);
  */
 final class Imtag
 {
-    /** How much longer than its time a call is waited for. */
-    private const MORE = 2;
-
-    private readonly string $socket;
+    private readonly ImtagSocket $socket;
 
     /**
      * @param ?string $socket the daemon's own default if it is null
      * @param float $seconds for each call, 8 at most: a web request should have fewer
      */
-    public function __construct(?string $socket = null, private readonly float $seconds = 8)
+    public function __construct(?string $socket = null, float $seconds = 8)
     {
-        $this->socket = $socket ?? (getenv('XDG_RUNTIME_DIR') ?: '/run/imtag') . '/imtag.sock';
+        $this->socket = new ImtagSocket($socket, $seconds);
     }
 
     /** @param array<array-key, list<string>> $tags what to add, by account: at most 100 accounts, 10 tags each */
@@ -56,8 +55,7 @@ final class Imtag
 
     private static function userTags(array $tags): array
     {
-        // PHP makes an int of a key such as '42', which is no account
-        $user = fn ($account, $of) => ['To_Account' => (string) $account, 'Tags' => array_values($of)];
+        $user = fn ($account, $of) => ImtagSocket::row(['To_Account' => $account, 'Tags' => $of]);
         return array_map($user, array_keys($tags), $tags);
     }
 
@@ -66,11 +64,17 @@ final class Imtag
         if ($accounts === []) {
             return [];
         }
-        $body = json_encode($request, JSON_UNESCAPED_UNICODE);
-        if ($body === false) {
-            throw self::notText($accounts, $request['UserTags'] ?? $accounts);
+        $notText = ImtagSocket::notText($request['UserTags'] ?? $accounts);
+        if ($notText !== []) {
+            throw self::refused($accounts, $notText);
         }
-        [$status, $text] = $this->exchange("/v4/all_member_push/$name", $body, $accounts);
+        $body = json_encode($request, JSON_UNESCAPED_UNICODE);
+        try {
+            [$status, , $text] = $this->socket->ask('POST', "/v4/all_member_push/$name", $body);
+        } catch (ImtagNoAnswer $e) {
+            $code = $e->retryable ? ImtagException::NO_ANSWER : ImtagException::MAY_NOT;
+            throw ImtagException::ofAll($accounts, $code, $e->getMessage(), $e->effect, $e->remedy, $e->retryable);
+        }
         $answer = json_decode($text, true);
         if (!isset($answer['ErrorCode'])) { // HTTP 400 or 403, whose text says why
             throw ImtagException::ofAll($accounts, $status, trim($text), 'not applied', 'see the text', false);
@@ -86,49 +90,18 @@ final class Imtag
         return $read;
     }
 
-    /** Some users have bytes that are no text, as a form may send them. The others may be called for again. */
-    private static function notText(array $accounts, array $users): ImtagException
+    /** Some users cannot be sent, for these reasons. The others may be called for again. */
+    private static function refused(array $accounts, array $reasons): ImtagException
     {
-        $why = 'no text: ' . json_last_error_msg();
         $failed = [];
-        foreach ($users as $index => $user) {
-            [$text, $remedy, $isText] = json_encode($user) === false
-                ? [$why, 'send UTF-8', false]
-                : ["not sent, as another user of the call has $why", 'call again without it', true];
-            $of = ImtagException::ofAll([$accounts[$index]], 60003, $text, 'not applied', $remedy, $isText);
+        foreach ($accounts as $index => $account) {
+            [$why, $remedy] = isset($reasons[$index])
+                ? [$reasons[$index], 'send UTF-8']
+                : ['not sent, as another user of the call has ' . current($reasons), 'call again without it'];
+            $of = ImtagException::ofAll([$account], 60003, $why, 'not applied', $remedy, !isset($reasons[$index]));
             $failed = [...$failed, ...array_values($of->failed)];
         }
         usort($failed, fn ($one, $other) => $one['Retryable'] <=> $other['Retryable']);
         return new ImtagException($failed);
-    }
-
-    /** @return array{int, string} the status and the body */
-    private function exchange(string $path, string $body, array $accounts): array
-    {
-        $wait = $this->seconds + self::MORE;
-        $connection = @stream_socket_client("unix://$this->socket", $code, $error, $wait);
-        if ($connection === false && $code === 13) { // EACCES
-            $remedy = 'put it into the group of the socket (imtag serve --group), and start this program anew';
-            $why = "this user may not use the socket $this->socket: $error";
-            throw ImtagException::ofAll($accounts, ImtagException::MAY_NOT, $why, 'not applied', $remedy, false);
-        }
-        if ($connection === false) {
-            $why = "no daemon at $this->socket: $error";
-            $remedy = 'see that it runs, and at this path';
-            throw ImtagException::ofAll($accounts, ImtagException::NO_ANSWER, $why, 'not applied', $remedy, true);
-        }
-        stream_set_timeout($connection, (int) $wait, (int) (fmod($wait, 1) * 1_000_000));
-        $head = "POST $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nImtag-Timeout: $this->seconds\r\n"
-            . "Content-Type: application/json\r\nContent-Length: " . strlen($body) . "\r\n\r\n";
-        @fwrite($connection, $head . $body);
-        $answer = (string) stream_get_contents($connection);
-        fclose($connection);
-        [$head, $text] = explode("\r\n\r\n", $answer, 2) + ['', ''];
-        $isWhole = preg_match('~^HTTP/1\.1 (\d+).*^content-length: (\d+)~ims', $head, $found);
-        if (!$isWhole || strlen($text) !== (int) $found[2]) {
-            [$code, $why] = [ImtagException::NO_ANSWER, 'the daemon did not answer'];
-            throw ImtagException::ofAll($accounts, $code, $why, 'possibly applied', 'try again', true);
-        }
-        return [(int) $found[1], $text];
     }
 }

@@ -4,14 +4,14 @@
 //
 //     php later.php imtag.sock
 //
-// To use it, copy ImtagQueue.php. A web request ends once its changes are stored; what became of them is another
-// program's, such as a cron job's: both are here, one after the other.
+// To use it, copy ImtagQueue.php and ImtagSocket.php. A web request ends once its changes are stored; what became of
+// them is another program's, such as a cron job's: both are here, one after the other.
 
 declare(strict_types=1);
 
 require_once __DIR__ . '/ImtagQueue.php';
 
-$queue = new ImtagQueue($argv[1] ?? '/run/imtag/imtag.sock');
+$queue = new ImtagQueue($argv[1] ?? null);
 
 // the web request
 $rows = [
@@ -34,12 +34,17 @@ for ($tries = 3;; $tries--) {
 echo "stored\n";
 
 // the cron job
-do {
-    usleep(100_000);
-    $states = $queue->states($post);
-} while ($states['queued'] + $states['sending'] > 0);
-$failures = $queue->failures();
-foreach ($failures as $failure) {
-    echo "failed: {$failure['account']}: {$failure['reason']} ({$failure['effect']}; {$failure['remedy']})\n";
+try {
+    do {
+        usleep(100_000);
+        $states = $queue->states($post);
+    } while ($states['queued'] + $states['sending'] > 0);
+    $failures = $queue->failures();
+    foreach ($failures as $failure) {
+        echo "failed: {$failure['account']}: {$failure['reason']} ({$failure['effect']}; {$failure['remedy']})\n";
+    }
+    $queue->deleteFailures(array_column($failures, 'id'));
+} catch (ImtagQueueException $e) {
+    fwrite(STDERR, "not read: {$e->getMessage()}\n");
+    exit(1);
 }
-$queue->deleteFailures(array_column($failures, 'id'));

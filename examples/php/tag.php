@@ -4,8 +4,8 @@
 //
 //     php tag.php imtag.sock
 //
-// To use it, copy Imtag.php and ImtagException.php. In a web request do not wait as this script does: put those who may
-// be done later into a queue, or tell the user.
+// To use it, copy Imtag.php, ImtagException.php and ImtagSocket.php. In a web request do not wait as this script does: put
+// those who may be done later into a queue, or tell the user.
 
 declare(strict_types=1);
 

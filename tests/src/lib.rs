@@ -35,6 +35,7 @@ pub mod readme;
 pub mod scene;
 pub mod serve_examples;
 mod serve_later;
+mod serve_outside;
 pub mod systemd;
 pub mod tools;
 

@@ -24,7 +24,8 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::page::{self, Section, shell_with_imtag};
 use crate::program::Running;
-use crate::serve_later::later;
+use crate::serve_later::{self, later};
+use crate::serve_outside::outside;
 
 const PAGE: &str = "docs/serve.md";
 /// What the name of each check begins with, before its language.
@@ -110,45 +111,53 @@ pub fn example(log: &Log) -> Result<(), Error> {
         let _daemon = daemon(&emulator, &folder.join("later-real.sock"))?;
         let print = |program: &str, socket: &str| printed(program, socket, folder, log);
         later(language, folder, "later-real.sock", print)?;
+        outside(language, folder, "later-real.sock", print)?;
     }
     let nothing = printed(program, "none.sock", folder, log)?;
     let tries = nothing.matches("not added: xiaojun012: no daemon at none.sock");
     if tries.count() != 3 || !nothing.ends_with("exit 1\n") {
         return Err(format!("without a daemon it prints {nothing}").into());
     }
-    may_not(program, folder, log)
+    let later = serve_later::program(language)?;
+    let told = [(*program, "not added: xiaojun012"), (later, "not stored")];
+    may_not(told, folder, log)
 }
 
-/// A user that may not use the socket is told so, once. One that may use any becomes another user for that.
-fn may_not(program: &str, folder: &Path, log: &Log) -> Result<(), Error> {
+/// A user that may not use the socket is told so, once, by each of these programs, whose lines begin so. One that may use any
+/// becomes another user for that.
+fn may_not(programs: [(&str, &str); 2], folder: &Path, log: &Log) -> Result<(), Error> {
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
     let socket = folder.join("closed.sock");
     let _listener = UnixListener::bind(&socket)?;
     mode(&socket, 0)?;
-    let program = if UnixStream::connect(&socket).is_ok() {
-        if page::shell(folder, "command -v setpriv")
-            .output()?
-            .stdout
-            .is_empty()
-        {
+    let may_use_any = UnixStream::connect(&socket).is_ok();
+    if may_use_any {
+        let found = page::shell(folder, "command -v setpriv").output()?;
+        if found.stdout.is_empty() {
             return Ok(());
         }
         mode(folder, 0o755)?;
         // what it reads is in a folder that others may not enter
         let copy = format!("cp -R {:?} examples", root().join("examples"));
         log.run(&mut page::shell(folder, &copy))?;
-        let program = program.replace("$LIBIMTAG/", "");
-        format!("setpriv --reuid=65534 --regid=65534 --clear-groups {program}")
-    } else {
-        program.to_owned()
-    };
-    let said = printed(&program, "closed.sock", folder, log)?;
-    let told = said.matches("not added: xiaojun012: this user may not use the socket closed.sock");
-    if told.count() == 1 && said.matches("not added").count() == 1 && said.ends_with("exit 1\n") {
-        Ok(())
-    } else {
-        Err(format!("at a socket that it may not use it prints {said}").into())
     }
+    for (program, begins) in programs {
+        let program = if may_use_any {
+            let program = program.replace("$LIBIMTAG/", "");
+            format!("setpriv --reuid=65534 --regid=65534 --clear-groups {program}")
+        } else {
+            program.to_owned()
+        };
+        let said = printed(&program, "closed.sock", folder, log)?;
+        let told = format!("{begins}: this user may not use the socket closed.sock");
+        if said.matches(&told).count() != 1
+            || said.matches(begins).count() != 1
+            || !said.ends_with("exit 1\n")
+        {
+            return Err(format!("at a socket that it may not use it prints {said}").into());
+        }
+    }
+    Ok(())
 }
 
 /// Runs the commands of the page's section beside its daemon.

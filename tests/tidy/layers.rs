@@ -123,7 +123,7 @@ const CHECKS: &Layers = &[
     "environment metadata tools",
     "build",
     "abi log pypi",
-    "c cpp go installed other_sdks page python readme serve_examples serve_later systemd",
+    "c cpp go installed other_sdks page python readme serve_examples serve_later serve_outside systemd",
     "chaos conformance quota",
     "checks",
 ];
