@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
+use imtag_emulator::{Fault, ProbabilisticFault};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use stage::{Ran, Running, Stage, run};
@@ -17,6 +18,8 @@ const ROWS: &str = r#"{"To_Account":"alice","Tags":["vip","beijing"]}
 {"account":"bob","op":"remove","tags":["vip"]}
 {"account":"alice","op":"clear"}
 "#;
+
+const ADDS: &str = r#"{"To_Account":"alice","Tags":["vip"]}"#;
 
 fn serve(stage: &Stage, more: &[&str]) -> Command {
     stage.imtag(&[&["serve", "--socket", "s"], more].concat())
@@ -175,7 +178,7 @@ fn changes_last_only_where_there_is_a_folder_for_them() {
         of_systemd.text("queue_folder"),
         home.join("lib").to_str().unwrap()
     );
-    let second = stage.imtag(&["serve", "--socket", "s2", "--data", "lib"]);
+    let second = stage.imtag(&["serve", "--socket", "s2", "--data", "lib", "--grace", "0.1"]);
     run(second).refuses(4, "another daemon uses the data in lib");
     of_systemd.end(Signal::TERM);
     // those of a demo go with it
@@ -195,6 +198,28 @@ fn a_folder_with_changes_of_one_app_is_refused_to_a_daemon_of_another() {
     other.env("IMTAG_SDKAPPID", "1400000099");
     run(other).refuses(2, "the changes in data are of the app ");
     Running::start(serve(&stage, &["--data", "data"])).end(Signal::TERM);
+}
+
+/// What waits is on the disk: in an outage it holds up nobody for the time of grace.
+#[test]
+fn a_start_takes_over_the_queue_of_a_daemon_that_is_ending_while_the_service_is_away() {
+    let stage = Stage::new();
+    let before = Running::start(serve(&stage, &["--data", "data"]));
+    let away = ProbabilisticFault::new(Fault::status(502), 1.0);
+    stage.emulator.add_standing(away.unwrap());
+    assert_eq!(ask(&stage, "POST", "/v1/changes", ADDS).0, 202);
+    stage::arrivals(&stage, 1);
+    before.signal(Signal::TERM);
+    let after = Running::start(serve(&stage, &["--data", "data"]));
+    stage.emulator.remove_faults();
+    stage::wait_until("the changes are applied", || {
+        stage.tags_of("alice") == ["vip"]
+    });
+    drop(before);
+    end(
+        after,
+        "another daemon uses the data in data: waiting for its end, 10 s at most",
+    );
 }
 
 #[test]

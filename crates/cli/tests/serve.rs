@@ -207,7 +207,9 @@ fn what_cannot_be_is_refused_by_name_before_anybody_can_connect() {
         "mine holds other files than an imtag daemon's",
     );
     let _first = over_tcp(&stage, &[]);
-    let second = stage.imtag(&["serve", "--socket", "s2", tcp, "--data", "data"]);
+    let second = stage.imtag(&[
+        "serve", "--socket", "s2", tcp, "--data", "data", "--grace", "0.1",
+    ]);
     run(second).refuses(
         4,
         "another daemon uses the data in data: stop it, or use another folder (--data)",

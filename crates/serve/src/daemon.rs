@@ -174,10 +174,12 @@ impl Daemon {
         self.shared.state() == State::Draining
     }
 
-    /// Stores no more changes, and closes the queue once what is under way of it has an outcome, at the latest then:
-    /// another daemon may open its folder. Returns how many changes that one will send. It blocks.
+    /// Stores no more changes, and closes the queue once what is under way of it has an outcome, at the latest then, or after
+    /// the time of an attempt: another daemon may open its folder. What waits is sent by that one. Returns how many changes
+    /// these are. It blocks.
     pub fn drain_queue(&self, by: Instant) -> u64 {
         self.shared.state.send_replace(State::Draining);
+        let by = by.min(Instant::now() + self.shared.times.attempt);
         let drained = self.shared.queue.as_ref().map(|queue| queue.drain(by));
         drained.map_or(0, |it| it.unsettled)
     }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use imtag_core::SdkAppId;
 use imtag_serve::{Data, DataError, Queue, QueueLimits};
 
-use super::listeners::once_free;
+use super::listeners::{ENDS_WITHIN, once_free};
 use crate::args::ServeArgs;
 use crate::commands::data_folder::{default_folder, of_init_system, unusable};
 use crate::exit::CommandError;
+use crate::output::note;
 
 /// Those of this daemon; locked.
 pub(super) struct Folders {
@@ -32,7 +33,16 @@ impl Folders {
         };
         let of_demo = demo.filter(|_| arguments.data.is_none());
         let open = |folder: PathBuf| {
-            let data = once_free(|| Data::open(&folder), DataError::is_in_use);
+            let within = |time| once_free(time, || Data::open(&folder), DataError::is_in_use);
+            let data = within(ENDS_WITHIN).or_else(|error| {
+                if !error.is_in_use() {
+                    return Err(error);
+                }
+                // one that ends has a time of grace, as this one has, for what is under way of its queue
+                let (folder, grace) = (folder.display(), arguments.grace.as_secs());
+                note(format_args!("another daemon uses the data in {folder}: waiting for its end, {grace} s at most"));
+                within(arguments.grace)
+            });
             data.map_err(unusable)
         };
         Ok(Folders {

@@ -37,7 +37,7 @@ pub(super) fn own(
         let given = resolved(address)?;
         // before anybody can connect
         refuse_plain(given, arguments.tls)?;
-        let listener = once_free(|| Listener::tcp(given), is_taken);
+        let listener = once_free(ENDS_WITHIN, || Listener::tcp(given), is_taken);
         listeners.push(listener.map_err(denied)?);
     }
     Ok(listeners)
@@ -72,20 +72,21 @@ fn unix(arguments: &ServeArgs) -> Result<Listener, CommandError> {
         mode: 0o660,
         group: arguments.group.as_deref().map(group).transpose()?,
     };
-    let listener = once_free(|| Listener::unix(&path, access), is_taken);
+    let listener = once_free(ENDS_WITHIN, || Listener::unix(&path, access), is_taken);
     listener.map_err(|error| not_listening(&path, arguments.group.as_deref(), &error))
 }
 
-/// How long a start waits for a daemon that had this one's place, and has just been told to end.
-const ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// How long a start waits for what a daemon gives up as it begins to end, and has just been told to.
+pub(super) const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is tried, once a daemon that is about to end no longer has it. As it begins to end, a daemon gives up what it listens
 /// on and its folder, though it still answers calls that are under way: `kill` and a start behind it leave no gap.
 pub(super) fn once_free<T, E>(
+    within: Duration,
     attempt: impl Fn() -> Result<T, E>,
     is_taken: impl Fn(&E) -> bool,
 ) -> Result<T, E> {
-    let until = Instant::now() + ENDS_WITHIN;
+    let until = Instant::now() + within;
     loop {
         match attempt() {
             Err(error) if is_taken(&error) && Instant::now() < until => {
@@ -193,7 +194,13 @@ mod tests {
             0 => Ok(()),
             left => Err(left > 0),
         };
-        assert_eq!(once_free(attempt, |is_taken| *is_taken), Ok(()));
-        assert_eq!(once_free(|| Err::<(), _>(1), |_| false), Err(1));
+        assert_eq!(
+            once_free(ENDS_WITHIN, attempt, |is_taken| *is_taken),
+            Ok(())
+        );
+        assert_eq!(
+            once_free(ENDS_WITHIN, || Err::<(), _>(1), |_| false),
+            Err(1)
+        );
     }
 }
