@@ -1,5 +1,5 @@
-//! Measures a queue alone, without HTTP: `measure accept FOLDER CALLERS SECONDS`, `fill FOLDER CHANGES`, `open FOLDER`,
-//! `empty FOLDER`, `send FOLDER ENDPOINT KEY`.
+//! Measures a queue alone, without HTTP: `measure accept FOLDER CALLERS SECONDS`, `fill FOLDER CHANGES ACCOUNTS`, `long FOLDER
+//! CHANGES`, `open FOLDER`, `empty FOLDER`, `send FOLDER ENDPOINT KEY SECONDS`.
 
 #![allow(clippy::unwrap_used)] // a tool of its developers
 
@@ -19,10 +19,18 @@ fn main() {
         ["accept", folder, callers, seconds] => {
             accept(folder, callers.parse().unwrap(), seconds.parse().unwrap());
         }
-        ["fill", folder, changes] => fill(folder, changes.parse().unwrap()),
+        ["fill", folder, changes, accounts] => {
+            let accounts: u64 = accounts.parse().unwrap();
+            fill(folder, changes.parse().unwrap(), |first| {
+                hundred_of(first, accounts)
+            });
+        }
+        ["long", folder, changes] => fill(folder, 100 * changes.parse::<u64>().unwrap(), long),
         ["open", folder] => drop(open(folder)),
         ["empty", folder] => empty(folder),
-        ["send", folder, endpoint, key] => send(folder, endpoint, key),
+        ["send", folder, endpoint, key, seconds] => {
+            send(folder, endpoint, key, seconds.parse().unwrap());
+        }
         _ => panic!("see the top of the file"),
     }
 }
@@ -43,11 +51,29 @@ fn open(folder: &str) -> (Queue, KeptFiles) {
 }
 
 fn hundred(first: u64) -> NewPost {
+    hundred_of(first, 100_000_000)
+}
+
+/// Of so many accounts, whose changes are of both kinds in turn.
+fn hundred_of(first: u64, accounts: u64) -> NewPost {
     let mut post = NewPost::new();
     for nth in first..first + 100 {
-        let change = ChangeRequest::add(format!("user{nth:08}"), ["vip", "beijing"]);
+        let (account, tags) = (format!("user{:08}", nth % accounts), ["vip", "beijing"]);
+        let change = match nth / accounts % 2 {
+            0 => ChangeRequest::add(account, tags),
+            _ => ChangeRequest::remove(account, tags),
+        };
         post.push(&change.check(&Rules::default()).unwrap());
     }
+    post
+}
+
+/// One change of a megabyte.
+fn long(first: u64) -> NewPost {
+    let tags: Vec<String> = (0..19_000).map(|nth| format!("{nth:050}")).collect();
+    let change = ChangeRequest::remove(format!("user{first:08}"), &tags);
+    let mut post = NewPost::new();
+    post.push(&change.check(&Rules::default()).unwrap());
     post
 }
 
@@ -76,18 +102,16 @@ fn accept(folder: &str, callers: u64, seconds: u64) {
     figures(folder);
 }
 
-fn fill(folder: &str, changes: u64) {
+fn fill(folder: &str, changes: u64, post: impl Fn(u64) -> NewPost + Sync) {
     let (queue, _files) = open(folder);
     let start = Instant::now();
     thread::scope(|scope| {
         for caller in 0..20 {
-            let queue = &queue;
+            let (queue, post) = (&queue, &post);
             scope.spawn(move || {
                 for nth in 0..changes / 2_000 {
-                    queue
-                        .post(hundred((caller * changes / 20 + nth * 100) % 100_000_000))
-                        .wait()
-                        .unwrap();
+                    let first = (caller * changes / 20 + nth * 100) % 100_000_000;
+                    queue.post(post(first)).wait().unwrap();
                 }
             });
         }
@@ -119,7 +143,7 @@ fn empty(folder: &str) {
     figures(folder);
 }
 
-fn send(folder: &str, endpoint: &str, key: &str) {
+fn send(folder: &str, endpoint: &str, key: &str, seconds: u64) {
     let (queue, _files) = open(folder);
     let key = SecretKey::new(fs::read_to_string(key).unwrap().trim()).unwrap();
     let client = Client::builder(1_400_000_000, "administrator", key)
@@ -128,7 +152,7 @@ fn send(folder: &str, endpoint: &str, key: &str) {
         .unwrap();
     queue.send_by(client);
     let (start, cpu, before) = (Instant::now(), cpu(), queue.status().changes);
-    thread::sleep(Duration::from_secs(20));
+    thread::sleep(Duration::from_secs(seconds));
     let sent = before - queue.status().changes;
     let share = (self::cpu() - cpu) / start.elapsed().as_secs_f64() * 100.0;
     println!(
