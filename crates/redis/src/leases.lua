@@ -128,12 +128,22 @@ local function new_process()
   return process
 end
 
-local function read()
-  local fields = { 'state', own }
-  for _, operation in ipairs(operations) do
-    fields[#fields + 1] = 'slots:' .. operation.name
+local function read_slots(text)
+  local kept = text and numbers(text)
+  if not kept then
+    return empty(state.clock + hold(state.window))
   end
-  local texts = redis.call('HMGET', key, unpack(fields))
+  return { level = kept[1], missing = kept[2], cut_at = kept[3], cut_left = kept[4], pool = read_pool(kept) }
+end
+
+-- An operation is read when it is first looked at: most messages say nothing of most operations.
+setmetatable(slots, { __index = function(_, place)
+  slots[place] = read_slots(redis.call('HGET', key, 'slots:' .. operations[place].name))
+  return slots[place]
+end })
+
+local function read()
+  local texts = redis.call('HMGET', key, 'state', own)
   local run, rest = string.match(texts[1] or '', '^(%S+) (.*)$')
   if run ~= message.run then
     -- another run of the store may have lost what came after this
@@ -147,20 +157,17 @@ local function read()
   local list = numbers(rest)
   state = { clock = list[1], real = list[2], epoch = list[3], looked = list[4], slots = list[5], window = list[6] }
   processes[own] = texts[2] and read_process(texts[2]) or nil
-  for place in ipairs(operations) do
-    local kept = texts[place + 2] and numbers(texts[place + 2])
-    slots[place] = kept and { level = kept[1], missing = kept[2], cut_at = kept[3], cut_left = kept[4], pool = read_pool(kept) }
-      or empty(state.clock + hold(state.window))
-  end
 end
 
 local function write()
   local list = { message.run, state.clock, state.real, state.epoch, state.looked, state.slots, state.window }
   local fields = { 'state', table.concat(list, ' ') }
   for place, operation in ipairs(operations) do
-    local it = slots[place]
-    fields[#fields + 1] = 'slots:' .. operation.name
-    fields[#fields + 1] = table.concat({ it.level, it.missing, it.cut_at, it.cut_left, write_pool(it.pool) }, ' ')
+    local it = rawget(slots, place)
+    if it then
+      fields[#fields + 1] = 'slots:' .. operation.name
+      fields[#fields + 1] = table.concat({ it.level, it.missing, it.cut_at, it.cut_left, write_pool(it.pool) }, ' ')
+    end
   end
   redis.call('HSET', key, unpack(fields))
 end
@@ -349,8 +356,9 @@ local function start_anew()
   local before = hold(state.window)
   state.slots, state.window, state.looked = message.slots, message.window, 0
   local free = state.clock + max(before, hold(message.window))
-  for place, it in ipairs(slots) do
-    slots[place] = empty(max(free, it.pool[#it.pool] or 0))
+  for place in ipairs(operations) do
+    local pool = slots[place].pool
+    slots[place] = empty(max(free, pool[#pool] or 0))
   end
 end
 
@@ -383,15 +391,15 @@ local function settle(process)
     unheard = cooling(state.window)
   end
   for place, operation in ipairs(operations) do
-    local share, it = process[place], slots[place]
+    local share = process[place]
     if known then
       table.sort(operation.given_back, function(a, b) return a > b end)
       for number = 1, share.held - operation.keep do
-        put(it, 1, state.clock + (operation.given_back[number] or 0) + unheard)
+        put(slots[place], 1, state.clock + (operation.given_back[number] or 0) + unheard)
       end
       share.held = operation.keep
-    else
-      put(it, share.held, state.clock + hold(state.window))
+    elseif share.held > 0 then
+      put(slots[place], share.held, state.clock + hold(state.window))
       share.held = 0
     end
   end
@@ -447,12 +455,16 @@ else
   process.seq = message.seq
   process.lease_end = state.clock + LEASE
   for place, operation in ipairs(operations) do
-    local it, share = slots[place], process[place]
+    local share = process[place]
     if operation.rejected >= 0 then
-      cut(it, max(state.clock - operation.rejected, 0))
+      cut(slots[place], max(state.clock - operation.rejected, 0))
     end
     share.want, share.round_trip = operation.want, operation.round_trip
-    answer[#answer + 1], answer[#answer + 2] = grant(it, share)
+    local granted, give_back = '', 0
+    if share.want > 0 or share.held > 0 then
+      granted, give_back = grant(slots[place], share)
+    end
+    answer[#answer + 1], answer[#answer + 2] = granted, give_back
   end
   write_process(own, process)
 end

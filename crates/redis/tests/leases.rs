@@ -158,6 +158,10 @@ fn the_script_answers_as_the_model_does() {
             let expected = store.call(&run, time + set, &message);
             let answer = call(&mut redis, &script, &run, &message, Some(time + set));
             assert_eq!(answer, expected, "seed {seed}, step {step}: {message:?}");
+            for operation in Operation::ALL {
+                let (held, pooled) = store.held_and_pooled(operation).unwrap();
+                assert!([slots, slots + 1].contains(&((held + pooled) as u32)));
+            }
             if !rng.one_in(12) {
                 process.hear(message.seq, &answer, time);
             }
