@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Answered once the post has no change that waits, with what is known of all.
     Settled(PostId, Reply<Option<Vec<ChangeState>>>),
     /// A session begins: what it is handed out may be on its way. Answers whether anything was before.
-    Begin(Reply<bool>),
+    Begin(Reply<Option<PostId>>),
     /// Answered with the next blocks once there are some: as many as have so many changes together.
     Fetch(u32, Reply<Vec<Fed>>),
     /// It asks no more.

@@ -12,8 +12,12 @@
 //!
 //! The batcher keeps the order of an account's changes, packs, paces and repeats. Where every further request would fail it
 //! pauses, and the polling thread resumes it after a time. What has no outcome when a session ends, waits for the next one,
-//! which begins at the first of the queue: so the order holds over sessions, too. If anything may be on its way then, the
-//! next session knows it, and waits for the late window where it matters.
+//! which begins at the first of the queue: so the order holds over sessions, too.
+//!
+//! If anything may be on its way when a session ends, the store notes it. A next session by the same rules knows for which
+//! accounts, as clients hand their plan on, and waits for the late window where it matters. One of another process, or of
+//! other rules, does not know: a change that was settled long ago may have been sent twice, of which the first attempt still
+//! arrives and undoes the next change. It sends nothing until the late window is over.
 
 mod health;
 mod session;
@@ -23,6 +27,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use imtag_core::Rules;
 use imtag_transport::{CancelToken, Client};
 
 use crate::answer::{Reply, channel};
@@ -93,10 +98,18 @@ fn supervise(
     received: &Receiver<Order>,
     hurries: &CancelToken,
 ) {
-    let begin = |client| {
+    // until then there may arrive what no account is known of
+    let mut unknown_until = Instant::now() + shared.settings.late_window;
+    let mut rules: Option<Rules> = None;
+    let mut begin = |client: Client| {
+        let before = rules.replace(*client.rules());
+        if before.is_some_and(|before| before != *client.rules()) {
+            unknown_until = Instant::now() + shared.settings.late_window;
+        }
         let orders = orders.clone();
         // it has ended, and so has the session
-        Session::begin(shared, client, move || drop(orders.send(Order::Stuck)))
+        let begin_again = move || drop(orders.send(Order::Stuck));
+        Session::begin(shared, client, unknown_until, begin_again)
     };
     let mut session: Option<Session> = None;
     // when a session that is stuck is begun again

@@ -1,8 +1,8 @@
 //! A session: a batcher, a thread that feeds it, and one that takes its outcomes.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,7 +19,7 @@ use crate::change::{Failure, Outcome, Report};
 use crate::codec::{read_block, request};
 use crate::command::{Command, Shared};
 use crate::error::Refused;
-use crate::id::ChangeId;
+use crate::id::{ChangeId, PostId};
 use crate::store::Fed;
 
 /// How many changes are asked for at once.
@@ -64,6 +64,8 @@ struct State {
     accounts: RandomState,
     running: Mutex<Option<Running>>,
     late: Mutex<Late>,
+    /// Changes of posts before this one may have been applied by a session before, which is not known to have ended well.
+    may_be_applied: OnceLock<PostId>,
 }
 
 /// What may arrive after the session.
@@ -85,6 +87,7 @@ impl Session {
     pub(super) fn begin(
         shared: &Arc<Shared>,
         client: Client,
+        unknown_until: Instant,
         begin_again: impl Fn() + Send + Sync + 'static,
     ) -> Session {
         let state = Arc::new(State {
@@ -97,10 +100,13 @@ impl Session {
             accounts: RandomState::new(),
             running: Mutex::default(),
             late: Mutex::default(),
+            may_be_applied: OnceLock::new(),
         });
         let (its, sender) = (Arc::clone(&state), client.clone());
         let thread = thread::Builder::new().name("imtag-feed".to_owned());
-        let feeding = thread.spawn(move || its.shared.guard(|| feed(&its, &sender)));
+        let feeding = thread.spawn(move || {
+            its.shared.guard(|| feed(&its, &sender, unknown_until));
+        });
         if feeding.is_err() {
             state.gets_stuck(); // this machine gives no thread
         }
@@ -146,7 +152,7 @@ impl Session {
             let time = CallOptions::new().timeout(time).cancel(hurries);
             batcher.close(&time).is_ok()
         });
-        // it waits for a disk
+        // it waits for a disk, or for the late window of others
         feeding.thread().unpark();
         drop(feeding.join());
         let Some(running) = state.running.lock().take() else {
@@ -173,11 +179,21 @@ impl Session {
     }
 }
 
-/// Hands the changes of the store on, in their order.
-fn feed(state: &Arc<State>, client: &Client) {
-    let Some(after_crash) = begin(state) else {
+/// Hands the changes of the store on, in their order. What may be on its way since before may arrive for accounts that are not
+/// known until then.
+fn feed(state: &Arc<State>, client: &Client, unknown_until: Instant) {
+    let Some(unknown) = begin(state) else {
         return;
     };
+    let is_unclean = unknown.is_some();
+    if let Some(before) = unknown {
+        let _ = state.may_be_applied.set(before); // it begins once
+    }
+    let is_unknown = is_unclean && Instant::now() < unknown_until;
+    if is_unknown && !wait_until(state, unknown_until) {
+        return;
+    }
+    let after_crash = is_unclean && !is_unknown;
     if after_crash {
         // of the session before
         state.late.lock().sent = Some(Instant::now());
@@ -233,18 +249,32 @@ fn feed(state: &Arc<State>, client: &Client) {
     }
 }
 
-/// Notes in the store that changes may be on their way from now on. Returns whether they may have been before; `None` if the
-/// session ends first.
-fn begin(state: &State) -> Option<bool> {
+/// Notes in the store that changes may be on their way from now on. Returns before which post they may have been already, if
+/// they may; `None` if the session ends first.
+fn begin(state: &State) -> Option<Option<PostId>> {
     loop {
         if state.is_ending.load(Ordering::SeqCst) {
             return None;
         }
         match state.shared.ask(Command::Begin).wait() {
-            Ok(after_crash) => return Some(after_crash),
+            Ok(before) => return Some(before),
             Err(Refused::Closed) => return None,
             Err(_) => thread::park_timeout(DISK_AGAIN),
         }
+    }
+}
+
+/// Returns false if the session ends before.
+fn wait_until(state: &State, time: Instant) -> bool {
+    loop {
+        if state.is_ending.load(Ordering::SeqCst) {
+            return false;
+        }
+        let left = time.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        thread::park_timeout(left);
     }
 }
 
@@ -361,8 +391,12 @@ impl State {
             memory += memory_of(&completion.change);
             let account = self.accounts.hash_one(completion.change.account());
             match outcome(id, completion) {
-                Some(outcome) => {
-                    if let Outcome::Failed(failure) = &outcome {
+                Some(mut outcome) => {
+                    if let Outcome::Failed(failure) = &mut outcome {
+                        if self.may_be_applied.get().is_some_and(|it| id.post < *it) {
+                            // by an attempt whose answer is not known any more
+                            failure.line.effect = Effect::PossiblyApplied;
+                        }
                         if failure.line.effect == Effect::PossiblyApplied {
                             self.late.lock().sent = Some(Instant::now());
                         }

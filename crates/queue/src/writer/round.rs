@@ -9,6 +9,7 @@ use super::session::Session;
 use super::work::{Committed, Round};
 use crate::command::Command;
 use crate::error::Refused;
+use crate::id::PostId;
 use crate::store::{refused, unreadable};
 
 /// What a disk does that refuses, as a pause says it.
@@ -221,7 +222,8 @@ impl Writer {
             reply.give(Ok(()));
         }
         for reply in round.begins.drain(..) {
-            reply.give(Ok(!was_clean));
+            let before = PostId::from_row(self.store.facts().next_post);
+            reply.give(Ok((!was_clean).then_some(before)));
         }
         for post in over {
             for reply in self.waiting.take(post) {

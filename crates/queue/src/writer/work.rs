@@ -3,7 +3,7 @@
 use crate::answer::Reply;
 use crate::command::Command;
 use crate::error::Refused;
-use crate::id::ChangeId;
+use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, Encoded};
 use crate::store::Settled;
 
@@ -14,7 +14,7 @@ pub(super) struct Round {
     pub(super) bytes: u64,
     pub(super) deletions: Vec<(Vec<ChangeId>, Reply<u64>)>,
     pub(super) pauses: Vec<(bool, Reply<()>)>,
-    pub(super) begins: Vec<Reply<bool>>,
+    pub(super) begins: Vec<Reply<Option<PostId>>>,
     pub(super) reads: Vec<Command>,
 }
 
