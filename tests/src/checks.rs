@@ -122,7 +122,8 @@ const OF_LANGUAGES: &[Check] = &[
 
 const ALONE: &[Check] = &[
     ("C under valgrind", C_AND_VALGRIND, c::under_valgrind),
-    ("chaos", NOTHING, chaos::short), // the long one is `cargo xtask chaos`
+    ("chaos", NOTHING, chaos::short), // the long ones are `cargo xtask chaos` and `cargo xtask chaos serve`
+    ("chaos of serve", chaos::serve::needs, chaos::serve::short),
     // it plays the languages that there are, where one is missing
     ("conformance", NOTHING, conformance::all),
 ];

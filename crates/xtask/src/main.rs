@@ -21,7 +21,7 @@ Usage: cargo xtask TASK
 
   bench NAME          measure what no test can assert, beside a peer
   chaos               import a million users while everything goes wrong, and
-                      compare
+                      compare; chaos serve: post 200,000 changes that last
   conformance         play the cases of tests/conformance in every language
   dist                build what is shipped to machines without Rust into
                       target/artefacts: it takes minutes

@@ -7,7 +7,7 @@ use crate::data::account;
 use crate::random::Rng;
 
 /// Faults that hit a request by chance: 10 % together, or a little less.
-fn by_chance() -> Vec<Value> {
+pub(super) fn by_chance() -> Vec<Value> {
     let mut faults = vec![
         json!({"kind": "delay", "delay_ms": 300, "probability": 0.01}),
         json!({"kind": "delay", "answer_delay_ms": 300, "probability": 0.005}),

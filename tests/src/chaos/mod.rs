@@ -11,6 +11,7 @@ mod faults;
 mod file;
 mod import;
 mod kill_plan;
+pub mod serve;
 mod service;
 
 use std::collections::VecDeque;
@@ -36,6 +37,9 @@ use service::{Counts, Service};
 
 const HELP: &str = "\
 Usage: cargo xtask chaos [--users N] [--kills K] [--seed S] [--short]
+       cargo xtask chaos serve …
+
+The daemon's chaos has its own --help. The import's:
 
   --users N   users of the file that is imported [default: 1,000,000]
   --kills K   how often the import is killed; the emulator is for each five times [default: 20]
@@ -75,6 +79,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
             lexopt::Arg::Long("kills") => chaos.kills = arguments.value()?.parse()?,
             lexopt::Arg::Long("seed") => chaos.seed = arguments.value()?.parse()?,
             lexopt::Arg::Long("short") => chaos.long = false,
+            lexopt::Arg::Value(what) if what == "serve" => return serve::run(arguments),
             lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
                 print!("{HELP}");
                 return Ok(());
