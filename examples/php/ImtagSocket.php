@@ -39,7 +39,8 @@ final class ImtagSocket
         $head = "$method $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nImtag-Timeout: $this->seconds\r\n"
             . "{$fields}Content-Type: application/json\r\nContent-Length: " . strlen($body) . "\r\n\r\n";
         @fwrite($connection, $head . $body);
-        $answer = (string) stream_get_contents($connection);
+        $isLate = stream_get_meta_data($connection)['timed_out']; // where it does not even read
+        $answer = $isLate ? '' : (string) stream_get_contents($connection);
         fclose($connection);
         [$head, $text] = explode("\r\n\r\n", $answer, 2) + ['', ''];
         $isWhole = preg_match('~^HTTP/1\.1 (\d+).*^content-length: (\d+)~ims', $head, $found);
