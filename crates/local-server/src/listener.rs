@@ -174,11 +174,10 @@ impl Listener {
                 Ok(Some((socket, Peer::Tcp(peer))))
             }
             Kind::Unix(listener) => {
-                let accepted = listener.try_io(Interest::READABLE, UnixListener::accept);
-                let Some((stream, _)) = unless_none(accepted)? else {
+                let accepted = listener.try_io(Interest::READABLE, accept_unix);
+                let Some(stream) = unless_none(accepted)? else {
                     return Ok(None);
                 };
-                stream.set_nonblocking(true)?;
                 let stream = UnixStream::from_std(stream)?;
                 let peer = stream.peer_cred()?;
                 let peer = Peer::Unix {
@@ -190,6 +189,23 @@ impl Listener {
             }
         }
     }
+}
+
+/// Takes a connection in one step, which does not block then.
+#[cfg(target_os = "linux")]
+fn accept_unix(listener: &UnixListener) -> io::Result<std::os::unix::net::UnixStream> {
+    use rustix::io::retry_on_intr;
+    use rustix::net::{SocketFlags, accept_with};
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let stream = retry_on_intr(|| accept_with(listener, flags))?;
+    Ok(stream.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn accept_unix(listener: &UnixListener) -> io::Result<std::os::unix::net::UnixStream> {
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
 }
 
 /// Ready once a connection waits.

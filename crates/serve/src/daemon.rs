@@ -218,14 +218,18 @@ async fn serve(shared: Arc<Shared>, connection: Connection, is_tcp: bool) -> io:
         service_fn(move |request: Request<RequestBody>| handle(Arc::clone(&for_requests), request));
     let tls = shared.tls.read().clone();
     let served = match (tls, socket.here()) {
-        (Some(_), Some(_)) if is_tcp && !connection.begins_tls().await? => {
-            let service = service_fn(|_| async { Ok::<_, Infallible>(plain_beside_tls(&shared)) });
-            connection.http(socket, service).await
-        }
         (Some(tls), Some(here)) if is_tcp => {
-            let config = tls.config(here).map_err(io::Error::other)?;
-            let stream = connection.tls(config, socket).await?;
-            connection.http(stream, service).await
+            let served = async {
+                if !connection.begins_tls().await? {
+                    let plain = |_| async { Ok::<_, Infallible>(plain_beside_tls(&shared)) };
+                    return connection.http(socket, service_fn(plain)).await;
+                }
+                let config = tls.config(here).map_err(io::Error::other)?;
+                let stream = connection.tls(config, socket).await?;
+                connection.http(stream, service).await
+            };
+            // on the heap, as it is larger than all that a connection without TLS needs
+            Box::pin(served).await
         }
         _ => connection.http(socket, service).await,
     };
