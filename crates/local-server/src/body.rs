@@ -69,6 +69,7 @@ impl RequestBody {
         shared: Arc<Shared>,
     ) -> RequestBody {
         let limit = shared.limits.body_bytes;
+        progress.body_ended.store(incoming.is_end_stream(), Relaxed);
         RequestBody {
             incoming,
             progress,
@@ -191,7 +192,11 @@ impl Body for RequestBody {
         if self.incoming.size_hint().lower() > self.left {
             return Poll::Ready(Some(Err(self.too_large())));
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
+            self.progress.body_ended.store(true, Relaxed);
+        }
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let came = frame.data_ref().map_or(0, Bytes::len);
                 let Some(left) = self.left.checked_sub(came as u64) else {

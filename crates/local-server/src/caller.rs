@@ -28,9 +28,9 @@ impl Caller {
 
     /// Returns when the caller has hung up, so that no one will read the answer.
     ///
-    /// A handler that is awaited by its connection needs this only for a caller that sends requests in a row: what comes
-    /// behind the first one hides the end, and the handler is not dropped. Ask once the body has been read: a caller that
-    /// closes its sending half has hung up, though its body may still be on the way.
+    /// A handler is dropped then anyway, once its whole request has come; this is for what it does before, and does not
+    /// return elsewhere than on Linux. A caller that closes its sending half has hung up, though its body may still be on
+    /// the way.
     pub async fn hung_up(&self) {
         self.socket.closed().await;
     }

@@ -39,6 +39,15 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What TLS begins with, and no HTTP does.
 const TLS_HANDSHAKE: [u8; 1] = [22];
 
+/// Why a request gets no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("the caller has hung up")]
+    HungUp,
+    #[error("{0}")]
+    Failed(Box<dyn Error + Send + Sync>),
+}
+
 /// An accepted connection.
 pub struct Connection {
     pub(crate) caller: Caller,
@@ -152,21 +161,39 @@ impl Connection {
                 RequestBody::new(body, progress, Arc::clone(&self.shared))
             });
             request.extensions_mut().insert(self.caller.clone());
-            let handled = handler.call(request);
-            async {
-                let handled = handled.await;
-                self.progress.enter(Phase::Writing);
-                handled
-            }
+            // On the heap, as hyper makes room for it with the connection, and moves it twice.
+            self.while_heard(Box::pin(handler.call(request)))
         });
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_buf_size(limits.head_bytes)
             // the last read may go beyond that
             .max_header_size(limits.head_bytes)
+            // else it reads to see the end of a caller that waits, which takes memory, and what the socket has left
+            .half_close(Socket::TELLS_OF_END)
             .serve_connection(stream, service)
             .with_upgrades();
         self.drive(pin!(connection)).await
+    }
+
+    /// What a handler comes to, unless the caller hangs up once its whole request has come.
+    async fn while_heard<T, E: Into<Box<dyn Error + Send + Sync>>>(
+        &self,
+        mut handled: Pin<Box<impl Future<Output = Result<T, E>>>>,
+    ) -> Result<T, Unanswered> {
+        let mut closed = pin!(self.caller.socket.closed());
+        let handled = poll_fn(|cx| {
+            if let Poll::Ready(handled) = handled.as_mut().poll(cx) {
+                return Poll::Ready(handled.map_err(|error| Unanswered::Failed(error.into())));
+            }
+            if self.progress.body_ended.load(Relaxed) && closed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(Unanswered::HungUp));
+            }
+            Poll::Pending
+        })
+        .await;
+        self.progress.enter(Phase::Writing);
+        handled
     }
 
     async fn drive<C: Drive>(&self, mut connection: Pin<&mut C>) -> io::Result<()> {

@@ -31,6 +31,8 @@ pub(crate) type Turn = (u64, Phase);
 pub(crate) struct Progress {
     /// The number, and in the lowest three bits the phase.
     turn: AtomicU64,
+    /// The whole body has come of the request that is handled.
+    pub(crate) body_ended: AtomicBool,
     /// A body was left in part: more of it may be on its way.
     pub(crate) body_left: AtomicBool,
     /// This side has closed in order, after its answer.

@@ -2,12 +2,15 @@
 //! side is still there.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{Shutdown, shutdown};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -38,9 +41,29 @@ impl Peer {
     }
 }
 
+/// Whether requests are left with the system.
+const LEAVES: bool = cfg!(target_os = "linux");
+/// Of a request no more bytes are left with the system.
+const LEFT_AT_MOST: usize = 4096;
+
 /// An open connection. Its clones are the same one, which is closed when the last of them is dropped.
+///
+/// On Linux, to take what has come by a Unix socket wakes its other side, though that waits for an answer. So the first
+/// that is read after a write, where it is small, is left with the system. It is taken by what comes first of another read,
+/// as it was no whole request then, a write, and the end: a caller is woken by its answer alone.
 #[derive(Debug, Clone)]
-pub struct Socket(Arc<Stream>);
+pub struct Socket(Arc<Open>);
+
+#[derive(Debug)]
+struct Open {
+    stream: Stream,
+    /// Nothing was read so far, nor tried to be.
+    is_new: AtomicBool,
+    /// Something was read since the last write.
+    has_read: AtomicBool,
+    /// Bytes that were read, and are left with the system.
+    left: AtomicUsize,
+}
 
 #[derive(Debug)]
 enum Stream {
@@ -51,7 +74,7 @@ enum Stream {
 /// The same call on either kind.
 macro_rules! of_either {
     ($socket:expr, $stream:ident => $call:expr) => {
-        match &*$socket.0 {
+        match &$socket.0.stream {
             Stream::Tcp($stream) => $call,
             Stream::Unix($stream) => $call,
         }
@@ -59,18 +82,27 @@ macro_rules! of_either {
 }
 
 impl Socket {
+    fn new(stream: Stream) -> Socket {
+        Socket(Arc::new(Open {
+            stream,
+            is_new: AtomicBool::new(true),
+            has_read: AtomicBool::new(false),
+            left: AtomicUsize::new(0),
+        }))
+    }
+
     pub(crate) fn tcp(stream: TcpStream) -> Socket {
-        Socket(Arc::new(Stream::Tcp(stream)))
+        Socket::new(Stream::Tcp(stream))
     }
 
     pub(crate) fn unix(stream: UnixStream) -> Socket {
-        Socket(Arc::new(Stream::Unix(stream)))
+        Socket::new(Stream::Unix(stream))
     }
 
     /// The stream of TCP; `None` for a Unix socket.
     #[must_use]
     pub fn as_tcp(&self) -> Option<&TcpStream> {
-        match &*self.0 {
+        match &self.0.stream {
             Stream::Tcp(stream) => Some(stream),
             Stream::Unix(_) => None,
         }
@@ -82,6 +114,9 @@ impl Socket {
         let address = self.as_tcp()?.local_addr().ok()?;
         Some(address.ip())
     }
+
+    /// Whether [`closed`](Socket::closed) ever returns.
+    pub(crate) const TELLS_OF_END: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
     /// Returns when the other side has closed its sending half or the connection, also where it has sent something
     /// before that was not read yet.
@@ -101,6 +136,7 @@ impl Socket {
 
     /// Ends what is sent, then reads what comes until the other side closes, and throws it away.
     pub(crate) async fn discard(&self) -> io::Result<()> {
+        self.0.take_left();
         of_either!(self, stream => shutdown(stream, Shutdown::Write))?;
         // On the heap, as the future of each connection has room for this one.
         let mut thrown_away = vec![0; 16 * 1024];
@@ -116,22 +152,95 @@ impl Socket {
     }
 }
 
+impl Open {
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        let bytes = match &self.stream {
+            Stream::Unix(stream) if LEAVES && !self.has_read.load(Relaxed) => {
+                self.read_first(stream, buffer)
+            }
+            Stream::Unix(stream) => stream.try_read_buf(buffer),
+            Stream::Tcp(stream) => stream.try_read_buf(buffer),
+        }?;
+        self.has_read.store(true, Relaxed);
+        Ok(bytes)
+    }
+
+    fn read_first(&self, stream: &UnixStream, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        let bytes = self.peek(stream, buffer)?;
+        match bytes {
+            Some(bytes) => Ok(bytes),
+            None => stream.try_read_buf(buffer),
+        }
+    }
+
+    /// A caller has mostly sent its request when its connection is accepted: then it is there before the system has been
+    /// asked what is ready, and no limit of time has to be watched.
+    fn read_at_once(&self, buffer: &mut ReadBuf<'_>) -> bool {
+        let Stream::Unix(stream) = &self.stream else {
+            return false;
+        };
+        let read = LEAVES && matches!(self.peek(stream, buffer), Ok(Some(bytes)) if bytes > 0);
+        self.has_read.store(read, Relaxed);
+        read
+    }
+
+    /// Reads what is small, and leaves it with the system.
+    fn peek(&self, stream: &UnixStream, buffer: &mut ReadBuf<'_>) -> io::Result<Option<usize>> {
+        let room = buffer.remaining().min(LEFT_AT_MOST);
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let (bytes, _) = recv(stream, buffer.initialize_unfilled_to(room), flags)?;
+        if bytes == room {
+            return Ok(None);
+        }
+        buffer.advance(bytes);
+        self.left.store(bytes, Relaxed);
+        Ok(Some(bytes))
+    }
+
+    fn take_left(&self) {
+        let Stream::Unix(stream) = &self.stream else {
+            return;
+        };
+        let mut left = self.left.swap(0, Relaxed);
+        let mut taken = [MaybeUninit::uninit(); LEFT_AT_MOST];
+        while left > 0 {
+            match recv(stream, &mut taken[..left], RecvFlags::DONTWAIT) {
+                Ok((_, bytes)) if bytes > 0 => left -= bytes,
+                Err(Errno::INTR) => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    /// With bytes left, the other side would be told of a reset.
+    fn drop(&mut self) {
+        self.take_left();
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.0.take_left();
+        if self.0.is_new.swap(false, Relaxed) && self.0.read_at_once(buffer) {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             ready!(of_either!(self, stream => stream.poll_read_ready(cx)))?;
             let room = buffer.remaining();
             let mut read = Err(io::ErrorKind::WouldBlock.into());
             let read_once = || {
-                read = of_either!(self, stream => stream.try_read_buf(buffer));
-                match read {
+                read = self.0.read(buffer);
+                match &read {
+                    Ok(bytes) if *bytes == 0 || *bytes == room => Ok(()),
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => Ok(()),
                     // Nothing more is there: to be told so would take another system call.
-                    Ok(bytes) if 0 < bytes && bytes < room => Err(io::ErrorKind::WouldBlock.into()),
-                    _ => Ok(()),
+                    _ => Err(io::ErrorKind::WouldBlock.into()),
                 }
             };
             // It is ready anew by what comes from now on, and stays so after an end.
@@ -154,7 +263,11 @@ impl Socket {
             ready!(of_either!(self, stream => stream.poll_write_ready(cx)))?;
             match write(self) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
+                written => {
+                    self.0.take_left();
+                    self.0.has_read.store(false, Relaxed);
+                    return Poll::Ready(written);
+                }
             }
         }
     }

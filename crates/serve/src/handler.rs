@@ -176,11 +176,7 @@ async fn call(
     };
     let in_flight = daemon.counts.begin();
     let reply = match whole_body(daemon, route, &parts.headers, body, caller).await? {
-        // where requests came in a row: what was not sent is taken back
-        Ok((body, timeout)) => tokio::select! {
-            reply = answer(daemon, route, &body, timeout) => reply,
-            () = caller.hung_up() => return Err(HungUp),
-        },
+        Ok((body, timeout)) => answer(daemon, route, &body, timeout).await,
         Err(refused) => refused,
     };
     in_flight.answered(&name, route.operation, reply.answer.error_code);

@@ -53,7 +53,7 @@ impl Drop for Dropped {
     }
 }
 
-/// `/held` waits to be released, `/large` has an answer that fills the system's buffers, `/peer` says who asks, and each
+/// `/held` waits to be released or told of the end, `/waits` for ever, `/large` has an answer that fills the system's buffers, `/peer` says who asks, and each
 /// other one answers its path and body.
 async fn answer(
     request: Request<RequestBody>,
@@ -87,6 +87,7 @@ async fn answer(
             }
             text
         }
+        "/waits" => std::future::pending().await,
         "/large" => "x".repeat(64 * 1024 * 1024),
         "/peer" => format!("{:?}", caller.peer()),
         _ => text,

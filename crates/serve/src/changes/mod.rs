@@ -86,11 +86,8 @@ pub(crate) async fn handle(
         Err(problem) => Err(problem),
         Ok((visit, asked)) => match visit.body(body, caller).await? {
             Err(problem) => Err(problem),
-            Ok(body) => tokio::select! {
-                answered = visit.answer(asked, body) => answered,
-                // what was handed to the queue may be done all the same
-                () = caller.hung_up() => return None,
-            },
+            // dropped where the caller hangs up: what was handed to the queue may be done all the same
+            Ok(body) => visit.answer(asked, body).await,
         },
     };
     let response = answered.map_or_else(Problem::response, Answered::response);
