@@ -2,7 +2,8 @@
 -- equal. All moments are whole milliseconds of a clock of its own.
 --
 -- KEYS[1]  the app's hash
--- ARGV     run, holder, slots, window, seq, acknowledged, holds a lease (0 or 1), clock heard (-1: none), at least, at most;
+-- ARGV     run, holder, slots, window, seq, acknowledged, holds a lease (0 or 1), clock of the last answer (-1: none), at
+--          least, at most;
 --          then each operation's name, keep, want, rejected ago (-1: none), round trip, slots given back ("0 12 1002")
 -- Answer   clock, known (0 or 1), slots, window; then of each operation what is granted ("0 300") and how many to give back
 --
@@ -386,16 +387,16 @@ local function settle(process)
   for place, operation in ipairs(operations) do
     known = known and operation.keep <= process[place].held
   end
-  local unheard = 0
+  local unacknowledged = 0
   if process.seq > 0 and message.acknowledged ~= process.seq then
-    unheard = cooling(state.window)
+    unacknowledged = cooling(state.window)
   end
   for place, operation in ipairs(operations) do
     local share = process[place]
     if known then
       table.sort(operation.given_back, function(a, b) return a > b end)
       for number = 1, share.held - operation.keep do
-        put(slots[place], 1, state.clock + (operation.given_back[number] or 0) + unheard)
+        put(slots[place], 1, state.clock + (operation.given_back[number] or 0) + unacknowledged)
       end
       share.held = operation.keep
     elseif share.held > 0 then

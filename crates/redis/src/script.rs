@@ -20,7 +20,7 @@ pub fn key(prefix: &str, app: SdkAppId) -> String {
 /// spaces: another one may have lost what came after its state.
 #[must_use]
 pub fn arguments(run: &str, message: &Message) -> Vec<String> {
-    let heard = message.heard.map_or([-1; 3], |it| {
+    let elapsed = message.elapsed.map_or([-1; 3], |it| {
         [it.clock, it.at_least, it.at_most].map(|it| i64::try_from(it).unwrap_or(i64::MAX))
     });
     let mut arguments = vec![
@@ -32,7 +32,7 @@ pub fn arguments(run: &str, message: &Message) -> Vec<String> {
         message.acknowledged.to_string(),
         u8::from(message.holds_lease).to_string(),
     ];
-    arguments.extend(heard.map(|it| it.to_string()));
+    arguments.extend(elapsed.map(|it| it.to_string()));
     for (operation, request) in Operation::ALL.iter().zip(&message.operations) {
         let given_back: Vec<String> = request.given_back.iter().map(u64::to_string).collect();
         arguments.extend([

@@ -8,7 +8,7 @@ mod support;
 
 use imtag_core::Operation;
 use imtag_core::leases::store::Store;
-use imtag_core::leases::{Answer, Heard, Message, Request, Terms};
+use imtag_core::leases::{Answer, Elapsed, Message, Request, Terms};
 use imtag_redis::{SCRIPT, arguments, read_reply};
 use support::{Connection, Redis};
 
@@ -42,7 +42,7 @@ struct Process {
     acknowledged: u64,
     held: [u32; Operation::ALL.len()],
     given_back: [Vec<u64>; Operation::ALL.len()],
-    heard: Option<(u64, u64)>,
+    answered: Option<(u64, u64)>,
 }
 
 impl Process {
@@ -74,18 +74,18 @@ impl Process {
             seq: self.seq - 3 * u64::from(self.seq > 9 && rng.one_in(40)),
             acknowledged: self.acknowledged,
             holds_lease: !rng.one_in(5),
-            heard: self.heard.map(|(clock, at)| Heard {
+            elapsed: self.answered.map(|(clock, at)| Elapsed {
                 clock,
                 at_least: time.saturating_sub(at),
-                at_most: time.saturating_sub(at) + rng.below(40),
+                at_most: time.saturating_sub(at) + rng.below(10),
             }),
             operations,
         }
     }
 
-    fn hear(&mut self, seq: u64, answer: &Answer, time: u64) {
+    fn take(&mut self, seq: u64, answer: &Answer, time: u64) {
         self.acknowledged = seq;
-        self.heard = Some((answer.clock, time));
+        self.answered = Some((answer.clock, time));
         for (place, grant) in answer.operations.iter().enumerate() {
             if !answer.known {
                 self.held[place] = 0;
@@ -136,7 +136,7 @@ fn the_script_answers_as_the_model_does() {
             time += match rng.below(50) {
                 0 => rng.below(12_000),
                 1..10 => rng.below(1_000),
-                _ => rng.below(40),
+                _ => rng.below(10),
             };
             match rng.below(400) {
                 0 => {
@@ -144,7 +144,7 @@ fn the_script_answers_as_the_model_does() {
                     store = Store::default();
                 }
                 1 => run += 1,
-                2 | 3 => set = [0, 3_600_000, 30][rng.below(3) as usize],
+                2 | 3 => set = [0, 3_600_000, 8][rng.below(3) as usize],
                 _ => {}
             }
             let name = rng.below(processes as u64) as usize;
@@ -163,7 +163,7 @@ fn the_script_answers_as_the_model_does() {
                 assert!([slots, slots + 1].contains(&((held + pooled) as u32)));
             }
             if !rng.one_in(12) {
-                process.hear(message.seq, &answer, time);
+                process.take(message.seq, &answer, time);
             }
         }
     }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::message::{Answer, Heard, Message, Request, Terms, millis, whole_millis};
+use super::message::{Answer, Elapsed, Message, Request, Terms, millis, whole_millis};
 use crate::limits::CallRate;
 use crate::operation::Operation;
 
@@ -138,7 +138,7 @@ impl Lease {
             seq,
             acknowledged: self.answered.as_ref().map_or(0, |it| it.seq),
             holds_lease: now < self.end(),
-            heard: self.answered.as_ref().map(|it| Heard {
+            elapsed: self.answered.as_ref().map(|it| Elapsed {
                 clock: it.clock,
                 at_least: whole_millis(now.saturating_sub(it.at)),
                 at_most: millis(now.saturating_sub(it.sent)),
@@ -147,7 +147,7 @@ impl Lease {
         }
     }
 
-    /// The answer to the message under way. None if that was given up: the answer came late, and is thrown away whole.
+    /// The answer to the message under way. None if that was abandoned: the answer came late, and is thrown away whole.
     pub fn answered(&mut self, seq: u64, answer: &Answer, now: Duration) -> Option<Renewal> {
         let (under_way, sent) = self.under_way?;
         if under_way != seq {

@@ -71,14 +71,14 @@ pub struct Message {
     /// True while its lease lasts.
     pub holds_lease: bool,
     /// What that answer said of time.
-    pub heard: Option<Heard>,
+    pub elapsed: Option<Elapsed>,
     /// By operation, as in [`Operation::ALL`].
     pub operations: [Request; Operation::ALL.len()],
 }
 
 /// How much time has passed since the store said what time it is. So a clock of the store's that was set shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct Elapsed {
     /// The store's clock in its last answer.
     pub clock: u64,
     /// Since that answer came.

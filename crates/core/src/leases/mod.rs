@@ -23,7 +23,7 @@
 //! | what | the app's calls |
 //! |---|---|
 //! | the store is away | go on for as long as the leases last, then wait; go on a round trip after it is back |
-//! | it loses all, restarts, or a replica takes its place | of those who hold slots go on; nobody gets new ones for eight seconds |
+//! | it loses all, restarts, or a replica takes its place | of those who hold slots go on; no process gets new ones for eight seconds |
 //! | its clock is set | go on: processes tell by theirs how long it has been |
 //! | a message or an answer is lost | go on; what was given back is said again, and what was granted rests |
 //! | a process is killed, or stands still | its slots are with others eight seconds later |
@@ -79,5 +79,5 @@ pub mod store;
 mod tests;
 
 pub use lease::{ANSWERED_WITHIN, LEASE, Lease, Need, Renewal};
-pub use message::{Answer, Grant, Heard, Message, Request, Shares, Terms, Unavailable};
+pub use message::{Answer, Elapsed, Grant, Message, Request, Shares, Terms, Unavailable};
 pub use slots::{SharedCall, SharedQuota};

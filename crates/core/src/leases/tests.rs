@@ -391,13 +391,13 @@ fn it_says_how_much_time_has_passed_since_the_store_said_what_time_it_is() {
     process.clock = 7_000;
     let seq = process.at(1_000).message().seq;
     process.at(1_150).hear(seq, &[], 0, true);
-    let heard = process.at(2_000).message().heard;
-    let expected = Heard {
+    let elapsed = process.at(2_000).message().elapsed;
+    let expected = Elapsed {
         clock: 7_000,
         at_least: 850,
         at_most: 1_000,
     };
-    assert_eq!(heard, Some(expected));
+    assert_eq!(elapsed, Some(expected));
 }
 
 #[test]

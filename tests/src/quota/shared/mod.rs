@@ -64,8 +64,8 @@ fn simulate(scenarios: Vec<Scenario>, seeds: &[u64]) -> Vec<Row> {
 
 /// As text, in 80 columns.
 fn table(rows: &[Row]) -> String {
-    let header = "                                 used  promise  least  longest calls of   rej-
-processes                           %          share     wait  store/s  ected  most
+    let header = "                                 used promise least longest calls of  rej-
+processes                           %         share    wait  store/s ected  most
 ";
     let lines = rows.iter().map(|row| {
         let worst = &row.worst;
@@ -85,7 +85,7 @@ processes                           %          share     wait  store/s  ected  m
         };
         let broken = if row.is_kept() { "" } else { " BROKEN" };
         format!(
-            "{:<32} {:>4.1} {promise:>8} {least:>6} {longest:>8} {:>8.0} {:>6} {:>5}{broken}\n",
+            "{:<32} {:>4.1} {promise:>7} {least:>5} {longest:>7} {:>8.0} {:>5} {:>5}{broken}\n",
             row.scenario.name,
             worst.utilisation,
             worst.calls_of_store,
@@ -94,10 +94,11 @@ processes                           %          share     wait  store/s  ected  m
         )
     });
     format!(
-        "{header}{}\nEach row: 5 virtual minutes for each of {} seeds, and the worst of each figure. Promised\n\
-         are the least use in percent, or that all calls are made and none waits for longer,\n\
-         and no rejection, or as many as the rule is known to leave. Least share: of the process\n\
-         with fewest calls, in percent of the mean. Most: arrivals in any second.\n",
+        "{header}{}\nEach row: 5 virtual minutes for each of {} seeds, and the worst of each figure.\n\
+         Promised are the least use in percent, or that all calls are made and none\n\
+         waits for longer, and no rejection, or as many as the rule is known to leave.\n\
+         Least share: of the process with fewest calls, in percent of the mean.\n\
+         Most: arrivals in any second.\n",
         lines.collect::<String>(),
         SEEDS.len(),
     )

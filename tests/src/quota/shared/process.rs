@@ -152,7 +152,7 @@ impl Process {
         })
     }
 
-    pub(super) fn hear(&mut self, seq: u64, answer: &Answer, now: Duration) {
+    pub(super) fn store_answered(&mut self, seq: u64, answer: &Answer, now: Duration) {
         let local = self.local(now);
         if let Some(renewal) = self.lease.answered(seq, answer, local) {
             let grant = &answer.operations[Operation::Add as usize];
@@ -160,7 +160,7 @@ impl Process {
         }
     }
 
-    pub(super) fn hear_nothing(&mut self, seq: u64, now: Duration) {
+    pub(super) fn store_timed_out(&mut self, seq: u64, now: Duration) {
         let local = self.local(now);
         if self.lease.awaits(seq) {
             self.lease.unanswered(local);

@@ -133,6 +133,10 @@ pub(super) fn processes_that_fail() -> Vec<Scenario> {
     ];
     let held_up = mixed(16).each(|_, process| process.stalls = true);
     scenarios.push(held_up.clone().reaches("16, 1 % held up", 97.0));
+    // it sends to the end of its lease, and what it sent last is held up
+    let lasts = s(12);
+    let cut_off = held_up.clone().with(Trouble::CutOff { every, lasts });
+    scenarios.push(cut_off.reaches("16, 1 % held up, one cut off", 97.0));
     let abandoned = held_up.each(|_, process| process.timeout = Some(ms(600)));
     scenarios.push(abandoned.reaches("16, 1 % held up and abandoned", 97.0));
     scenarios

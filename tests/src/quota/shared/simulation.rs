@@ -75,15 +75,15 @@ enum Event {
     Timeout {
         call: usize,
     },
-    Asked {
+    StoreMessage {
         message: Box<Message>,
         back: Duration,
     },
-    Heard {
+    StoreAnswer {
         seq: u64,
         answer: Box<Answer>,
     },
-    Unheard {
+    StoreTimeout {
         seq: u64,
     },
     Trouble(Trouble),
@@ -106,6 +106,7 @@ struct Place {
     /// How many processes have had it.
     incarnation: usize,
     process: Option<Process>,
+    cut_off_until: Duration,
     accepted: usize,
 }
 
@@ -142,6 +143,7 @@ pub(super) fn run(setting: &Setting, window: Window, seed: u64) -> Figures {
         setting: *setting,
         incarnation: 0,
         process: None,
+        cut_off_until: Duration::ZERO,
         accepted: 0,
     });
     let mut simulation = Simulation {
@@ -249,7 +251,7 @@ impl Simulation {
                 let too_frequent = !admitted;
                 return self.foresee(now + back, of, Event::Answer { call, too_frequent });
             }
-            Event::Asked { message, back } => return self.ask_store(of, &message, back),
+            Event::StoreMessage { message, back } => return self.ask_store(of, &message, back),
             _ => {}
         }
         let Some(process) = self.process(of) else {
@@ -269,8 +271,8 @@ impl Simulation {
             }
             Event::Answer { call, too_frequent } => process.answered(call, now, too_frequent),
             Event::Timeout { call } => process.abandon(call, now),
-            Event::Heard { seq, answer } => process.hear(seq, &answer, now),
-            Event::Unheard { seq } => process.hear_nothing(seq, now),
+            Event::StoreAnswer { seq, answer } => process.store_answered(seq, &answer, now),
+            Event::StoreTimeout { seq } => process.store_timed_out(seq, now),
             _ => {}
         }
         self.go_on(of);
@@ -363,8 +365,8 @@ impl Simulation {
         let [there, back] = self.places[of.0].setting.store.draw(&mut self.rng);
         let seq = message.seq;
         self.messages += 1;
-        self.foresee(self.now + there, of, Event::Asked { message, back });
-        self.foresee(self.now + ANSWERED_WITHIN, of, Event::Unheard { seq });
+        self.foresee(self.now + there, of, Event::StoreMessage { message, back });
+        self.foresee(self.now + ANSWERED_WITHIN, of, Event::StoreTimeout { seq });
     }
 
     fn ask_store(&mut self, of: Of, message: &Message, back: Duration) {
@@ -376,7 +378,8 @@ impl Simulation {
             })
         };
         let [message_lost, answer_lost] = [lost(), lost()];
-        if now < self.away_until || message_lost {
+        let cut_off_until = self.places[of.0].cut_off_until;
+        if now < self.away_until.max(cut_off_until) || message_lost {
             return;
         }
         let hour = u64::from(self.clock_is_ahead) * 3_600_000;
@@ -386,7 +389,7 @@ impl Simulation {
             return;
         }
         let seq = message.seq;
-        self.foresee(now + back, of, Event::Heard { seq, answer });
+        self.foresee(now + back, of, Event::StoreAnswer { seq, answer });
     }
 
     fn happen_trouble(&mut self, trouble: Trouble) {
@@ -411,6 +414,7 @@ impl Simulation {
                     process.paused_until = now + lasts;
                 }
             }
+            Trouble::CutOff { lasts, .. } => self.places[place].cut_off_until = now + lasts,
             Trouble::Away { lasts, .. } => self.away_until = now + lasts,
             Trouble::Slow { lasts, .. } => self.slow_until = now + lasts,
             Trouble::Flush { .. } => self.store = Store::default(),

@@ -11,6 +11,8 @@ pub(super) enum Trouble {
     Ends { every: Duration },
     /// A process stands still so often, for so long.
     Pauses { every: Duration, lasts: Duration },
+    /// A process does not reach the store, so often, for so long; others do.
+    CutOff { every: Duration, lasts: Duration },
     /// The store does not answer, so often, for so long.
     Away { every: Duration, lasts: Duration },
     /// The store takes in what it hears, and its answers come too late.
@@ -34,6 +36,7 @@ impl Trouble {
             Trouble::Kills { every, .. }
             | Trouble::Ends { every }
             | Trouble::Pauses { every, .. }
+            | Trouble::CutOff { every, .. }
             | Trouble::Away { every, .. }
             | Trouble::Slow { every, .. }
             | Trouble::Flush { every }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use self::cap::Cut;
 use self::fair::{Share, share_out};
 use super::lease::LEASE;
-use super::message::{Answer, Grant, Heard, Message, Request, Terms, millis};
+use super::message::{Answer, Elapsed, Grant, Message, Request, Terms, millis};
 use crate::operation::Operation;
 
 const OPERATIONS: usize = Operation::ALL.len();
@@ -98,7 +98,7 @@ impl Store {
         let state = self
             .state
             .insert(kept.unwrap_or_else(|| State::new(run, time, message.terms)));
-        state.advance(time, message.heard.as_ref());
+        state.advance(time, message.elapsed.as_ref());
         state.look();
         let mut answer = Answer {
             clock: state.clock,
@@ -198,13 +198,13 @@ impl State {
 
     /// Time passes by the store's own clock. If that was set, it passes as the process has seen it pass: a clock that ran ahead
     /// would free slots too early.
-    fn advance(&mut self, time: u64, heard: Option<&Heard>) {
+    fn advance(&mut self, time: u64, elapsed: Option<&Elapsed>) {
         let passed = time.checked_sub(self.real);
         let by_own = passed.map(|passed| self.clock + passed.min(STEP));
-        let was_set = |now: &u64| heard.is_some_and(|it| *now > it.clock + it.at_most + TRANSIT);
+        let was_set = |now: &u64| elapsed.is_some_and(|it| *now > it.clock + it.at_most + TRANSIT);
         let now = by_own
             .filter(|now| !was_set(now))
-            .or(heard.map(|it| it.clock + it.at_least));
+            .or(elapsed.map(|it| it.clock + it.at_least));
         self.clock = now.map_or(self.clock, |now| now.clamp(self.clock, self.clock + STEP));
         self.real = time;
     }
@@ -262,8 +262,8 @@ impl State {
             .clone()
             .all(|(request, share)| u64::from(request.keep) <= share.held);
         let is_new = process.seq == 0;
-        // slots of a grant that was not heard of may have been usable a while later
-        let unheard = if is_new || message.acknowledged == process.seq {
+        // slots of a grant that was not acknowledged may have been usable a while later
+        let unacknowledged = if is_new || message.acknowledged == process.seq {
             0
         } else {
             self.terms.cooling()
@@ -276,7 +276,7 @@ impl State {
             if known {
                 let returned = share.held - u64::from(request.keep);
                 for free_in in latest(request, returned) {
-                    slots.put(1, self.clock + free_in + unheard);
+                    slots.put(1, self.clock + free_in + unacknowledged);
                 }
                 share.held = u64::from(request.keep);
             } else {
@@ -289,7 +289,7 @@ impl State {
 }
 
 /// The last so many of the slots given back; those before them were taken in already. One of which nothing is said was granted
-/// in an answer that was not heard.
+/// in an answer that was lost.
 fn latest(request: &Request, returned: u64) -> Vec<u64> {
     let mut free_in = request.given_back.clone();
     free_in.sort_unstable_by(|a, b| b.cmp(a));

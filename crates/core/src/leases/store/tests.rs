@@ -23,7 +23,7 @@ struct Says {
     given_back: Vec<u64>,
     want: u32,
     rejected: Option<u64>,
-    heard: Option<Heard>,
+    elapsed: Option<Elapsed>,
     lease_is_over: bool,
 }
 
@@ -49,7 +49,7 @@ impl Stage {
             seq: says.seq,
             acknowledged: says.acknowledged.unwrap_or(says.seq - 1),
             holds_lease: !says.lease_is_over,
-            heard: says.heard,
+            elapsed: says.elapsed,
             operations: Default::default(),
         };
         message.operations[0] = Request {
@@ -287,7 +287,7 @@ fn a_clock_that_is_set_moves_no_more_than_processes_have_seen_pass() {
     let start = clock;
     for (seq, set) in [(2, 3_600_000), (3, 0), (4, -3_600_000), (5, 40)] {
         stage.time = stage.time.checked_add_signed(set + 500).expect("a time");
-        let heard = Some(Heard {
+        let elapsed = Some(Elapsed {
             clock,
             at_least: 499,
             at_most: 501,
@@ -297,7 +297,7 @@ fn a_clock_that_is_set_moves_no_more_than_processes_have_seen_pass() {
                 "a",
                 Says {
                     seq,
-                    heard,
+                    elapsed,
                     ..Says::default()
                 },
             )
@@ -354,7 +354,7 @@ fn a_process_with_another_quota_gets_nothing_while_others_live() {
         seq,
         acknowledged: seq - 1,
         holds_lease: false,
-        heard: None,
+        elapsed: None,
         operations: std::array::from_fn(|_| Request {
             want: 20,
             ..Request::default()
