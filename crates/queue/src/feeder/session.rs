@@ -26,8 +26,6 @@ use crate::store::Fed;
 const FETCHED_AT_ONCE: u32 = 500;
 /// How long a poll waits while changes are under way: outcomes come at once, but a pause is seen only then.
 const POLL: Duration = Duration::from_millis(100);
-/// How often is counted what was sent again.
-const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// After a disk that did not take the beginning, until it is tried again.
 const DISK_AGAIN: Duration = Duration::from_secs(1);
 /// The time for a request, with its waits and retries. A change has no limit: what is not sent waits.
@@ -63,18 +61,10 @@ struct State {
     /// Numbers accounts.
     accounts: RandomState,
     running: Mutex<Option<Running>>,
-    late: Mutex<Late>,
+    /// Until when what a session before has sent may arrive, which is not known to have ended well.
+    unclean_until: OnceLock<Instant>,
     /// Changes of posts before this one may have been applied by a session before, which is not known to have ended well.
     may_be_applied: OnceLock<PostId>,
-}
-
-/// What may arrive after the session.
-#[derive(Default)]
-struct Late {
-    /// When something was last sent that may.
-    sent: Option<Instant>,
-    /// Requests that were sent again, when that was last looked at.
-    retries: u64,
 }
 
 /// Once the store knows that changes may be on their way.
@@ -99,7 +89,7 @@ impl Session {
             is_stuck: AtomicBool::new(false),
             accounts: RandomState::new(),
             running: Mutex::default(),
-            late: Mutex::default(),
+            unclean_until: OnceLock::new(),
             may_be_applied: OnceLock::new(),
         });
         let (its, sender) = (Arc::clone(&state), client.clone());
@@ -163,15 +153,11 @@ impl Session {
         drop(running.polling.join());
         state.settle(running.batcher.poll(Duration::ZERO));
         let in_doubt = running.batcher.unsettled() as u64;
-        state.look_for_late(&running.batcher);
+        let now = Instant::now();
+        let of_before = state.unclean_until.get().is_some_and(|it| now < *it);
+        let is_late = of_before || !running.batcher.may_arrive_for().is_zero();
         // cancels what is left
         drop(running.batcher);
-        let window = state.shared.settings.late_window;
-        let is_late = state
-            .late
-            .lock()
-            .sent
-            .is_some_and(|it| it.elapsed() < window);
         let is_clean = closed && in_doubt == 0 && !is_late;
         *state.shared.session_pause.lock() = None;
         state.shared.tell(Command::SessionEnded(is_clean));
@@ -195,8 +181,8 @@ fn feed(state: &Arc<State>, client: &Client, unknown_until: Instant) {
     }
     let after_crash = is_unclean && !is_unknown;
     if after_crash {
-        // of the session before
-        state.late.lock().sent = Some(Instant::now());
+        let window = state.shared.settings.late_window;
+        let _ = state.unclean_until.set(Instant::now() + window); // it begins once
     }
     let ahead = if after_crash {
         SECONDS_AHEAD_AFTER_CRASH
@@ -309,7 +295,6 @@ fn submit(state: &State, batcher: &Batcher, polls: &Thread, block: &Fed) -> bool
 /// or is woken.
 fn poll(state: &State, batcher: &Batcher) {
     let mut health = Health::default();
-    let mut counted_at = Instant::now();
     *state.shared.polls.lock() = Some(thread::current());
     while !state.is_over.load(Ordering::SeqCst) {
         let is_idle = batcher.unsettled() == 0;
@@ -329,7 +314,6 @@ fn poll(state: &State, batcher: &Batcher) {
             *state.shared.session_pause.lock() = None;
         }
         if is_idle {
-            state.look_for_late(batcher);
             thread::park(); // until something is fed, or the session is over
             continue;
         }
@@ -351,10 +335,6 @@ fn poll(state: &State, batcher: &Batcher) {
                 batcher.resume();
             }
         }
-        if now.saturating_duration_since(counted_at) >= COUNTS_EVERY {
-            counted_at = now;
-            state.look_for_late(batcher);
-        }
     }
 }
 
@@ -363,18 +343,6 @@ impl State {
     fn gets_stuck(&self) {
         if !self.is_stuck.swap(true, Ordering::SeqCst) {
             (self.begin_again)();
-        }
-    }
-
-    /// An attempt without an answer is followed by another, or by a failure.
-    fn look_for_late(&self, batcher: &Batcher) {
-        let retries = batcher.stats().progress.retries();
-        let mut late = self.late.lock();
-        if retries > late.retries {
-            *late = Late {
-                sent: Some(Instant::now()),
-                retries,
-            };
         }
     }
 
@@ -396,9 +364,6 @@ impl State {
                         if self.may_be_applied.get().is_some_and(|it| id.post < *it) {
                             // by an attempt whose answer is not known any more
                             failure.line.effect = Effect::PossiblyApplied;
-                        }
-                        if failure.line.effect == Effect::PossiblyApplied {
-                            self.late.lock().sent = Some(Instant::now());
                         }
                     }
                     has_answered = true;
