@@ -20,14 +20,22 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::socket::{Peer, Socket};
 
 /// How many connections wait in the system; it takes fewer where its own bound is lower (`net.core.somaxconn`).
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// Something that connections come in by. It is made, and used, within a runtime.
 #[derive(Debug)]
 pub struct Listener {
     kind: Kind,
-    /// To be removed with it, where it made one.
-    file: Option<SocketFile>,
+    origin: Origin,
+}
+
+/// Who listens on it once this process does not.
+#[derive(Debug)]
+enum Origin {
+    /// Nobody. Its file is removed with it, where it has one.
+    Own(Option<SocketFile>),
+    /// Who has started this process, and hands it to the next one, with what waits in it.
+    Inherited,
 }
 
 #[derive(Debug)]
@@ -61,7 +69,7 @@ impl Listener {
     /// # Errors
     /// Where the port is taken, or the system denies it.
     pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
-        Listener::from_tcp(TcpListener::bind(address)?)
+        Listener::from_tcp(TcpListener::bind(address)?, Origin::Own(None))
     }
 
     /// Listens on a path, which nobody can connect to before it has its mode and group. What an earlier process has left
@@ -78,7 +86,7 @@ impl Listener {
         let _lock = lock(folder)?;
         check_free(path)?;
         let (listener, file) = bind(folder, path, access)?;
-        Listener::from_unix(listener, Some(file))
+        Listener::from_unix(listener, Origin::Own(Some(file)))
     }
 
     /// The sockets that the process was started with, by systemd or another of its kind (`LISTEN_FDS`), in their order;
@@ -92,31 +100,49 @@ impl Listener {
         for at in 0..given.len() {
             if let Ok(Some(listener)) = given.take_tcp_listener(at) {
                 check_listening(&listener)?;
-                listeners.push(Listener::from_tcp(listener)?);
+                listeners.push(Listener::from_tcp(listener, Origin::Inherited)?);
             } else if let Some(listener) = given.take_unix_listener(at)? {
                 check_listening(&listener)?;
-                listeners.push(Listener::from_unix(listener, None)?);
+                listeners.push(Listener::from_unix(listener, Origin::Inherited)?);
             }
         }
         Ok(listeners)
     }
 
-    pub(crate) fn from_tcp(listener: TcpListener) -> io::Result<Listener> {
+    /// As a process gets it that another one has started.
+    #[cfg(test)]
+    pub(crate) fn inherited_tcp(listener: TcpListener) -> io::Result<Listener> {
+        Listener::from_tcp(listener, Origin::Inherited)
+    }
+
+    fn from_tcp(listener: TcpListener, origin: Origin) -> io::Result<Listener> {
         rustix::net::listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Listener {
             kind: Kind::Tcp(watched(listener)?),
-            file: None,
+            origin,
         })
     }
 
-    fn from_unix(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Listener> {
+    fn from_unix(listener: UnixListener, origin: Origin) -> io::Result<Listener> {
         rustix::net::listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Listener {
             kind: Kind::Unix(watched(listener)?),
-            file,
+            origin,
         })
+    }
+
+    /// Removes its path, so that no caller finds it any more; over TCP callers come until it is closed. Returns whether who
+    /// waits in it is lost when it is closed, as no other process listens on it.
+    pub(crate) fn withdraw(&mut self) -> bool {
+        match &mut self.origin {
+            Origin::Own(file) => {
+                *file = None;
+                true
+            }
+            Origin::Inherited => false,
+        }
     }
 
     /// The address that it listens on, with the port that it got; `None` for a Unix socket.
@@ -135,7 +161,10 @@ impl Listener {
             Kind::Tcp(_) => None,
             Kind::Unix(listener) => {
                 // It was bound beside its path, which the system still says.
-                let of_file = self.file.as_ref().map(|file| file.path.clone());
+                let of_file = match &self.origin {
+                    Origin::Own(Some(file)) => Some(file.path.clone()),
+                    Origin::Own(None) | Origin::Inherited => None,
+                };
                 let address = || listener.get_ref().local_addr().ok();
                 of_file.or_else(|| Some(address()?.as_pathname()?.to_owned()))
             }
@@ -147,16 +176,18 @@ impl Listener {
         of_either!(self, it => it.readable().await.map(|_| ()))
     }
 
-    /// Whether a connection waits to be accepted; it is not taken.
+    /// Whether a connection waits to be accepted; it is not taken. Else the next [`readable`](Listener::readable) waits for one.
     pub(crate) fn has_waiting(&self) -> io::Result<bool> {
         let waiting = of_either!(self, it => it.try_io(Interest::READABLE, |it| {
-            let mut asked = [PollFd::new(it, PollFlags::IN)];
-            match poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
-                0 => Err(io::ErrorKind::WouldBlock.into()),
-                _ => Ok(()),
-            }
+            let is_there = polls_readable(it)?;
+            is_there.then_some(()).ok_or_else(|| io::ErrorKind::WouldBlock.into())
         }));
         unless_none(waiting).map(|it| it.is_some())
+    }
+
+    /// The same as the system has it, of which the runtime may not know yet.
+    pub(crate) fn has_waiting_now(&self) -> io::Result<bool> {
+        of_either!(self, it => polls_readable(it.get_ref()))
     }
 
     /// Takes a connection that waits.
@@ -164,31 +195,57 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let accepted = listener.try_io(Interest::READABLE, TcpListener::accept);
-                let Some((stream, peer)) = unless_none(accepted)? else {
-                    return Ok(None);
-                };
-                stream.set_nonblocking(true)?;
-                // Answers go out at once where it is taken, and a little later elsewhere.
-                let _ = stream.set_nodelay(true);
-                let socket = Socket::tcp(TcpStream::from_std(stream)?);
-                Ok(Some((socket, Peer::Tcp(peer))))
+                unless_none(accepted)?.map(of_tcp).transpose()
             }
             Kind::Unix(listener) => {
                 let accepted = listener.try_io(Interest::READABLE, accept_unix);
-                let Some(stream) = unless_none(accepted)? else {
-                    return Ok(None);
-                };
-                let stream = UnixStream::from_std(stream)?;
-                let peer = stream.peer_cred()?;
-                let peer = Peer::Unix {
-                    uid: peer.uid(),
-                    gid: peer.gid(),
-                    pid: peer.pid(),
-                };
-                Ok(Some((Socket::unix(stream), peer)))
+                unless_none(accepted)?.map(of_unix).transpose()
             }
         }
     }
+
+    /// The same, behind [`has_waiting_now`](Listener::has_waiting_now).
+    pub(crate) fn accept_now(&self) -> io::Result<Option<(Socket, Peer)>> {
+        match &self.kind {
+            Kind::Tcp(listener) => {
+                let accepted = listener.get_ref().accept();
+                unless_none(accepted)?.map(of_tcp).transpose()
+            }
+            Kind::Unix(listener) => {
+                let accepted = accept_unix(listener.get_ref());
+                unless_none(accepted)?.map(of_unix).transpose()
+            }
+        }
+    }
+}
+
+fn of_tcp((stream, peer): (std::net::TcpStream, SocketAddr)) -> io::Result<(Socket, Peer)> {
+    stream.set_nonblocking(true)?;
+    // Answers go out at once where it is taken, and a little later elsewhere.
+    let _ = stream.set_nodelay(true);
+    let socket = Socket::tcp(TcpStream::from_std(stream)?);
+    Ok((socket, Peer::Tcp(peer)))
+}
+
+fn of_unix(stream: std::os::unix::net::UnixStream) -> io::Result<(Socket, Peer)> {
+    let stream = UnixStream::from_std(stream)?;
+    let peer = stream.peer_cred()?;
+    let peer = Peer::Unix {
+        uid: peer.uid(),
+        gid: peer.gid(),
+        pid: peer.pid(),
+    };
+    Ok((Socket::unix(stream), peer))
+}
+
+/// Whether something is there to be taken at once.
+fn polls_readable(socket: impl std::os::fd::AsFd) -> io::Result<bool> {
+    let mut asked = [PollFd::new(&socket, PollFlags::IN)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    Ok(poll(&mut asked, Some(&at_once))? > 0)
 }
 
 /// Takes a connection in one step, which does not block then.

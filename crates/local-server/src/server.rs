@@ -11,10 +11,10 @@ use tokio::time::{sleep, timeout};
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::listener::Listener;
+use crate::listener::{BACKLOG, Listener};
 use crate::progress::Progress;
 use crate::room::Slots;
-use crate::shared::{Open, Shared};
+use crate::shared::{Listening, Open, Orders, Shared};
 use crate::socket::{Peer, Socket};
 
 /// Serves connections of any number of listeners. Its clones are the same server.
@@ -33,18 +33,21 @@ impl Server {
     }
 
     /// Accepts connections until a [drain](Server::drain), and serves each in a task of its own; `serve` itself is called
-    /// here, so it should only make the future. The listener is closed when this returns or is dropped.
-    pub async fn accept<F, S>(&self, listener: Listener, serve: F)
+    /// here, so it should only make the future. Those that wait in the system when the drain begins are still accepted, as
+    /// their callers have connected, unless another process listens on the socket after this one. The listener is closed when
+    /// this returns or is dropped.
+    pub async fn accept<F, S>(&self, mut listener: Listener, serve: F)
     where
         F: Fn(Connection) -> S,
         S: Future<Output = io::Result<()>> + Send + 'static,
     {
+        let _listening = Listening::new(Arc::clone(&self.shared));
         let mut orders = self.shared.orders.subscribe();
         let slots = Arc::new(Slots::new(self.shared.limits.connections));
         let accepting = async {
             loop {
                 match next(&listener, &slots).await {
-                    Ok(Some(accepted)) => self.take(accepted, &slots, &serve),
+                    Ok(Some(accepted)) => self.take(accepted, self.cuts(), &slots, &serve),
                     Ok(None) => {}
                     // Out of file descriptors, or the caller is gone already: the next one may fare better.
                     Err(_) => sleep(Duration::from_millis(10)).await,
@@ -53,12 +56,36 @@ impl Server {
         };
         tokio::select! {
             biased;
-            _ = orders.wait_for(|orders| orders.draining) => {}
+            _ = orders.wait_for(Orders::are_draining) => {}
             () = accepting => {}
+        }
+        // the cut at the end of the drain is for them, too, even if it has come by now
+        let cuts = orders.borrow().cuts_before_drain.unwrap_or_default();
+        if listener.withdraw() {
+            let waiting = async {
+                // more do not wait in the system: the others have come since
+                for _ in 0..BACKLOG {
+                    match next_waiting(&listener, &slots).await {
+                        Ok(Some(accepted)) => self.take(accepted, cuts, &slots, &serve),
+                        Ok(None) => return,
+                        Err(_) => sleep(Duration::from_millis(10)).await,
+                    }
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = orders.wait_for(|orders| orders.cuts != cuts) => {}
+                () = waiting => {}
+            }
         }
     }
 
-    fn take<F, S>(&self, accepted: Accepted, slots: &Arc<Slots>, serve: &F)
+    fn cuts(&self) -> u64 {
+        self.shared.orders.borrow().cuts
+    }
+
+    /// Serves a connection, until it ends or is cut; `cuts` are those before it, which are not for it.
+    fn take<F, S>(&self, accepted: Accepted, cuts: u64, slots: &Arc<Slots>, serve: &F)
     where
         F: Fn(Connection) -> S,
         S: Future<Output = io::Result<()>> + Send + 'static,
@@ -66,8 +93,6 @@ impl Server {
         let Accepted { slot, socket, peer } = accepted;
         let orders = self.shared.orders.subscribe();
         let mut cut = orders.clone();
-        // An earlier cut is for earlier connections only.
-        let cuts = orders.borrow().cuts;
         let progress = Arc::new(Progress::default());
         // On the heap, as each future that another one is moved into holds it twice.
         let served = Box::pin(serve(Connection {
@@ -106,17 +131,19 @@ impl Server {
         self.shared.orders.send_modify(|orders| orders.cuts += 1);
     }
 
-    /// Takes no further connection, lets requests under way be answered, closes what is idle, and cuts what is left after
-    /// `grace`; returns how many that were.
+    /// Takes no connections but those that wait, lets requests under way be answered, closes what is idle, and cuts what is
+    /// left after `grace`; returns how many that were.
     pub async fn drain(&self, grace: Duration) -> usize {
-        self.shared
-            .orders
-            .send_modify(|orders| orders.draining = true);
+        self.shared.orders.send_modify(|orders| {
+            orders.cuts_before_drain.get_or_insert(orders.cuts);
+        });
+        let mut listening = self.shared.listening.subscribe();
         let mut open = self.shared.open.subscribe();
-        let all_ended = timeout(grace, open.wait_for(|open| *open == 0))
-            .await
-            .is_ok();
-        if all_ended {
+        let all_end = async {
+            let _ = listening.wait_for(|listening| *listening == 0).await;
+            let _ = open.wait_for(|open| *open == 0).await;
+        };
+        if timeout(grace, all_end).await.is_ok() {
             return 0;
         }
         let left = self.open();
@@ -147,6 +174,19 @@ async fn next(listener: &Listener, slots: &Slots) -> io::Result<Option<Accepted>
     Ok(accepted.map(|(socket, peer)| Accepted { slot, socket, peer }))
 }
 
+/// The next connection of those that wait by now, when there is a slot for it; `None` where none does.
+async fn next_waiting(listener: &Listener, slots: &Slots) -> io::Result<Option<Accepted>> {
+    if !listener.has_waiting_now()? {
+        return Ok(None);
+    }
+    let slot = match slots.free() {
+        Some(slot) => slot,
+        None => slots.freed().await,
+    };
+    let accepted = listener.accept_now()?;
+    Ok(accepted.map(|(socket, peer)| Accepted { slot, socket, peer }))
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -163,7 +203,7 @@ mod tests {
         let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let next = first.try_clone().unwrap();
         let address = first.local_addr().unwrap();
-        let [first, next] = [first, next].map(|it| Listener::from_tcp(it).unwrap());
+        let [first, next] = [first, next].map(|it| Listener::inherited_tcp(it).unwrap());
         (first, next, address)
     }
 

@@ -4,11 +4,11 @@
 
 mod site;
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use imtag_local_server::{Limits, Listener, Peer, UnixAccess};
-use site::{LONG, SHORT, get, limits, one, rest, send, serve, start};
+use site::{LONG, SHORT, get, limits, one, rest, send, serve, serve_all, start};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -137,6 +137,66 @@ async fn a_drain_answers_what_is_under_way_closes_what_is_idle_and_takes_nothing
         "{answer}"
     );
     assert_eq!(draining.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn who_waits_to_be_accepted_when_a_drain_begins_is_answered_and_nobody_else_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let access = UnixAccess {
+        mode: 0o660,
+        group: None,
+    };
+    let unix = Listener::unix(&path, access).unwrap();
+    let tcp = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = tcp.address().unwrap();
+    let limits = Limits {
+        connections: 2,
+        ..limits()
+    };
+    let site = serve_all(limits, [unix, tcp]);
+    tokio::task::yield_now().await;
+    let request = "GET /a HTTP/1.0\r\n\r\n";
+    // this thread is the server's, too: it accepts none of them meanwhile
+    let mut of_unix = Vec::new();
+    let mut of_tcp = Vec::new();
+    for _ in 0..20 {
+        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        of_unix.push(stream);
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        of_tcp.push(stream);
+    }
+    assert_eq!(timeout(LONG, site.server.drain(LONG)).await, Ok(0));
+    for mut stream in of_unix {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("/a "), "{answer}");
+    }
+    for mut stream in of_tcp {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("/a "), "{answer}");
+    }
+    assert!(!path.exists());
+    let refused = std::net::TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn who_waits_for_longer_than_the_time_of_grace_is_not_taken_any_more() {
+    let (mut site, address) = start(Limits {
+        connections: 1,
+        ..limits()
+    });
+    let mut held = TcpStream::connect(address).await.unwrap();
+    send(&mut held, &get("/held")).await;
+    site.sees("/held").await;
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    send(&mut waits, &get("/a")).await;
+    assert_eq!(timeout(LONG, site.server.drain(SHORT)).await, Ok(1));
+    assert_eq!(rest(&mut waits).await, "");
 }
 
 #[tokio::test]
