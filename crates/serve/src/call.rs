@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imtag_core::{ChangeRequest, Effect, Generation, Limits, Operation};
 use imtag_transport::{Batcher, ChangeError, Client};
-use imtag_wire::{Job, Route, User, read_once};
+use imtag_wire::{Job, Route, User, read_for_daemon};
 use tokio::sync::RwLockReadGuard;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ impl Sender {
         handing_over: RwLockReadGuard<'_, ()>,
     ) -> Reply {
         let not_done = not_done(route.operation);
-        let job = match read_once(route, body, self.limits()) {
+        let job = match read_for_daemon(route, body, self.limits()) {
             Ok(job) => job,
             Err(refusal) => return Reply::refused(refusal, not_done),
         };

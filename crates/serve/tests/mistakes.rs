@@ -103,6 +103,28 @@ fn one_user_alone_is_told_his_mistake_and_many_are_named_up_to_a_bound() {
 }
 
 #[test]
+fn who_has_no_tags_is_at_fault_and_the_others_may_be_called_for_again() {
+    for tags in [json!([]), json!({"1": "x"}), json!(["x", 1])] {
+        let users = json!([
+            {"To_Account": "42", "Tags": ["a"]}, {"To_Account": "u2", "Tags": tags},
+        ]);
+        let older = Scene::new(Generation::AllMemberPush);
+        let answer = older.post(ADD, json!({ "UserTags": users }));
+        assert_eq!(answer.code(), 90001);
+        assert_eq!(
+            listed(&answer),
+            [("u2", 90001, false), ("42", 90001, true)],
+            "{tags}"
+        );
+        assert_eq!(older.arrivals(), 0);
+        let newer = Scene::new(Generation::Timpush);
+        let answer = newer.post(NEWER_ADD, json!({ "UserTags": users }));
+        assert_eq!(listed(&answer), [("u2", 90001, false)], "{tags}");
+        assert_eq!(newer.tags("42"), ["a"]);
+    }
+}
+
+#[test]
 fn what_cannot_be_taken_apart_has_no_list_and_says_how_the_body_should_be() {
     let scene = Scene::new(Generation::AllMemberPush);
     let many: Vec<String> = (0..101).map(|it| format!("u{it}")).collect();

@@ -2,7 +2,8 @@
 //! None of the client's types is used, so that a field which the client misspells is missing here.
 //!
 //! There are two kinds of mistakes. One in the shape of the body fails the request at once. One of a single user (a
-//! tag too long, too many tags …) is kept with that user, because what it does to the others is decided elsewhere.
+//! tag too long, too many tags …) is kept with that user, because what it does to the others is decided elsewhere. No list of
+//! tags, or an empty one, is of the first kind, and for the daemon of the second.
 //! An account that stands in a request twice counts as one with the tags of both, also against the limit.
 
 use std::borrow::Cow;
@@ -71,12 +72,17 @@ pub fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>
     Reader::read(route, body, limits, false)
 }
 
-/// As [`read`], but a field of ours that stands twice is refused: the last one would count, and the users of the other be
-/// lost without a word. What the service does with such a body is not known.
+/// As [`read`], but by a daemon, whose callers are to know who of their users is at fault: where a user has no tags, or what is
+/// no list of them, the mistake is that user's. And a field of ours that stands twice is refused: the last one would count,
+/// and the users of the other be lost without a word. What the service does with such bodies is not known.
 ///
 /// # Errors
-/// As there, and where a field stands twice.
-pub fn read_once<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
+/// If the shape is wrong beside that, and where a field stands twice.
+pub fn read_for_daemon<'a>(
+    route: Route,
+    body: &'a [u8],
+    limits: &Limits,
+) -> Result<Job<'a>, Refusal> {
     Reader::read(route, body, limits, true)
 }
 
@@ -112,8 +118,8 @@ impl fmt::Display for Place {
 struct Reader<'l> {
     route: Route,
     limits: &'l Limits,
-    /// Each field may stand once.
-    once: bool,
+    /// Each field may stand once, and a mistake in a list of tags is its user's.
+    for_daemon: bool,
 }
 
 impl Reader<'_> {
@@ -121,12 +127,12 @@ impl Reader<'_> {
         route: Route,
         body: &'a [u8],
         limits: &Limits,
-        once: bool,
+        for_daemon: bool,
     ) -> Result<Job<'a>, Refusal> {
         let reader = Reader {
             route,
             limits,
-            once,
+            for_daemon,
         };
         job(&reader, body)
     }
@@ -138,7 +144,7 @@ impl Reader<'_> {
         names: [&str; 2],
         place: Option<Place>,
     ) -> Result<(), Refusal> {
-        if !self.once {
+        if !self.for_daemon {
             return Ok(());
         }
         let count = |name: &&str| fields.all().filter(|(it, _)| it == name).count();
@@ -171,18 +177,15 @@ impl Reader<'_> {
             let start = all.len();
             all.extend_from_within(user.tags.clone());
             let new = all.len();
-            let tags = format_args!("{place}.Tags");
-            let tags = list(item, "Tags", tags, Some("To_Account"))?;
-            for (index, tag) in tags.enumerate() {
-                let Value::Text(tag) = tag else {
-                    return Err(shape(format!("{place}.Tags[{index}] is not a string")));
-                };
-                all.push(tag.clone());
-            }
+            let of_shape = match tags(item, place, &mut all) {
+                Err(mistake) if !self.for_daemon => return Err(mistake),
+                read => read.err(),
+            };
             if user.mistake.is_none() {
                 let counted = all.len() - start;
                 user.mistake = self
                     .account_mistake(&user.account, place)
+                    .or(of_shape)
                     .or_else(|| self.tags_mistake(&all[new..], counted, replace, place));
             }
             if user.mistake.is_some() {
@@ -293,6 +296,27 @@ impl Reader<'_> {
             })
         })
     }
+}
+
+/// Appends the tags of an entry to those of all.
+fn tags<'a>(
+    item: Fields<'_, 'a>,
+    place: Place,
+    all: &mut Vec<Cow<'a, str>>,
+) -> Result<(), Refusal> {
+    let tags = list(
+        item,
+        "Tags",
+        format_args!("{place}.Tags"),
+        Some("To_Account"),
+    )?;
+    for (index, tag) in tags.enumerate() {
+        let Value::Text(tag) = tag else {
+            return Err(shape(format!("{place}.Tags[{index}] is not a string")));
+        };
+        all.push(tag.clone());
+    }
+    Ok(())
 }
 
 /// The list `name` of an object; `place` is where it stands in the body, and `beside` a field that may be there too.

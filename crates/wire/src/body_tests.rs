@@ -93,6 +93,45 @@ null => 90001 the body is not an object
 {"Extra": 1, "UserTags": [{"To_Account": "u", "Tags": ["t"], "More": [null]}]} => 0
 "#;
 
+#[test]
+fn for_a_daemon_a_mistake_in_a_list_of_tags_is_its_users() {
+    for (tags, expected) in [
+        (r#""Tags": []"#, "90001 UserTags[1].Tags is empty"),
+        (
+            r#""More": 1"#,
+            "90001 UserTags[1].Tags is missing; there is \"More\"",
+        ),
+        (
+            r#""Tags": {"1": "t"}"#,
+            "90001 UserTags[1].Tags is not a list",
+        ),
+        (
+            r#""Tags": ["t", 1]"#,
+            "90001 UserTags[1].Tags[1] is not a string",
+        ),
+    ] {
+        let body = r#"{"UserTags": [{"To_Account": "a", "Tags": ["x"]}, {"To_Account": "b", TAGS},
+            {"To_Account": "c", "Tags": ["y"]}]}"#;
+        let body = body.replace("TAGS", tags);
+        for operation in [Add, Remove] {
+            let route = Route::new(operation, AllMemberPush);
+            read(route, body.as_bytes(), &Limits::DOCUMENTED).unwrap_err();
+            let job = read_for_daemon(route, body.as_bytes(), &Limits::DOCUMENTED).unwrap();
+            let mistakes: Vec<_> = job
+                .users
+                .iter()
+                .map(|user| {
+                    let mistake = user.mistake.as_ref();
+                    mistake.map(|it| format!("{} {}", it.code, it.text))
+                })
+                .collect();
+            assert_eq!(mistakes, [None, Some(expected.to_owned()), None]);
+            let of = |user: usize| &job.tags[job.users[user].tags.clone()];
+            assert_eq!((of(0), of(2)), (&["x".into()][..], &["y".into()][..]));
+        }
+    }
+}
+
 /// Bodies that read or clear.
 const NAMING: &str = r#"
 {} => 90001 To_Account is missing
