@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use imtag_core::{Account, ChangeOperation, Invalid, Rules, Tag};
+use imtag_core::{Account, ChangeOperation, Invalid, Rules, Tag, Violation};
 
 use crate::excerpt::start_of_line;
 use crate::odd;
@@ -167,7 +167,7 @@ impl<'r> Row<'r> {
 
 /// The operation of that exact name. No name means add.
 #[inline]
-fn operation(name: &str, operations: &[ChangeOperation]) -> Option<ChangeOperation> {
+pub(crate) fn operation(name: &str, operations: &[ChangeOperation]) -> Option<ChangeOperation> {
     if name.is_empty() {
         return Some(ChangeOperation::Add);
     }
@@ -183,7 +183,7 @@ pub fn too_long() -> String {
 }
 
 #[cold]
-fn no_op(name: &str, operations: &[ChangeOperation]) -> String {
+pub(crate) fn no_op(name: &str, operations: &[ChangeOperation]) -> String {
     let names: Vec<_> = operations.iter().map(|it| it.name()).collect();
     let names = names.join(", ");
     let name = start_of_line(name);
@@ -191,17 +191,18 @@ fn no_op(name: &str, operations: &[ChangeOperation]) -> String {
 }
 
 #[cold]
-fn tag_of_clear(tag: &str) -> String {
+pub(crate) fn tag_of_clear(tag: &str) -> String {
     let tag = start_of_line(tag);
     format!("tag: {tag:?} beside clear, which removes all (leave it empty, or use remove)")
 }
 
 /// All that is wrong, each with its remedy.
 #[cold]
-pub(crate) fn reason(invalid: &Invalid) -> String {
-    let each = invalid
-        .violations()
-        .iter()
-        .map(|violation| format!("{violation} ({})", violation.problem.remedy()));
+fn reason(invalid: &Invalid) -> String {
+    let each = invalid.violations().iter().map(with_remedy);
     each.collect::<Vec<_>>().join("; ")
+}
+
+pub(crate) fn with_remedy(violation: &Violation) -> String {
+    format!("{violation} ({})", violation.problem.remedy())
 }
