@@ -83,6 +83,12 @@ pub enum Refused {
         /// Which.
         limit: Limit,
     },
+    /// It is more than the limit even alone: it is never taken.
+    #[error("{}", never(limit))]
+    NeverFits {
+        /// Which.
+        limit: Limit,
+    },
     /// The key stands for a post with another body.
     #[error(
         "Idempotency-Key: another body was posted with this key before: send the same body, or use a new key"
@@ -140,7 +146,7 @@ impl Refused {
             }
             Refused::Purging | Refused::Deleting => Some(Duration::from_secs(10)),
             Refused::Behind { .. } | Refused::Closed => Some(Duration::from_secs(1)),
-            Refused::KeyReused => None,
+            Refused::KeyReused | Refused::NeverFits { .. } => None,
         }
     }
 }
@@ -148,15 +154,29 @@ impl Refused {
 fn full(limit: &Limit) -> String {
     match limit {
         Limit::Changes(most) => format!(
-            "the queue is full: with this post it would hold more than {most} changes and failures: post it again later, \
-             or delete the failures that are taken care of"
+            "the queue is full: with this post it would hold more than {most} changes and failures (--queue-changes): post \
+             it again later, or delete the failures that are taken care of"
         ),
         Limit::Bytes(most) => format!(
-            "the queue is full: with this post it would hold more than {most} bytes: post it again later, or delete the \
-             failures that are taken care of"
+            "the queue is full: with this post it would hold more than {most} bytes (--queue-bytes): post it again later, or \
+             delete the failures that are taken care of"
         ),
         Limit::MinFree(least) => format!(
-            "the disk is nearly full: the queue leaves {least} bytes free on it: make room, and post it again"
+            "the disk is nearly full: the queue leaves {least} bytes free on it (--queue-min-free): make room, and post it again"
         ),
     }
+}
+
+fn never(limit: &Limit) -> String {
+    let (most, flag) = match limit {
+        Limit::Changes(most) => (format!("{most} changes"), "--queue-changes"),
+        Limit::Bytes(most) => (format!("{most} bytes"), "--queue-bytes"),
+        Limit::MinFree(least) => (
+            format!("a disk with {least} bytes free"),
+            "--queue-min-free",
+        ),
+    };
+    format!(
+        "the post alone is more than the queue may hold, {most} ({flag}): send several, or start the daemon with more"
+    )
 }

@@ -101,7 +101,13 @@ fn a_queue_at_its_limit_says_which_and_takes_as_much_as_fits() {
     home.settings.changes = 1_000;
     home.settings.bytes = 200;
     let open = home.open();
-    assert_eq!(open.post(many(100)).wait(), full(Limit::Bytes(200)));
+    let mut takes = (0..10).map(|_| open.post(many(1)).wait());
+    let refused = takes.find(Result::is_err).unwrap();
+    assert_eq!(refused, full(Limit::Bytes(200)));
+    let never = |limit| Err(Refused::NeverFits { limit });
+    assert_eq!(open.post(many(100)).wait(), never(Limit::Bytes(200)));
+    assert_eq!(open.post(many(1_001)).wait(), never(Limit::Changes(1_000)));
+    let waits = open.status().changes;
     drop(open);
     home.settings.bytes = 1 << 20;
     home.settings.min_free = u64::MAX;
@@ -114,7 +120,7 @@ fn a_queue_at_its_limit_says_which_and_takes_as_much_as_fits() {
         }
     );
     assert!(refused.retry_after().is_some());
-    assert_eq!(open.status().changes, 10);
+    assert_eq!(open.status().changes, waits);
 }
 
 #[test]

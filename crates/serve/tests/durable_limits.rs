@@ -178,10 +178,34 @@ fn a_full_queue_says_which_limit_and_when_to_try_again_and_takes_the_next_post_w
     // of a post that is too much nothing is stored
     let purged = scene.ask("DELETE", "/v1/changes?account=a", "", "");
     assert_eq!(purged.json, json!({"deleted": 3, "under_way": 0}));
-    assert_eq!(scene.keep("", &format!("{ROW}\n").repeat(4)).status, 429);
+    assert_eq!(scene.keep("", ROW).status, 202);
+    check(
+        &scene.keep("", &format!("{ROW}\n").repeat(3)),
+        429,
+        "(--queue-changes)",
+    );
+    scene.ask("DELETE", "/v1/changes?account=a", "", "");
+    let answer = scene.keep("", &format!("{ROW}\n").repeat(4));
+    check(
+        &answer,
+        413,
+        "more than the queue may hold, 3 changes (--queue-changes)",
+    );
+    assert_eq!(answer.field("retry-after"), None);
     assert_eq!(scene.keep("", &format!("{ROW}\n").repeat(3)).status, 202);
     let (answer, _) = full(|it| it.bytes = 10);
-    check(&answer, 429, "more than 10 bytes");
+    check(
+        &answer,
+        413,
+        "more than the queue may hold, 10 bytes (--queue-bytes)",
+    );
+    let (answer, scene) = full(|it| it.bytes = 80);
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    check(
+        &scene.keep("", ROW),
+        429,
+        "more than 80 bytes (--queue-bytes)",
+    );
     let (answer, _) = full(|it| it.min_free = u64::MAX);
     check(&answer, 429, "the disk is nearly full");
 }

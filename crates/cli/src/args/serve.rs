@@ -32,15 +32,15 @@ pub(crate) struct ServeArgs {
     /// [default: STATE_DIRECTORY; over TCP also imtag in XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
-    /// How many changes may wait, with the failures that are kept
-    #[arg(long, value_name = "NUMBER", default_value = "10000000")]
-    pub(crate) queue_changes: u64,
-    /// How many bytes these may take, with their posts and keys; failures are kept beyond it
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
-    pub(crate) queue_bytes: u64,
-    /// How much of the disk changes that last leave free
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size)]
-    pub(crate) queue_min_free: u64,
+    /// How many changes may wait, with the failures that are kept [default: 10000000]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) queue_changes: Option<u64>,
+    /// How many bytes these may take, with their posts and keys; failures are kept beyond it [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) queue_bytes: Option<u64>,
+    /// How much of the disk changes that last leave free [default: 64M]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) queue_min_free: Option<u64>,
     /// How long calls under way may take once it is to end
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = super::seconds::seconds)]
     pub(crate) grace: Duration,

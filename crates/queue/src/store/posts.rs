@@ -59,6 +59,9 @@ impl Transaction<'_> {
                 }));
             }
         }
+        if let Some(limit) = exceeds_alone(post, settings) {
+            return Ok(Err(Refused::NeverFits { limit }));
+        }
         if let Some(limit) = self.exceeds(post, settings, free_bytes) {
             return Ok(Err(Refused::Full { limit }));
         }
@@ -111,6 +114,17 @@ impl Transaction<'_> {
         } else {
             None
         }
+    }
+}
+
+/// The limit that a post would exceed in an empty queue.
+fn exceeds_alone(post: &Encoded, settings: &Settings) -> Option<Limit> {
+    if u64::from(post.count) > settings.changes {
+        Some(Limit::Changes(settings.changes))
+    } else if count(bytes_of(post)) > settings.bytes {
+        Some(Limit::Bytes(settings.bytes))
+    } else {
+        None
     }
 }
 

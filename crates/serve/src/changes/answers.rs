@@ -238,6 +238,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Problem {
         let status = match refused {
             Refused::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Refused::NeverFits { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::Purging | Refused::Deleting => StatusCode::CONFLICT,
             Refused::InDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,

@@ -62,13 +62,26 @@ impl Folders {
         arguments: &ServeArgs,
         app: SdkAppId,
     ) -> Result<Option<Queue>, CommandError> {
+        let given = [
+            ("--queue-changes", arguments.queue_changes),
+            ("--queue-bytes", arguments.queue_bytes),
+            ("--queue-min-free", arguments.queue_min_free),
+        ];
+        let Some(data) = self.of_queue() else {
+            // it would be ignored, and somebody would rely on it
+            let ignored = given.iter().find(|(_, value)| value.is_some());
+            return ignored.map_or(Ok(None), |(flag, _)| {
+                Err(CommandError::usage(format_args!(
+                    "{flag} is for changes that last: give --data FOLDER too"
+                )))
+            });
+        };
         let mut limits = QueueLimits::default();
-        limits.changes = arguments.queue_changes;
-        limits.bytes = arguments.queue_bytes;
-        limits.min_free = arguments.queue_min_free;
-        let data = self.of_queue();
-        let queue = data.map(|data| data.queue(app, limits).map_err(unusable));
-        queue.transpose()
+        let [changes, bytes, min_free] = given.map(|(_, value)| value);
+        limits.changes = changes.unwrap_or(limits.changes);
+        limits.bytes = bytes.unwrap_or(limits.bytes);
+        limits.min_free = min_free.unwrap_or(limits.min_free);
+        data.queue(app, limits).map(Some).map_err(unusable)
     }
 
     /// Where that is.
