@@ -451,9 +451,17 @@ fn sighup_reads_the_level_and_the_form_of_the_log_anew_unless_a_flag_says_it() {
 #[test]
 fn sighup_reads_secrets_anew_and_what_cannot_be_read_leaves_all_as_it_was() {
     let stage = Stage::new();
-    stage.file("token", TOKEN);
+    let token = stage.file("token", TOKEN);
+    fs::set_permissions(&token, PermissionsExt::from_mode(0o640)).unwrap();
     let mut daemon = over_tcp(&stage, &["--token-file", "token"]);
     let mut errors = daemon.stderr();
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    assert_eq!(
+        line,
+        "imtag: warning: others can read token, which holds a secret: chmod 600 it\n"
+    );
+    fs::set_permissions(&token, PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!((code(&daemon, TOKEN), code(&daemon, "other")), (0, 70003));
     let next = "another-hush-0123456789";
     stage.file("token", next);

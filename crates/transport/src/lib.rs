@@ -47,6 +47,7 @@ pub use config::Config;
 pub use config::{
     Given,
     parser::{KEYS, Parser, RATES, parsed},
+    readable::readable_secret,
     setting::{DAEMON_SETTINGS, Kind, SETTINGS, Setting},
 };
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::parser::key_in_file;
 use super::problems::in_file;
-use super::readable::remedy;
+use super::readable::readable_secret;
 use super::setting::{DAEMON_SETTINGS, Kind, OF_APP, Setting, nearest};
 use super::{Config, Given, Place};
 use crate::settings_error::SettingsError;
@@ -113,7 +113,7 @@ impl Config {
         self.file = Some(path.to_owned());
         self.profiles = names;
         if has_secret {
-            self.warn_if_others_can_read(path);
+            self.warnings.extend(readable_secret(path));
         }
         Ok(())
     }
@@ -129,24 +129,12 @@ impl Config {
 
     pub(super) fn warn_of_readable_key(&mut self) {
         let given = self.get("secret_key_file");
-        let path = given
-            .and_then(|it| it.path().ok())
-            .filter(|path| remedy(path).is_some());
+        let path = given.and_then(|it| it.path().ok());
+        let warning = path.and_then(|path| readable_secret(&path));
         // what is no key, such as a certificate, is for others too
-        let has_key = given.is_some_and(|it| key_in_file(it).is_ok());
-        if let Some(path) = path.filter(|_| has_key) {
-            self.warn_if_others_can_read(&path);
-        }
-    }
-
-    /// Only a warning: containers mount secrets readable, and must still work.
-    fn warn_if_others_can_read(&mut self, path: &Path) {
-        if let Some(remedy) = remedy(path) {
-            let path = path.display();
-            self.warnings.push(format!(
-                "others can read {path}, which holds a secret: {remedy} it"
-            ));
-        }
+        let has_key = |_: &String| given.is_some_and(|it| key_in_file(it).is_ok());
+        let warning = warning.filter(has_key);
+        self.warnings.extend(warning);
     }
 }
 

@@ -16,7 +16,7 @@ mod client;
 mod file;
 pub(crate) mod parser;
 pub(crate) mod problems;
-mod readable;
+pub(crate) mod readable;
 pub(crate) mod setting;
 
 use std::env;

@@ -8,8 +8,19 @@ use std::path::Path;
 const GROUP_READS: u32 = 0o040;
 const ALL_READ: u32 = 0o004;
 
+/// What is to be said of a file with a secret that others can read. Only a warning: containers mount secrets readable, and must
+/// still work.
+#[must_use]
+pub fn readable_secret(path: &Path) -> Option<String> {
+    let remedy = remedy(path)?;
+    let path = path.display();
+    Some(format!(
+        "others can read {path}, which holds a secret: {remedy} it"
+    ))
+}
+
 /// How a file is closed to others that they can read; `None` for a pipe, which is left as it is.
-pub(super) fn remedy(path: &Path) -> Option<&'static str> {
+fn remedy(path: &Path) -> Option<&'static str> {
     let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let me = rustix::process::geteuid().as_raw();
     remedy_of(file.mode(), file.uid(), me)

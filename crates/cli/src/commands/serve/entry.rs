@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use imtag_local_server::Names;
 use imtag_serve::{Access, Authority, Data, Listener};
+use imtag_transport::readable_secret;
 
 use super::listeners::refuse_plain;
 use crate::args::ServeArgs;
 use crate::commands::data_folder::unusable;
 use crate::exit::CommandError;
+use crate::output::note_warning;
 
 /// A token that is shorter is guessed.
 const TOKEN_AT_LEAST: usize = 16;
@@ -49,7 +51,13 @@ impl<'a> Entry<'a> {
     pub(super) fn access(&self, token_file: Option<&Path>) -> Result<Access, CommandError> {
         let access = Access::new().local_key(self.data.local_key().map_err(unusable)?);
         Ok(match token_file {
-            Some(path) => access.token(&token(path)?),
+            Some(path) => {
+                let token = token(path)?;
+                if let Some(warning) = readable_secret(path) {
+                    note_warning(format_args!("{warning}"));
+                }
+                access.token(&token)
+            }
             None => access,
         })
     }
