@@ -327,6 +327,31 @@ fn what_waits_behind_a_request_goes_back_to_the_queue_in_a_pause_and_can_be_purg
 }
 
 #[test]
+fn what_an_outage_holds_up_can_be_deleted_once_an_operator_has_paused_the_queue() {
+    let (emulator, home) = (service().start().unwrap(), Home::new());
+    let open = home.open();
+    let away = ProbabilisticFault::new(Fault::status(502), 1.0).unwrap();
+    let away = emulator.add_standing(away);
+    open.send_by(client(&emulator));
+    open.post(many(50)).wait().unwrap();
+    until("it pauses", || {
+        let pauses = open.status().pauses;
+        pauses.iter().any(|it| it.reason == PauseReason::Service)
+    });
+    let purged = open.purge(Filter::default()).wait().unwrap();
+    assert_eq!((purged.deleted, purged.under_way), (0, 50));
+    open.pause().wait().unwrap();
+    until("some are under way", || open.status().under_way == 0);
+    let purged = open.purge(Filter::default()).wait().unwrap();
+    assert_eq!((purged.deleted, purged.under_way), (50, 0));
+    emulator.remove_standing(away);
+    open.resume().wait().unwrap();
+    open.accept([add("later", "vip")]);
+    open.until_empty();
+    assert_eq!(emulator.users().len(), 1);
+}
+
+#[test]
 fn what_is_loaded_to_be_sent_is_bounded_by_its_memory_whatever_the_accounts_and_the_lengths() {
     let (emulator, mut home) = (service().start().unwrap(), Home::new());
     home.settings.memory = 64 << 10;
