@@ -77,6 +77,13 @@ fn what_waits_in_a_folder_is_counted_printed_and_deleted_while_no_daemon_runs() 
         daemon,
         "3 changes wait in the queue, and are sent when the daemon runs again",
     );
+    let one = Running::start(serve(&stage, &["--data", "one"]));
+    assert_eq!(ask(&stage, "POST", "/v1/pause", "").0, 200);
+    assert_eq!(ask(&stage, "POST", "/v1/changes", ADDS).0, 202);
+    end(
+        one,
+        "1 change waits in the queue, and is sent when the daemon runs again",
+    );
 
     let status = json_of(&stage, &["status"]);
     assert_eq!(
@@ -237,11 +244,16 @@ fn the_limits_of_the_queue_are_flags() {
     ];
     let daemon = Running::start(serve(&stage, &more));
     let (status, body) = ask(&stage, "POST", "/v1/changes", ROWS);
-    assert_eq!(status, 429);
-    assert!(body.contains("more than 2 changes"), "{body}");
+    assert_eq!(status, 413);
+    assert!(body.contains("2 changes (--queue-changes)"), "{body}");
     daemon.end(Signal::TERM);
+    for flag in ["--queue-changes", "--queue-bytes", "--queue-min-free"] {
+        let expected = format!("{flag} is for changes that last: give --data FOLDER too");
+        run(serve(&stage, &[flag, "2"])).refuses(2, &expected);
+    }
     for (flag, value) in [
         ("--queue-changes", "many"),
+        ("--queue-changes", "0"),
         ("--queue-bytes", "1x"),
         ("--queue-min-free", "-1"),
     ] {

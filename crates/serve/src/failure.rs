@@ -51,6 +51,7 @@ impl Failure {
         let remedy = match refusal.code {
             // the client that the catalogue would have reported is the caller's own program
             60003 | 60015 | 90001 => "change the body: GET /openapi.json has its form",
+            70402 => "correct what the text names",
             _ => code.remedy(),
         };
         Failure {

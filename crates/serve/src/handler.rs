@@ -29,7 +29,8 @@ use crate::shared::{Shared, State};
 use crate::timeout::timeout;
 
 /// What helps who calls a path that is no route's.
-const ELSEWHERE: &str = "for operators there are GET /healthz, /readyz, /metrics and /openapi.json";
+const ELSEWHERE: &str = "changes that last are posted to /v1/changes; for operators there are GET /healthz, /readyz, /metrics and \
+                         /openapi.json";
 
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";

@@ -184,10 +184,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<Exit, 
     drop(folders);
     if unsettled > 0 && !fault.is_there() {
         let changes = count(unsettled, "change waits", "changes wait");
-        let then = if is_demo {
-            "and go with the demo"
-        } else {
-            "and are sent when the daemon runs again"
+        let then = match (is_demo, unsettled) {
+            (true, 1) => "and goes with the demo",
+            (true, _) => "and go with the demo",
+            (false, 1) => "and is sent when the daemon runs again",
+            (false, _) => "and are sent when the daemon runs again",
         };
         note_warning(format_args!("{changes} in the queue, {then}"));
     }
