@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::byte_limit::Taken;
 use crate::error::Refused;
 
 /// An answer to come: a future of any runtime, or [`wait`](Answer::wait) for it on a thread. What was asked for is done
@@ -18,7 +19,11 @@ use crate::error::Refused;
 pub struct Answer<T>(Arc<Shared<T>>);
 
 /// Where it is given.
-pub(crate) struct Reply<T>(Option<Arc<Shared<T>>>);
+pub(crate) struct Reply<T> {
+    to: Option<Arc<Shared<T>>>,
+    /// What was asked takes these bytes until it is answered.
+    taken: Option<Taken>,
+}
 
 struct Shared<T> {
     slot: Mutex<Slot<T>>,
@@ -27,6 +32,8 @@ struct Shared<T> {
 
 struct Slot<T> {
     answer: Option<Result<T, Refused>>,
+    /// It is being done.
+    has_begun: bool,
     waker: Option<Waker>,
 }
 
@@ -42,23 +49,42 @@ pub(crate) fn channel<T>() -> (Reply<T>, Answer<T>) {
     let shared = Arc::new(Shared {
         slot: Mutex::new(Slot {
             answer: None,
+            has_begun: false,
             waker: None,
         }),
         is_given: Condvar::new(),
     });
-    (Reply(Some(Arc::clone(&shared))), Answer(shared))
+    let reply = Reply {
+        to: Some(Arc::clone(&shared)),
+        taken: None,
+    };
+    (reply, Answer(shared))
 }
 
 impl<T> Reply<T> {
+    /// It gives these bytes back when it has answered.
+    pub(crate) fn holds(&mut self, taken: Taken) {
+        self.taken = Some(taken);
+    }
+
     pub(crate) fn give(mut self, answer: Result<T, Refused>) {
-        if let Some(shared) = self.0.take() {
+        // who has the answer may ask for as much again
+        drop(self.taken.take());
+        if let Some(shared) = self.to.take() {
             shared.give(answer);
+        }
+    }
+
+    /// What was asked is being done from now on.
+    pub(crate) fn begins(&self) {
+        if let Some(shared) = &self.to {
+            shared.slot.lock().has_begun = true;
         }
     }
 
     /// True if nothing waits any more.
     pub(crate) fn is_forgotten(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| Arc::strong_count(it) == 1)
+        self.to.as_ref().is_none_or(|it| Arc::strong_count(it) == 1)
     }
 }
 
@@ -78,7 +104,8 @@ impl<T> Shared<T> {
 /// The store has ended; in a panic perhaps in the middle of what was asked.
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
+        drop(self.taken.take());
+        if let Some(shared) = self.to.take() {
             let refused = if thread::panicking() {
                 let reason = "a fault of imtag has ended the queue".to_owned();
                 Refused::InDoubt { reason }
@@ -99,6 +126,12 @@ impl<T> Drop for Answer<T> {
 }
 
 impl<T> Answer<T> {
+    /// True once a deletion of changes is at work, which goes on where the answer is dropped. Before, it ends with it.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.slot.lock().has_begun
+    }
+
     /// Waits for it.
     ///
     /// # Errors

@@ -36,15 +36,6 @@ pub struct Failure {
     pub line: FailureLine,
 }
 
-/// Which failures are deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failures {
-    /// Those of these changes. One that has none is passed over.
-    Of(Vec<ChangeId>),
-    /// Those of all changes up to this one.
-    Through(ChangeId),
-}
-
 /// Which changes are deleted before they are sent: those for which all is true that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]

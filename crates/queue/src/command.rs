@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::answer::{Answer, Reply, channel};
+use crate::answer::{Answer, Reply, channel, given};
 use crate::byte_limit::ByteLimit;
 use crate::change::{ChangeState, Failure, Filter, Purged, Report};
+use crate::error::Refused;
 use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, Encoded};
 use crate::settings::Settings;
@@ -22,8 +23,7 @@ use crate::store::Fed;
 pub(crate) enum Command {
     Post(Encoded, Reply<Accepted>),
     DeleteFailures(Vec<ChangeId>, Reply<u64>),
-    DeleteFailuresThrough(ChangeId, Reply<u64>),
-    /// The operator's: true begins one.
+    /// The operator's: true begins one, and is answered once nothing is sent any more.
     Pause(bool, Reply<()>),
     Purge(Filter, Reply<Purged>),
     Change(ChangeId, Reply<Option<ChangeState>>),
@@ -49,8 +49,23 @@ pub(crate) enum Command {
     End(Reply<u64>),
 }
 
-/// The bytes that posts may take until they are on the disk, about: while a disk hangs, callers give up and come again.
-pub(crate) const POSTS_IN_MEMORY: u64 = 64 << 20;
+/// The bytes that all that is asked may take until it is answered, about: while a disk hangs, callers give up and come again.
+pub(crate) const ASKED_IN_MEMORY: u64 = 64 << 20;
+
+impl Command {
+    /// True if its caller has gone, and so it need not be done.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        match self {
+            Command::Post(_, reply) => reply.is_forgotten(),
+            Command::DeleteFailures(_, reply) => reply.is_forgotten(),
+            Command::Change(_, reply) => reply.is_forgotten(),
+            Command::Outcomes(_, reply) | Command::Settled(_, reply) => reply.is_forgotten(),
+            Command::Failures(_, _, reply) => reply.is_forgotten(),
+            Command::Purge(_, reply) => reply.is_forgotten(),
+            _ => false,
+        }
+    }
+}
 
 /// What the threads of a queue share.
 pub(crate) struct Shared {
@@ -64,8 +79,10 @@ pub(crate) struct Shared {
     /// That which takes the session's outcomes, and sleeps in a pause.
     pub(crate) polls: Mutex<Option<Thread>>,
     pub(crate) broken: Broken,
-    /// Of posts that are not on the disk yet, also where their callers have gone.
-    pub(crate) posts: ByteLimit,
+    /// Of what is not answered yet, also where the callers have gone.
+    pub(crate) asked: ByteLimit,
+    /// Ends the session at once, as an operator pauses the queue. What is not sent yet waits again.
+    pub(crate) ends_session: Mutex<Option<Box<dyn Fn() + Send>>>,
     pub(crate) settings: Settings,
 }
 
@@ -116,7 +133,8 @@ impl Shared {
             resumes: AtomicBool::new(false),
             polls: Mutex::default(),
             broken: Broken::default(),
-            posts: ByteLimit::new(POSTS_IN_MEMORY),
+            asked: ByteLimit::new(ASKED_IN_MEMORY),
+            ends_session: Mutex::default(),
             settings,
         }
     }
@@ -141,7 +159,30 @@ impl Shared {
         answer
     }
 
-    /// An operator has paused or resumed the queue: the session looks what to do.
+    /// The same for what takes so many bytes, where there is room for them.
+    pub(crate) fn ask_within<T>(
+        &self,
+        bytes: u64,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Answer<T> {
+        let Some(taken) = self.asked.hold(bytes) else {
+            let mebibytes = ASKED_IN_MEMORY >> 20;
+            return given(Err(Refused::Behind { mebibytes }));
+        };
+        let (mut reply, answer) = channel();
+        reply.holds(taken);
+        self.tell(command(reply));
+        answer
+    }
+
+    /// An operator has paused the queue while changes may be sent.
+    pub(crate) fn end_session(&self) {
+        if let Some(ends) = &*self.ends_session.lock() {
+            ends();
+        }
+    }
+
+    /// An operator has resumed the queue: the session looks what to do.
     pub(crate) fn wake_session(&self) {
         if let Some(polls) = &*self.polls.lock() {
             polls.unpark();

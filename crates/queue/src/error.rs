@@ -102,9 +102,9 @@ pub enum Refused {
         /// What SQLite says.
         reason: String,
     },
-    /// The disk has not taken what was posted before, and no more of it is kept in memory.
+    /// The disk has not done what was asked before, and no more of it is kept in memory.
     #[error(
-        "the disk is slow: {mebibytes} MiB of posts wait for it; nothing was stored: try again in a moment"
+        "the disk is slow: {mebibytes} MiB of what was asked wait for it, and nothing of this is done: try again in a moment"
     )]
     Behind {
         /// How much of them is kept.
@@ -127,9 +127,9 @@ pub enum Refused {
     /// One purge is at work.
     #[error("another deletion of changes is at work: send this one again when it has ended")]
     Purging,
-    /// One deletion of all failures up to a change is at work.
-    #[error("another deletion of failures is at work: send this one again when it has ended")]
-    Deleting,
+    /// The queue has ended in the middle of a deletion.
+    #[error("the queue is ending, and a part of it may be done: send it again in a moment")]
+    Stopped,
     /// The queue has ended.
     #[error("the queue is ending, and nothing of it is done: try again in a moment")]
     Closed,
@@ -144,8 +144,10 @@ impl Refused {
             Refused::Disk { .. } | Refused::InDoubt { .. } | Refused::Unreadable { .. } => {
                 Some(Duration::from_secs(5))
             }
-            Refused::Purging | Refused::Deleting => Some(Duration::from_secs(10)),
-            Refused::Behind { .. } | Refused::Closed => Some(Duration::from_secs(1)),
+            Refused::Purging => Some(Duration::from_secs(10)),
+            Refused::Behind { .. } | Refused::Stopped | Refused::Closed => {
+                Some(Duration::from_secs(1))
+            }
             Refused::KeyReused | Refused::NeverFits { .. } => None,
         }
     }

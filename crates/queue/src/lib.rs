@@ -20,7 +20,7 @@ mod store;
 mod writer;
 
 pub use answer::Answer;
-pub use change::{ChangeState, Failure, Failures, Filter, Purged};
+pub use change::{ChangeState, Failure, Filter, Purged};
 pub use error::{Limit, OpenError, Refused};
 pub use id::{ChangeId, InvalidId, PostId};
 pub use offline::Store;

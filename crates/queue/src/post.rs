@@ -3,7 +3,6 @@
 use imtag_core::Change;
 use sha2::{Digest, Sha256};
 
-use crate::byte_limit::Taken;
 use crate::codec::Writer;
 use crate::id::{CHANGES_PER_POST, PostId};
 
@@ -58,8 +57,6 @@ pub(crate) struct Encoded {
     pub(crate) count: u32,
     pub(crate) bytes: u64,
     pub(crate) key: Option<Key>,
-    /// Of the memory for posts that are not on the disk yet.
-    pub(crate) taken: Option<Taken>,
 }
 
 /// A post that is on the disk.
@@ -133,7 +130,6 @@ impl NewPost {
             count: self.count,
             bytes,
             key: self.key,
-            taken: None,
         }
     }
 }

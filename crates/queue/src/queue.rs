@@ -11,10 +11,10 @@ use imtag_local_server::KeptFiles;
 use imtag_transport::Client;
 use parking_lot::Mutex;
 
-use crate::answer::{Answer, given};
-use crate::change::{ChangeState, Failure, Failures, Filter, Purged};
-use crate::command::{Command, POSTS_IN_MEMORY, Shared};
-use crate::error::{OpenError, Refused};
+use crate::answer::Answer;
+use crate::change::{ChangeState, Failure, Filter, Purged};
+use crate::command::{Command, Shared};
+use crate::error::OpenError;
 use crate::feeder::Feeder;
 use crate::id::{ChangeId, PostId};
 use crate::post::{Accepted, NewPost};
@@ -22,6 +22,9 @@ use crate::settings::Settings;
 use crate::status::Status;
 use crate::store::Store;
 use crate::writer::Writer;
+
+/// The bytes of a question until it is answered, about.
+const OF_A_QUESTION: u64 = 512;
 
 /// A queue of changes that lasts. What it has accepted is on the disk, and is applied at least once, the changes of an
 /// account in the order of their posts, whatever happens to the process or the machine.
@@ -78,19 +81,23 @@ impl Queue {
         self.0.shared.ask(command)
     }
 
+    /// Refused as [`Behind`](crate::Refused::Behind) where what waits for the disk leaves no room for so many bytes.
+    fn ask_within<T>(
+        &self,
+        bytes: u64,
+        command: impl FnOnce(crate::answer::Reply<T>) -> Command,
+    ) -> Answer<T> {
+        self.0.shared.ask_within(bytes, command)
+    }
+
     /// Stores a post. The answer comes once it is on the disk. A post whose key is known is not stored again.
     ///
     /// Refused as [`Full`](crate::Refused::Full), [`KeyReused`](crate::Refused::KeyReused),
     /// [`Behind`](crate::Refused::Behind) or [`Disk`](crate::Refused::Disk) nothing of it is stored. Where the answer is
     /// dropped before it is there, that is not known.
     pub fn post(&self, post: NewPost) -> Answer<Accepted> {
-        let mut post = post.encoded();
-        post.taken = self.0.shared.posts.hold(post.memory());
-        if post.taken.is_none() {
-            let mebibytes = POSTS_IN_MEMORY >> 20;
-            return given(Err(Refused::Behind { mebibytes }));
-        }
-        self.ask(|reply| Command::Post(post, reply))
+        let post = post.encoded();
+        self.ask_within(post.memory(), |reply| Command::Post(post, reply))
     }
 
     /// Answered once no change of a post waits any more and that is on the disk, with what is known of its changes in that
@@ -101,30 +108,33 @@ impl Queue {
 
     /// What is known of the changes of a post, in their order. `None`: it was never there, or was settled long ago.
     pub fn outcomes(&self, post: PostId) -> Answer<Option<Vec<ChangeState>>> {
-        self.ask(|reply| Command::Outcomes(post, reply))
+        self.ask_within(OF_A_QUESTION, |reply| Command::Outcomes(post, reply))
     }
 
     /// What is known of a change. `None`: it was never there, or its post was settled long ago.
     pub fn change(&self, id: ChangeId) -> Answer<Option<ChangeState>> {
-        self.ask(|reply| Command::Change(id, reply))
+        self.ask_within(OF_A_QUESTION, |reply| Command::Change(id, reply))
     }
 
     /// Failures that are kept, of changes behind one, in the order of these; at most so many.
     pub fn failures(&self, after: Option<ChangeId>, limit: usize) -> Answer<Vec<Failure>> {
-        self.ask(|reply| Command::Failures(after, limit, reply))
-    }
-
-    /// Deletes failures that are taken care of. Answers how many there were. All up to a change are deleted in parts,
-    /// between other commits; meanwhile another such deletion is refused as [`Deleting`](crate::Refused::Deleting).
-    pub fn delete_failures(&self, failures: Failures) -> Answer<u64> {
-        self.ask(|reply| match failures {
-            Failures::Of(ids) => Command::DeleteFailures(ids, reply),
-            Failures::Through(last) => Command::DeleteFailuresThrough(last, reply),
+        self.ask_within(OF_A_QUESTION, |reply| {
+            Command::Failures(after, limit, reply)
         })
     }
 
-    /// Hands no more changes out to be sent, until a [`resume`](Queue::resume), over restarts too. What is under way goes
-    /// on; posts are accepted.
+    /// Deletes the failures of these changes, as they are taken care of. Answers how many there were. It is done in parts,
+    /// between other commits; not at all where the answer is dropped before it begins.
+    ///
+    /// A failure is named by its change, and never by its place: failures do not come in the order of their changes.
+    pub fn delete_failures(&self, ids: Vec<ChangeId>) -> Answer<u64> {
+        let bytes = OF_A_QUESTION + size_of_val(ids.as_slice()) as u64;
+        self.ask_within(bytes, |reply| Command::DeleteFailures(ids, reply))
+    }
+
+    /// Sends nothing more until a [`resume`](Queue::resume), over restarts too; posts are accepted. Answered once that is
+    /// on the disk and nothing is sent any more: what was not sent yet waits again, and so does what had no answer, which may
+    /// have been applied, and is sent again after the resume.
     pub fn pause(&self) -> Answer<()> {
         self.ask(|reply| Command::Pause(true, reply))
     }
@@ -136,10 +146,15 @@ impl Queue {
     }
 
     /// Deletes changes that wait; those that are under way stay, and are counted. All that wait, with an empty filter. It
-    /// goes on in parts, between other commits, whether or not the answer is awaited. [`Status::purging`] says how far it is;
+    /// goes on in parts, between other commits, once it [has begun](Answer::has_begun), whether or not the answer is awaited.
+    /// [`Status::purging`] says how far it is;
     /// meanwhile another is refused as [`Purging`](crate::Refused::Purging).
     pub fn purge(&self, filter: Filter) -> Answer<Purged> {
-        self.ask(|reply| Command::Purge(filter, reply))
+        let texts = [&filter.account, &filter.tag];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        self.ask_within(OF_A_QUESTION + texts as u64, |reply| {
+            Command::Purge(filter, reply)
+        })
     }
 
     /// How it is. It does not wait for the disk.

@@ -23,8 +23,6 @@ pub struct Status {
     pub file_bytes: u64,
     /// What a purge that is at work has done until now.
     pub purging: Option<Purged>,
-    /// How many failures a deletion of all up to a change, which is at work, has deleted until now.
-    pub deleting: Option<u64>,
     /// Why nothing is sent, where that is so: the operator's pause stands first.
     pub pauses: Vec<Pause>,
     /// What was done since it was opened.

@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use imtag_queue::{ChangeState, Failures, Filter, Refused};
+use imtag_queue::{ChangeId, ChangeState, Filter, Refused};
 use support::{Home, Open, add, client, many, post, service, until};
 
 /// More than a purge looks at in one go.
@@ -67,6 +67,31 @@ fn while_a_purge_is_at_work_posts_are_taken_and_another_purge_is_refused() {
 }
 
 #[test]
+fn a_purge_whose_caller_has_gone_before_it_began_is_not_made() {
+    let home = Home::new();
+    let open = filled(&home, 10_000);
+    let hangs = open.hang();
+    let purge = open.purge(of_tag("gone"));
+    assert!(!purge.has_begun());
+    drop(purge);
+    hangs.end();
+    let purge = open.purge(of_tag("none"));
+    assert_eq!(purge.wait().unwrap().looked_at, open.status().changes);
+    assert_eq!(open.status().counters.deleted, 0);
+}
+
+#[test]
+fn a_purge_that_an_end_cuts_says_that_a_part_may_be_done() {
+    let home = Home::new();
+    let open = filled(&home, 2 * MANY);
+    let purge = open.purge(of_tag("vip"));
+    until("a part is done", || open.status().counters.deleted > 0);
+    assert!(purge.has_begun());
+    open.drain(Instant::now());
+    assert_eq!(purge.wait(), Err(Refused::Stopped));
+}
+
+#[test]
 fn who_waits_for_a_post_hears_that_its_changes_were_deleted() {
     let home = Home::new();
     let open = home.open();
@@ -79,8 +104,8 @@ fn who_waits_for_a_post_hears_that_its_changes_were_deleted() {
 }
 
 #[test]
-fn the_failures_up_to_a_change_are_deleted_with_few_commits_and_later_ones_stay() {
-    const FAILS: u32 = 12_000;
+fn many_failures_are_deleted_in_parts_that_several_callers_share() {
+    const FAILS: usize = 12_000;
     let home = Home::new();
     let emulator = service().unknown_accounts(["eve"]).start().unwrap();
     let open = home.open();
@@ -92,16 +117,61 @@ fn the_failures_up_to_a_change_are_deleted_with_few_commits_and_later_ones_stay(
         open.accept((0..6_000).map(|nth| add("eve", &format!("t{nth}"))));
     }
     until("all have failed", || {
-        open.status().failures == u64::from(FAILS) + 1
+        open.status().failures == FAILS as u64 + 1
     });
     let failures = open.failures(None, usize::MAX).wait().unwrap();
-    let last = failures[FAILS as usize - 1].id;
+    let ids: Vec<ChangeId> = failures[1..].iter().map(|it| it.id).collect();
+    let hangs = open.hang();
     let before = open.status().counters.commits;
-    let deletion = open.delete_failures(Failures::Through(last));
-    let second = open.delete_failures(Failures::Through(last));
-    assert_eq!(second.wait(), Err(Refused::Deleting));
-    assert_eq!(deletion.wait(), Ok(u64::from(FAILS)));
+    let callers: Vec<_> = ids
+        .chunks(100)
+        .map(|some| open.delete_failures(some.to_vec()))
+        .collect();
+    let all = open.delete_failures(ids.clone());
+    hangs.end();
+    for caller in callers {
+        assert_eq!(caller.wait(), Ok(100));
+    }
+    assert_eq!(all.wait(), Ok(0));
+    // one is the post that held it up
     let commits = open.status().counters.commits - before;
-    assert!(commits <= 3, "{commits}");
+    assert!((5..=7).contains(&commits), "{commits}");
     assert_eq!(open.status().failures, 1);
+    assert_eq!(open.delete_failures(Vec::new()).wait(), Ok(0));
+}
+
+#[test]
+fn while_the_disk_hangs_deletions_and_reads_wait_up_to_a_limit_and_end_with_their_callers() {
+    let home = Home::new();
+    let emulator = service().unknown_accounts(["eve"]).start().unwrap();
+    let open = home.open();
+    open.send_by(client(&emulator));
+    let fails = open.accept([add("eve", "vip")]);
+    open.settled(fails).wait().unwrap();
+    let hangs = open.hang();
+    let ids = vec![fails.change(0); 10_000];
+    let behind = Err(Refused::Behind { mebibytes: 64 });
+    let mut answers = Vec::new();
+    let refused = loop {
+        let answer = open.delete_failures(ids.clone());
+        match answer.wait_for(Duration::ZERO) {
+            None => answers.push(answer),
+            Some(answer) => break answer,
+        }
+    };
+    assert_eq!(refused, behind);
+    let bytes = answers.len() * size_of_val(ids.as_slice());
+    assert!(((60 << 20)..=(64 << 20)).contains(&bytes), "{bytes}");
+    let reads = (0..1_000_000).find(|_| {
+        let read = open.change(fails.change(0));
+        read.wait_for(Duration::ZERO).is_some()
+    });
+    assert!(reads.is_some(), "reads have no limit");
+    drop(answers);
+    let again = open.delete_failures(ids.clone());
+    assert_eq!(again.wait_for(Duration::ZERO), Some(behind));
+    hangs.end();
+    until("there is room", || open.post(many(1)).wait().is_ok());
+    assert_eq!(open.status().failures, 1, "their callers have gone");
+    assert_eq!(open.delete_failures(ids).wait(), Ok(1));
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use imtag_core::{ChangeOperation, ChangeRequest, Operation, SecretKey};
 use imtag_emulator::{Fault, ProbabilisticFault};
-use imtag_queue::{ChangeState, Failures, Filter, PauseReason};
+use imtag_queue::{ChangeState, Filter, PauseReason};
 use imtag_transport::RetryPolicy;
 use support::{Home, add, client, client_with, many, service, until};
 
@@ -166,9 +166,9 @@ fn what_the_service_says_of_an_account_is_a_failure_until_it_is_deleted_and_noth
         open.failures(Some(accepted.change(1)), 10).wait().unwrap(),
         []
     );
-    let delete = |failures| open.delete_failures(failures).wait().unwrap();
-    assert_eq!(delete(Failures::Of(vec![accepted.change(0)])), 0);
-    assert_eq!(delete(Failures::Through(accepted.change(1))), 1);
+    let delete = |ids| open.delete_failures(ids).wait().unwrap();
+    assert_eq!(delete(vec![accepted.change(0)]), 0);
+    assert_eq!(delete(vec![accepted.change(1)]), 1);
     assert_eq!(state(), Some(ChangeState::FailureDeleted));
     assert_eq!((open.status().failures, open.status().bytes), (0, 0));
 }
@@ -283,75 +283,6 @@ fn a_user_that_the_way_rejects_alone_fails_and_all_others_are_done() {
 }
 
 #[test]
-fn an_operators_pause_lasts_over_restarts_until_the_resume() {
-    let (emulator, home) = (service().start().unwrap(), Home::new());
-    let open = home.open();
-    open.pause().wait().unwrap();
-    open.send_by(client(&emulator));
-    open.post(many(5)).wait().unwrap();
-    drop(open);
-    let open = home.open();
-    open.send_by(client(&emulator));
-    open.post(many(5)).wait().unwrap();
-    std::thread::sleep(Duration::from_millis(100));
-    let status = open.status();
-    assert_eq!(status.pauses[0].reason, PauseReason::Operator);
-    assert_eq!((status.changes, status.under_way), (10, 0));
-    assert_eq!(emulator.stats().arrivals(), 0);
-    open.resume().wait().unwrap();
-    open.until_empty();
-    assert_eq!(open.status().pauses, []);
-}
-
-#[test]
-fn what_waits_behind_a_request_goes_back_to_the_queue_in_a_pause_and_can_be_purged() {
-    let (emulator, home) = (service().start().unwrap(), Home::new());
-    let open = home.open();
-    // one after the other, as a change and its opposite are not sent together
-    open.accept((0..200).map(|nth| match nth % 2 {
-        0 => add("u", "vip"),
-        _ => ChangeRequest::remove("u", ["vip"]),
-    }));
-    emulator.fault(Operation::Remove, Fault::delay(Duration::from_secs(30)));
-    open.send_by(client(&emulator));
-    until("the second is under way", || {
-        emulator.stats().arrivals() == 2
-    });
-    open.pause().wait().unwrap();
-    until("nothing is under way", || open.status().under_way == 0);
-    let purged = open.purge(Filter::default()).wait().unwrap();
-    assert_eq!(purged.under_way, 0);
-    assert!(purged.deleted >= 198, "{}", purged.deleted);
-    assert_eq!(emulator.stats().arrivals(), 2);
-    assert_eq!(open.status().changes, 0);
-}
-
-#[test]
-fn what_an_outage_holds_up_can_be_deleted_once_an_operator_has_paused_the_queue() {
-    let (emulator, home) = (service().start().unwrap(), Home::new());
-    let open = home.open();
-    let away = ProbabilisticFault::new(Fault::status(502), 1.0).unwrap();
-    let away = emulator.add_standing(away);
-    open.send_by(client(&emulator));
-    open.post(many(50)).wait().unwrap();
-    until("it pauses", || {
-        let pauses = open.status().pauses;
-        pauses.iter().any(|it| it.reason == PauseReason::Service)
-    });
-    let purged = open.purge(Filter::default()).wait().unwrap();
-    assert_eq!((purged.deleted, purged.under_way), (0, 50));
-    open.pause().wait().unwrap();
-    until("some are under way", || open.status().under_way == 0);
-    let purged = open.purge(Filter::default()).wait().unwrap();
-    assert_eq!((purged.deleted, purged.under_way), (50, 0));
-    emulator.remove_standing(away);
-    open.resume().wait().unwrap();
-    open.accept([add("later", "vip")]);
-    open.until_empty();
-    assert_eq!(emulator.users().len(), 1);
-}
-
-#[test]
 fn what_is_loaded_to_be_sent_is_bounded_by_its_memory_whatever_the_accounts_and_the_lengths() {
     let (emulator, mut home) = (service().start().unwrap(), Home::new());
     home.settings.memory = 64 << 10;
@@ -463,24 +394,4 @@ fn a_drain_finishes_what_is_under_way_and_the_next_start_sends_the_rest() {
         begun.elapsed()
     );
     assert_eq!(emulator.users().len(), 249);
-}
-
-#[test]
-fn a_resume_tries_a_refused_app_again_at_once() {
-    let (emulator, home) = (service().start().unwrap(), Home::new());
-    emulator.fault(Operation::Add, Fault::code(70_009));
-    let open = home.open();
-    // before there is a pause it resumes nothing
-    open.resume().wait().unwrap();
-    open.send_by(client(&emulator));
-    open.post(many(5)).wait().unwrap();
-    until("it pauses", || !open.status().pauses.is_empty());
-    assert_eq!(open.status().pauses[0].reason, PauseReason::App);
-    let begun = Instant::now();
-    open.resume().wait().unwrap();
-    open.until_empty();
-    // by itself it would go on after a minute
-    assert!(begun.elapsed() < Duration::from_secs(30));
-    until("it is over", || open.status().pauses.is_empty());
-    assert_eq!(open.status().failures, 0);
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use imtag_core::ChangeRequest;
-use imtag_queue::{ChangeState, Failures, Limit, PauseReason, Refused};
+use imtag_queue::{ChangeState, Limit, PauseReason, Refused};
 use support::{Home, add, client, many, post, service, until};
 
 /// A file system of a few megabytes, for those who may mount one.
@@ -98,9 +98,7 @@ fn on_a_full_disk_posts_are_refused_and_outcomes_are_written_and_it_goes_on_by_i
     open.until_empty();
     let failures = open.failures(None, 10).wait().unwrap();
     assert_eq!(failures.len(), 1);
-    let deleted = open
-        .delete_failures(Failures::Of(vec![failures[0].id]))
-        .wait();
+    let deleted = open.delete_failures(vec![failures[0].id]).wait();
     assert_eq!(deleted, Ok(1));
     drop(open);
     let open = home.open();

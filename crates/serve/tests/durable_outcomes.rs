@@ -12,6 +12,7 @@ use imtag_emulator::Generation;
 use imtag_serve::Access;
 use serde_json::{Value, json};
 
+use support::durable::{hang, paused, stored};
 use support::{Scene, Setup};
 
 #[track_caller]
@@ -205,4 +206,21 @@ fn what_was_not_sent_when_the_daemon_ended_is_sent_by_the_next_one() {
             .contains("imtag_queue_changes 0\n")
     });
     assert_eq!(scene.end(), 0);
+}
+
+#[test]
+fn who_waits_for_outcomes_hears_in_time_that_the_changes_are_stored_where_the_disk_hangs_by_then() {
+    let scene = paused();
+    let answer = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let time = "Imtag-Timeout: 3\r\n";
+            let rows = r#"{"To_Account":"a","Tags":["x"]}"#;
+            scene.ask("POST", "/v1/changes?wait=outcome", time, rows)
+        });
+        wait_until("it is stored", || stored(&scene) == 1);
+        let _hangs = hang(&scene);
+        waits.join().unwrap()
+    });
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    assert_eq!(answer.json, json!({"post": "1", "changes": ["1-0"]}));
 }

@@ -20,6 +20,7 @@
 //! arrives and undoes the next change. It sends nothing until the late window is over.
 
 mod health;
+mod hurry;
 mod session;
 
 use std::sync::Arc;
@@ -28,10 +29,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use imtag_core::Rules;
-use imtag_transport::{CancelToken, Client};
+use imtag_transport::Client;
 
 use crate::answer::{Reply, channel};
 use crate::command::Shared;
+use hurry::Hurry;
 use session::Session;
 
 /// How long a session has to finish what is under way before one with another client begins.
@@ -43,15 +45,16 @@ const BEGINS_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Feeder {
     orders: Sender<Order>,
     /// Ends the wait for what is under way of a session before.
-    hurries: CancelToken,
+    hurry: Hurry,
     thread: JoinHandle<()>,
 }
 
 enum Order {
     SendBy(Box<Client>),
-    /// A session cannot go on, as some of its changes are not settled and not under way any more; or the operator has paused
-    /// the queue.
+    /// A session cannot go on, as some of its changes are not settled and not under way any more.
     Stuck,
+    /// An operator has paused the queue: the session ends at once, and the next one is handed nothing.
+    Pause,
     /// Answered with how many changes may be on their way.
     End(Instant, Reply<u64>),
 }
@@ -60,13 +63,19 @@ impl Feeder {
     pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<Feeder> {
         let (orders, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("imtag-feeder".to_owned());
-        let (to_itself, hurries) = (orders.clone(), CancelToken::new());
-        let its = hurries.clone();
+        let (to_itself, hurry) = (orders.clone(), Hurry::default());
+        let (of_pauses, its) = (hurry.clone(), hurry.clone());
+        let pauses = orders.clone();
+        *shared.ends_session.lock() = Some(Box::new(move || {
+            of_pauses.now();
+            // it has ended, and so has the session
+            drop(pauses.send(Order::Pause));
+        }));
         let work = move || shared.guard(|| supervise(&shared, &to_itself, &receiver, &its));
         let thread = thread.spawn(work)?;
         Ok(Feeder {
             orders,
-            hurries,
+            hurry,
             thread,
         })
     }
@@ -83,7 +92,7 @@ impl Feeder {
         // it may wait for a session before, which has a time of its own
         let left = by.saturating_duration_since(Instant::now());
         let in_doubt = answer.wait_for(left).unwrap_or_else(|| {
-            self.hurries.cancel();
+            self.hurry.for_good();
             answer.wait()
         });
         drop(self.thread.join());
@@ -96,7 +105,7 @@ fn supervise(
     shared: &Arc<Shared>,
     orders: &Sender<Order>,
     received: &Receiver<Order>,
-    hurries: &CancelToken,
+    hurry: &Hurry,
 ) {
     // until then there may arrive what no account is known of
     let mut unknown_until = Instant::now() + shared.settings.late_window;
@@ -124,16 +133,24 @@ fn supervise(
         match order {
             Ok(Order::SendBy(client)) => {
                 if let Some(before) = session.take() {
-                    in_doubt = before.end(Instant::now() + HANDING_OVER, hurries);
+                    in_doubt = before.end(Instant::now() + HANDING_OVER, hurry);
                 }
                 again = None;
-                session = (!hurries.is_cancelled()).then(|| begin(*client));
+                session = (!hurry.is_for_good()).then(|| begin(*client));
             }
             Ok(Order::Stuck) => {
                 again.get_or_insert_with(|| Instant::now() + BEGINS_AGAIN);
             }
+            Ok(Order::Pause) => {
+                again = None;
+                if let Some(paused) = session.take() {
+                    let client = paused.client();
+                    in_doubt = paused.end(Instant::now(), hurry);
+                    session = (!hurry.is_for_good()).then(|| begin(client));
+                }
+            }
             Ok(Order::End(by, reply)) => {
-                let of_last = session.take().map(|session| session.end(by, hurries));
+                let of_last = session.take().map(|session| session.end(by, hurry));
                 return reply.give(Ok(of_last.unwrap_or(in_doubt)));
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -141,13 +158,8 @@ fn supervise(
                 // what is not settled goes again from the first; an order of the session before may have come late
                 if let Some(stuck) = session.take_if(|it| it.is_stuck()) {
                     let client = stuck.client();
-                    let time = if shared.is_paused() {
-                        Duration::ZERO
-                    } else {
-                        HANDING_OVER
-                    };
-                    in_doubt = stuck.end(Instant::now() + time, hurries);
-                    session = (!hurries.is_cancelled()).then(|| begin(client));
+                    in_doubt = stuck.end(Instant::now() + HANDING_OVER, hurry);
+                    session = (!hurry.is_for_good()).then(|| begin(client));
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::ChangeRequest;
 use imtag_rows::FailureLine;
-use imtag_transport::{
-    Batcher, BatcherCompletion, CallOptions, CancelToken, Cause, Client, Completion, Effect,
-};
+use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
 use parking_lot::Mutex;
 
 use super::health::Health;
+use super::hurry::Hurry;
 use crate::byte_limit::ByteLimit;
 use crate::change::{Failure, Outcome, Report};
 use crate::codec::{read_block, request};
@@ -118,7 +117,7 @@ impl Session {
 
     /// Feeds no more, and finishes what is under way, at the latest then, or when it is hurried. What has no outcome waits
     /// again. Returns how many changes may be on their way.
-    pub(super) fn end(self, by: Instant, hurries: &CancelToken) -> u64 {
+    pub(super) fn end(self, by: Instant, hurry: &Hurry) -> u64 {
         let state = &self.state;
         state.is_ending.store(true, Ordering::SeqCst);
         state.memory.close();
@@ -133,13 +132,12 @@ impl Session {
             .as_ref()
             .map(|it| Arc::clone(&it.batcher));
         let closed = batcher.is_none_or(|batcher| {
+            let cancel = hurry.wait();
             let left = by.saturating_duration_since(Instant::now());
-            let time = if batcher.paused().is_some() {
-                Duration::ZERO
-            } else {
-                left
-            };
-            let time = CallOptions::new().timeout(time).cancel(hurries);
+            // a pause of the operator's that comes later hurries it
+            let sends_none = batcher.paused().is_some() || state.shared.is_paused();
+            let time = if sends_none { Duration::ZERO } else { left };
+            let time = CallOptions::new().timeout(time).cancel(&cancel);
             batcher.close(&time).is_ok()
         });
         // it waits for a disk, or for the late window of others
@@ -317,10 +315,6 @@ fn poll(state: &State, batcher: &Batcher) {
             thread::park(); // until something is fed, or the session is over
             continue;
         }
-        if state.shared.is_paused() {
-            // what is in no request yet goes back to the queue, where it can be deleted
-            state.gets_stuck();
-        }
         let now = Instant::now();
         if let Some(why) = batcher.paused() {
             if let Some(pause) = health.pauses(&why, now) {
@@ -330,7 +324,7 @@ fn poll(state: &State, batcher: &Batcher) {
             }
             let is_due = health.resume_at().is_some_and(|at| at <= now);
             let resumes = || state.shared.resumes.swap(false, Ordering::SeqCst) || is_due;
-            if !state.shared.is_paused() && resumes() {
+            if resumes() {
                 health.resumed();
                 batcher.resume();
             }

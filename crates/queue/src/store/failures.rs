@@ -1,6 +1,6 @@
 //! Failures are read, and deleted once they are taken care of.
 
-use rusqlite::{OptionalExtension, Result, Row, params};
+use rusqlite::{OptionalExtension, Result, Row};
 
 use super::clock::moment;
 use super::database::{Store, Transaction};
@@ -24,14 +24,6 @@ impl Store {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = some.query_map([after.map_or(-1, ChangeId::key), limit], read)?;
         rows.collect()
-    }
-
-    /// The failures up to a change, in their order, but no more than so many.
-    pub(crate) fn failures_through(&self, last: ChangeId, limit: u32) -> Result<Vec<ChangeId>> {
-        let sql = "SELECT id FROM failure WHERE id <= ?1 ORDER BY id LIMIT ?2";
-        let mut some = self.file.connection.prepare_cached(sql)?;
-        let rows = some.query_map(params![last.key(), limit], |row| row.get(0))?;
-        rows.map(|id| Ok(ChangeId::from_key(id?))).collect()
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Writer {
     /// Callers that wait until a post is settled.
     waiting: Waiting<Option<Vec<ChangeState>>>,
     jobs: Jobs,
+    /// Operators who have paused the queue, until nothing is sent any more.
+    pausing: Vec<Reply<()>>,
     /// Why the disk takes nothing, and when it is tried again.
     disk: Option<(Pause, Instant)>,
     damage: Option<Pause>,
@@ -91,6 +93,7 @@ impl Writer {
             session: Session::new(),
             waiting: Waiting::new(),
             jobs: Jobs::default(),
+            pausing: Vec::new(),
             disk: None,
             damage: None,
             pace: Pace::default(),
@@ -115,6 +118,7 @@ impl Writer {
             self.give_space_back();
             self.publish();
             if let Some(reply) = self.end.take() {
+                self.jobs.stop();
                 let unsettled = self.store.status().changes;
                 if let Err(error) = self.store.close() {
                     tracing::warn!(%error, "the queue's log was not brought into its file");
@@ -171,8 +175,11 @@ impl Writer {
         }
         let works = !self.jobs.is_empty() || self.session.ended.is_some();
         let works = works.then(Instant::now).or(self.session.settle_due());
-        let looks = self.looks.due(&self.store, &self.settings);
-        let dues = [again.or(works), self.space_at, looks];
+        // none of a disk that refuses, which is tried again for all together
+        let looks = again
+            .is_none()
+            .then(|| self.looks.due(&self.store, &self.settings));
+        let dues = [again.or(works), self.space_at, looks.flatten()];
         dues.into_iter().flatten().min()
     }
 
@@ -180,16 +187,13 @@ impl Writer {
         match command {
             // the drop of the reply says so
             Command::Post(..) if self.is_closed => {}
-            // its caller was told that this is not known, and posts it again
-            Command::Post(_, reply) if reply.is_forgotten() => {}
+            // its caller was told that this is not known, and sends it again
+            command if command.is_forgotten() => {}
             Command::Post(post, reply) => {
                 round.bytes += post.bytes;
                 round.posts.push((post, reply));
             }
-            Command::DeleteFailures(ids, reply) => round.deletions.push((ids, reply)),
-            Command::DeleteFailuresThrough(last, reply) => {
-                self.jobs.delete_through(last, reply);
-            }
+            Command::DeleteFailures(ids, reply) => self.jobs.delete_failures(ids, reply),
             Command::Pause(pauses, reply) => round.pauses.push((pauses, reply)),
             Command::Purge(filter, reply) => self.jobs.purge(filter, &self.store, reply),
             Command::Begin(reply) => {
@@ -292,22 +296,30 @@ mod tests {
     use crate::answer::channel;
     use crate::post::NewPost;
 
-    #[test]
-    fn it_wakes_for_kept_posts_when_the_first_has_been_kept_long_enough() {
+    fn writer(settings: &Settings) -> (tempfile::TempDir, Writer) {
         let folder = tempfile::tempdir().unwrap();
         let files = KeptFiles::open(&folder.path().join("data"), "daemon").unwrap();
         let (sender, commands) = mpsc::channel();
-        let settings = Settings::default();
         let shared = Arc::new(Shared::new(sender, settings.clone()));
         let store = Store::open(&files, true).unwrap();
-        let mut writer = Writer::new(store, settings.clone(), commands, shared);
+        let writer = Writer::new(store, settings.clone(), commands, shared);
+        (folder, writer)
+    }
+
+    fn keep(writer: &mut Writer, post: NewPost) {
+        let mut round = Round::default();
+        let (reply, answer) = channel();
+        writer.accept(Command::Post(post.encoded(), reply), &mut round);
+        writer.write(round);
+        answer.wait().unwrap();
+    }
+
+    #[test]
+    fn it_wakes_for_kept_posts_when_the_first_has_been_kept_long_enough() {
+        let (_folder, mut writer) = writer(&Settings::default());
         let mut due_after = |post: Option<NewPost>| {
-            let mut round = Round::default();
             if let Some(post) = post {
-                let (reply, answer) = channel();
-                writer.accept(Command::Post(post.encoded(), reply), &mut round);
-                writer.write(round);
-                answer.wait().unwrap();
+                keep(&mut writer, post);
             }
             writer.space_at = None;
             writer.next_due(&Round::default())
@@ -323,5 +335,24 @@ mod tests {
         };
         in_hours(due_after(Some(keyed)), 24);
         in_hours(due_after(Some(NewPost::new())), 1);
+    }
+    #[test]
+    fn while_the_disk_refuses_it_wakes_only_to_try_it_again() {
+        let settings = Settings {
+            kept_for: Duration::ZERO,
+            ..Settings::default()
+        };
+        let (_folder, mut writer) = writer(&settings);
+        keep(&mut writer, NewPost::new());
+        writer.space_at = None;
+        writer.looks.looked(Instant::now(), true);
+        let due = writer.next_due(&Round::default()).unwrap();
+        assert!(due <= Instant::now(), "a post is to be forgotten");
+        writer.note_refusal("refuses", &rusqlite::Error::InvalidQuery);
+        let again = writer.disk.as_ref().map(|(_, again)| *again);
+        assert_eq!(writer.next_due(&Round::default()), again);
+        let commits = writer.counters.commits;
+        writer.write(Round::default());
+        assert_eq!(writer.counters.commits, commits, "it is not tried before");
     }
 }

@@ -7,6 +7,7 @@ use super::Writer;
 use super::jobs::Step;
 use super::session::Session;
 use super::work::{Committed, Round};
+use crate::answer::Reply;
 use crate::command::Command;
 use crate::error::Refused;
 use crate::id::PostId;
@@ -61,7 +62,7 @@ impl Writer {
         match tried {
             // a part of a job in which nothing was to be written
             Ok(None) => {
-                let finished = self.jobs.done(&step);
+                let finished = self.jobs.done(&step, &[]);
                 self.publish();
                 finished.answer();
             }
@@ -77,7 +78,9 @@ impl Writer {
             }
             Err(error) => {
                 self.note_refusal(WRITES, &error);
-                round.refuse(&refused(&error));
+                let refused = refused(&error);
+                round.refuse(&refused);
+                self.jobs.refuse_deletions(&refused);
             }
         }
         self.end_session();
@@ -112,7 +115,7 @@ impl Writer {
             .session
             .ended
             .filter(|_| settles.is_some() || due.is_none());
-        let looks = self.looks.are_due(now);
+        let looks = self.disk.is_none() && self.looks.are_due(now);
         if !writes && settles.is_none() && has_ended.is_none() && !looks {
             return Ok(None);
         }
@@ -129,10 +132,7 @@ impl Writer {
             if let Some(span) = &step.purge {
                 done.purged = transaction.purge(span)?;
             }
-            if let Some(ids) = &step.deletion {
-                transaction.delete_failures(ids)?;
-            }
-            for (ids, _) in &round.deletions {
+            for ids in &step.deletions {
                 done.deletions.push(transaction.delete_failures(ids)?);
             }
             for (post, _) in &round.posts {
@@ -198,29 +198,18 @@ impl Writer {
         if round.pauses.last().is_some_and(|(pauses, _)| !pauses) {
             self.damage = None;
         }
-        let is_freed = committed.forgotten > 0
-            || committed.settled.is_some()
-            || !committed.deletions.is_empty()
-            || step.writes();
+        let is_freed = committed.forgotten > 0 || committed.settled.is_some() || step.writes();
         if is_freed {
             self.space_at
                 .get_or_insert_with(|| Instant::now() + SPACE_AFTER);
         }
-        let finished = self.jobs.done(step);
+        let finished = self.jobs.done(step, &committed.deletions);
         self.publish();
         finished.answer();
         for ((_, reply), post) in round.posts.drain(..).zip(committed.posts) {
             reply.give(post);
         }
-        for ((_, reply), deleted) in round.deletions.drain(..).zip(committed.deletions) {
-            reply.give(Ok(deleted));
-        }
-        if !round.pauses.is_empty() {
-            self.shared.wake_session();
-        }
-        for (_, reply) in round.pauses.drain(..) {
-            reply.give(Ok(()));
-        }
+        self.answer_pauses(&mut round.pauses);
         for reply in round.begins.drain(..) {
             let before = PostId::from_row(self.store.facts().next_post);
             reply.give(Ok((!was_clean).then_some(before)));
@@ -233,14 +222,47 @@ impl Writer {
         }
     }
 
+    /// A pause is answered once nothing of the session is sent any more.
+    fn answer_pauses(&mut self, pauses: &mut Vec<(bool, Reply<()>)>) {
+        let may_send = self.session.under_way > 0 && self.session.ended.is_none();
+        let (mut is_resumed, mut has_begun) = (false, false);
+        for (pauses, reply) in pauses.drain(..) {
+            is_resumed |= !pauses;
+            if pauses && may_send {
+                has_begun = true;
+                self.pausing.push(reply);
+            } else {
+                reply.give(Ok(()));
+            }
+        }
+        if has_begun {
+            self.shared.end_session();
+        }
+        if is_resumed {
+            self.shared.wake_session();
+        }
+    }
+
     /// What the session had waits again, once all that is known of it is on the disk.
     fn end_session(&mut self) {
-        if self.session.ended.is_some() && self.session.settling.is_empty() {
+        if self.session.ended.is_none() {
+            return;
+        }
+        if self.session.settling.is_empty() {
             self.session = Session::new();
+        }
+        if !self.pausing.is_empty() {
+            self.publish();
+        }
+        for reply in self.pausing.drain(..) {
+            reply.give(Ok(()));
         }
     }
 
     fn read(&mut self, read: Command) {
+        if read.is_forgotten() {
+            return;
+        }
         let open = &self.session.open;
         let is_open = |block| open.contains_key(&block);
         let store = &self.store;

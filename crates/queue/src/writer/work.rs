@@ -3,7 +3,7 @@
 use crate::answer::Reply;
 use crate::command::Command;
 use crate::error::Refused;
-use crate::id::{ChangeId, PostId};
+use crate::id::PostId;
 use crate::post::{Accepted, Encoded};
 use crate::store::Settled;
 
@@ -12,7 +12,6 @@ use crate::store::Settled;
 pub(super) struct Round {
     pub(super) posts: Vec<(Encoded, Reply<Accepted>)>,
     pub(super) bytes: u64,
-    pub(super) deletions: Vec<(Vec<ChangeId>, Reply<u64>)>,
     pub(super) pauses: Vec<(bool, Reply<()>)>,
     pub(super) begins: Vec<Reply<Option<PostId>>>,
     pub(super) reads: Vec<Command>,
@@ -22,6 +21,7 @@ pub(super) struct Round {
 #[derive(Default)]
 pub(super) struct Committed {
     pub(super) posts: Vec<Result<Accepted, Refused>>,
+    /// How many failures there were of each of the step's deletions.
     pub(super) deletions: Vec<u64>,
     pub(super) settled: Option<Settled>,
     /// By a purge.
@@ -36,18 +36,12 @@ impl Round {
     }
 
     pub(super) fn writes(&self) -> bool {
-        !self.posts.is_empty()
-            || !self.deletions.is_empty()
-            || !self.pauses.is_empty()
-            || !self.begins.is_empty()
+        !self.posts.is_empty() || !self.pauses.is_empty() || !self.begins.is_empty()
     }
 
     /// Nothing of it was written.
     pub(super) fn refuse(&mut self, refused: &Refused) {
         for (_, reply) in self.posts.drain(..) {
-            reply.give(Err(refused.clone()));
-        }
-        for (_, reply) in self.deletions.drain(..) {
             reply.give(Err(refused.clone()));
         }
         for (_, reply) in self.pauses.drain(..) {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -167,6 +167,33 @@ impl Open {
                 return answer;
             }
         }
+    }
+}
+
+/// The queue's thread is held up, as by a disk that hangs.
+pub(crate) struct Hangs {
+    goes_on: mpsc::Sender<()>,
+    first: Answer<Accepted>,
+}
+
+impl Open {
+    pub(crate) fn hang(&self) -> Hangs {
+        let (goes_on, waits) = mpsc::channel::<()>();
+        let waits = Mutex::new(waits);
+        let (hangs, held) = mpsc::channel();
+        let first = self.on_its_thread(move || {
+            hangs.send(()).unwrap();
+            let _ = waits.lock().unwrap().recv();
+        });
+        held.recv().unwrap();
+        Hangs { goes_on, first }
+    }
+}
+
+impl Hangs {
+    pub(crate) fn end(self) {
+        drop(self.goes_on);
+        self.first.wait().unwrap();
     }
 }
 

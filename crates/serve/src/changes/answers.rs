@@ -189,6 +189,12 @@ impl Problem {
         Problem::new(StatusCode::GATEWAY_TIMEOUT, why)
     }
 
+    /// A pause that may be noted, while something may still be sent.
+    pub(super) fn not_paused() -> Problem {
+        let why = "the disk, or what is being sent, did not end in time, and so changes may still be sent: send the request again";
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, why)
+    }
+
     pub(super) fn of_body(error: &BodyError) -> Problem {
         match error {
             BodyError::TooLarge { limit } => {
@@ -240,7 +246,7 @@ impl From<Refused> for Problem {
             Refused::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
             Refused::NeverFits { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::Purging | Refused::Deleting => StatusCode::CONFLICT,
+            Refused::Purging => StatusCode::CONFLICT,
             Refused::InDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -1,8 +1,10 @@
 //! What an operator does to the queue, and what is taken care of.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use imtag_queue::{ChangeId, Failures, Filter};
+use imtag_queue::Filter;
 use serde::Serialize;
 use tokio::time::timeout_at;
 
@@ -31,41 +33,26 @@ struct Paused {
 impl Visit<'_> {
     pub(super) async fn delete_failures(&self, body: Bytes) -> Result<Answered, Problem> {
         let ids = ids(&body, is_json(&self.headers))?;
-        let deleted = self.queue.delete_failures(Failures::Of(ids));
+        drop(body);
+        let deleted = self.queue.delete_failures(ids);
         let deleted = self.of_queue(deleted, Problem::late).await?;
         Ok(Answered::json(StatusCode::OK, &Deleted { deleted }))
     }
 
     /// In parts: where that takes longer than the caller waits, it goes on.
-    pub(super) async fn delete_failures_through(
-        &self,
-        last: ChangeId,
-        body: &Bytes,
-    ) -> Result<Answered, Problem> {
-        if !body.is_empty() {
-            let why = "through and a body both say which failures: give one of them";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, why));
-        }
-        let deleted = self.queue.delete_failures(Failures::Through(last));
-        let (status, deleted) = match timeout_at(self.deadline, deleted).await {
-            Ok(deleted) => (StatusCode::OK, deleted?),
-            Err(_) => (
-                StatusCode::ACCEPTED,
-                self.queue.status().deleting.unwrap_or(0),
-            ),
-        };
-        Ok(Answered::json(status, &Deleted { deleted }))
-    }
-
-    /// As above.
     pub(super) async fn purge(&self, filter: Filter) -> Result<Answered, Problem> {
-        let purged = self.queue.purge(filter);
-        let (status, purged) = match timeout_at(self.deadline, purged).await {
+        let mut answer = self.queue.purge(filter);
+        let (status, purged) = match timeout_at(self.deadline, &mut answer).await {
             Ok(purged) => (StatusCode::OK, purged?),
-            Err(_) => (
-                StatusCode::ACCEPTED,
-                self.queue.status().purging.unwrap_or_default(),
-            ),
+            // it ends with its caller
+            Err(_) if !answer.has_begun() => return Err(Problem::late()),
+            Err(_) => {
+                let purging = self.queue.status().purging.unwrap_or_default();
+                match answer.wait_for(Duration::ZERO) {
+                    Some(purged) => (StatusCode::OK, purged?),
+                    None => (StatusCode::ACCEPTED, purging),
+                }
+            }
         };
         let purged = Purged {
             deleted: purged.deleted,
@@ -74,9 +61,10 @@ impl Visit<'_> {
         Ok(Answered::json(status, &purged))
     }
 
+    /// Answered once nothing is sent any more.
     pub(super) async fn pause(&self) -> Result<Answered, Problem> {
         let paused = self.queue.pause();
-        self.of_queue(paused, Problem::late).await?;
+        self.of_queue(paused, Problem::not_paused).await?;
         Ok(Answered::json(StatusCode::OK, &Paused { paused: true }))
     }
 

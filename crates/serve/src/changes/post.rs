@@ -1,11 +1,13 @@
 //! A post of changes: read, checked whole, and put into the queue in one commit.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use imtag_queue::{Accepted, ChangeState, NewPost, Refused};
 use serde::Serialize;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::answers::{Answered, Problem, write_state};
 use super::target::Wait;
@@ -16,6 +18,10 @@ const KEY_BYTES: usize = 255;
 
 /// A body that is checked on the thread that serves all callers. A larger one would hold them up.
 const CHECKED_AT_ONCE: usize = 16 * 1024;
+
+/// How long is looked for what is known of changes when the time is up. Where the disk hangs, the answer says that they are
+/// stored, and no more.
+const LOOKED_FOR: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
 struct Stored {
@@ -68,7 +74,13 @@ impl Visit<'_> {
         };
         let states = match settled {
             Some(settled) => settled,
-            None => self.relayed(self.queue.outcomes(accepted.post)).await,
+            None => {
+                let outcomes = self.relayed(self.queue.outcomes(accepted.post));
+                match timeout(LOOKED_FOR, outcomes).await {
+                    Ok(Err(Refused::Behind { .. })) | Err(_) => return Ok(stored(accepted)),
+                    Ok(outcomes) => outcomes,
+                }
+            }
         };
         let state = |index: u32| match &states {
             Ok(Some(states)) => states.get(index as usize).cloned(),

@@ -38,8 +38,8 @@ pub(super) enum Asked {
         after: Option<ChangeId>,
         limit: usize,
     },
-    /// Of all changes up to one, or of those that the body names.
-    DeleteFailures(Option<ChangeId>),
+    /// Of those that the body names.
+    DeleteFailures,
     Pause,
     Resume,
 }
@@ -104,7 +104,6 @@ impl Target {
             Target::Post => &["wait"],
             Target::Purge => &["account", "tag", "older_than"],
             Target::Failures => &["after", "limit"],
-            Target::DeleteFailures => &["through"],
             _ => &[],
         };
         refuse_unknown(query, known)?;
@@ -125,10 +124,7 @@ impl Target {
                 after: value("after")?.map(|id| parsed("after", id)).transpose()?,
                 limit: value("limit")?.map_or(Ok(FAILURES_AT_MOST), limit)?,
             },
-            Target::DeleteFailures => {
-                let through = value("through")?.map(|id| parsed("through", id));
-                Asked::DeleteFailures(through.transpose()?)
-            }
+            Target::DeleteFailures => Asked::DeleteFailures,
             Target::Pause => Asked::Pause,
             Target::Resume => Asked::Resume,
         })

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use imtag_core::SecretKey;
 use imtag_emulator::{Emulator, Generation};
 use imtag_local_server::{Names, runtime};
-use imtag_queue::Settings as QueueSettings;
+use imtag_queue::{Queue, Settings as QueueSettings};
 use imtag_serve::{Access, Daemon, Data, Limits, Listener, Settings, Times, UnixAccess};
 use imtag_transport::Client;
 use serde_json::Value;
@@ -100,6 +100,7 @@ pub(crate) struct Scene {
 /// A daemon that runs.
 struct Running {
     /// Locked while it runs.
+    queue: Option<Queue>,
     data: Option<Data>,
     daemon: Daemon,
     address: Option<SocketAddr>,
@@ -154,9 +155,10 @@ impl Scene {
         let folder = self.folder.path().join("data");
         let data = self.queue.as_ref().map(|_| Data::open(&folder).unwrap());
         let queue = data.as_ref().zip(self.queue.clone());
+        let queue =
+            queue.map(|(data, limits)| data.queue(self.emulator.sdkappid(), limits).unwrap());
         let settings = Settings {
-            queue: queue
-                .map(|(data, limits)| data.queue(self.emulator.sdkappid(), limits).unwrap()),
+            queue: queue.clone(),
             access: self.access(),
             names: Names::new(&self.names, "localhost:0", here, &[]).unwrap(),
             tls: None,
@@ -198,6 +200,7 @@ impl Scene {
         let serving = thread.spawn(serve).unwrap();
         let running = Running {
             data,
+            queue,
             daemon,
             address,
             stop,
@@ -243,6 +246,12 @@ impl Scene {
             .unwrap()
             .daemon
             .ready();
+    }
+
+    /// What the daemon keeps changes in.
+    pub(crate) fn queue(&self) -> Queue {
+        let running = self.running.lock().unwrap();
+        running.as_ref().and_then(|it| it.queue.clone()).unwrap()
     }
 
     fn access(&self) -> Access {
