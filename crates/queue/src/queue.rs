@@ -116,7 +116,8 @@ impl Queue {
         self.ask_within(OF_A_QUESTION, |reply| Command::Change(id, reply))
     }
 
-    /// Failures that are kept, of changes behind one, in the order of these; at most so many.
+    /// Failures that are kept, of changes behind one, in the order of these; at most so many, and
+    /// fewer where they are long: there is no more once there is none.
     pub fn failures(&self, after: Option<ChangeId>, limit: usize) -> Answer<Vec<Failure>> {
         self.ask_within(OF_A_QUESTION, |reply| {
             Command::Failures(after, limit, reply)

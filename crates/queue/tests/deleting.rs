@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use imtag_queue::{ChangeId, ChangeState, Filter, Refused};
+use imtag_queue::{ChangeId, ChangeState, Failure, Filter, Refused};
 use support::{Home, Open, add, client, many, post, service, until};
 
 /// More than a purge looks at in one go.
@@ -119,7 +119,18 @@ fn many_failures_are_deleted_in_parts_that_several_callers_share() {
     until("all have failed", || {
         open.status().failures == FAILS as u64 + 1
     });
-    let failures = open.failures(None, usize::MAX).wait().unwrap();
+    let mut failures: Vec<Failure> = Vec::new();
+    loop {
+        let after = failures.last().map(|it| it.id);
+        let page = open.failures(after, usize::MAX).wait().unwrap();
+        // of some 200 bytes each
+        assert!(page.len() < 5_000, "{}", page.len());
+        if page.is_empty() {
+            break;
+        }
+        failures.extend(page);
+    }
+    assert_eq!(failures.len(), FAILS + 1);
     let ids: Vec<ChangeId> = failures[1..].iter().map(|it| it.id).collect();
     let hangs = open.hang();
     let before = open.status().counters.commits;

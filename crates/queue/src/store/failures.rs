@@ -9,6 +9,9 @@ use super::file::damaged;
 use crate::change::Failure;
 use crate::id::{ChangeId, PostId};
 
+/// Of failures that are read at once: many callers may read some.
+const BYTES_AT_ONCE: usize = 512 << 10;
+
 impl Store {
     /// The failure of a change.
     pub(super) fn failure(&self, id: ChangeId) -> Result<Option<Failure>> {
@@ -17,13 +20,21 @@ impl Store {
         its.query_row([id.key()], read).optional()
     }
 
-    /// Failures of changes behind one, in the order of these.
+    /// Failures of changes behind one, in the order of these: at most so many, and no more once they have half a mebibyte.
     pub(crate) fn failures(&self, after: Option<ChangeId>, limit: usize) -> Result<Vec<Failure>> {
         let sql = "SELECT id, at, failure FROM failure WHERE id > ?1 ORDER BY id LIMIT ?2";
         let mut some = self.file.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = some.query_map([after.map_or(-1, ChangeId::key), limit], read)?;
-        rows.collect()
+        let mut rows = some.query([after.map_or(-1, ChangeId::key), limit])?;
+        let (mut failures, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            bytes += row.get_ref(2)?.as_blob()?.len();
+            failures.push(read(row)?);
+            if bytes >= BYTES_AT_ONCE {
+                break;
+            }
+        }
+        Ok(failures)
     }
 }
 

@@ -78,7 +78,7 @@ impl Visit<'_> {
                 }
                 text.extend_from_slice(&line);
             }
-            if count < page {
+            if count == 0 {
                 break;
             }
             (after, left) = (last, left - count);
