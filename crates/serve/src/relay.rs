@@ -4,12 +4,16 @@
 //! system call, a hundred for a request of a hundred callers, or for a commit of as many posts. So the first of them wakes the relay, which wakes their tasks from within the runtime:
 //!
 //! ```text
-//! off ──► asleep ──► awake: wakes all that came ──┐      off: each task is woken from where it is
-//!  ▲        ▲                                     │
-//!  │        └─────────────────────────────────────┤
-//!  └──────────────────────────────────── dropped ─┘
+//! off ──► asleep ──► awake: wakes what came, a few a turn ──┐      off: each task is woken from where it is
+//!  ▲        ▲                                               │
+//!  │        └───────────────────────────────────────────────┤
+//!  └────────────────────────────────────────────── dropped ─┘
 //! ```
+//!
+//! Between two turns the runtime takes new connections. So the callers that were answered first, and come again at once, are
+//! in a request before all others of a larger burst are answered; and bursts that have met are apart from then on.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
@@ -18,13 +22,16 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
 
+/// How many tasks are woken in a turn: as many as the runtime runs before it looks for new connections.
+const IN_A_TURN: usize = 16;
+
 #[derive(Default)]
 pub(crate) struct Relay(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     /// To be woken.
-    tasks: Vec<Waker>,
+    tasks: VecDeque<Waker>,
     relay: Place,
 }
 
@@ -41,17 +48,33 @@ impl Relay {
     pub(crate) async fn run(&self) {
         let _off = Off(self);
         poll_fn(|cx| {
-            let here = Place::Asleep(cx.waker().clone());
-            let tasks = self.turn(here);
+            let (tasks, has_more) = self.turn(cx.waker());
             tasks.into_iter().for_each(Waker::wake);
+            if has_more {
+                cx.waker().wake_by_ref();
+            }
             Poll::<()>::Pending
         })
         .await;
     }
 
-    fn turn(&self, place: Place) -> Vec<Waker> {
+    /// Those whose turn it is, and whether there are others, for whom the relay stays awake.
+    fn turn(&self, relay: &Waker) -> (VecDeque<Waker>, bool) {
         let mut state = self.0.lock();
-        state.relay = place;
+        let turn = state.tasks.len().min(IN_A_TURN);
+        let later = state.tasks.split_off(turn);
+        let has_more = !later.is_empty();
+        state.relay = if has_more {
+            Place::Awake
+        } else {
+            Place::Asleep(relay.clone())
+        };
+        (mem::replace(&mut state.tasks, later), has_more)
+    }
+
+    fn off(&self) -> VecDeque<Waker> {
+        let mut state = self.0.lock();
+        state.relay = Place::Off;
         mem::take(&mut state.tasks)
     }
 
@@ -64,11 +87,11 @@ impl Relay {
                 task
             }
             Place::Asleep(relay) => {
-                state.tasks.push(task);
+                state.tasks.push_back(task);
                 relay
             }
             Place::Awake => {
-                state.tasks.push(task);
+                state.tasks.push_back(task);
                 return;
             }
         };
@@ -82,7 +105,7 @@ struct Off<'r>(&'r Relay);
 
 impl Drop for Off<'_> {
     fn drop(&mut self) {
-        let tasks = self.0.turn(Place::Off);
+        let tasks = self.0.off();
         tasks.into_iter().for_each(Waker::wake);
     }
 }
@@ -183,6 +206,27 @@ mod tests {
         assert_eq!(woken().collect::<Vec<_>>(), [3; 3], "the last are not lost");
         wake_all();
         assert_eq!(woken().collect::<Vec<_>>(), [4; 3]);
+    }
+
+    #[test]
+    fn many_tasks_are_woken_in_turns_and_the_relay_asks_for_each() {
+        let relay = Arc::new(Relay::default());
+        let tasks: Vec<_> = (0..2 * IN_A_TURN + 1).map(|_| task()).collect();
+        let woken = || {
+            let counts = tasks.iter().map(|(counts, _)| counts.0.load(SeqCst));
+            counts.sum::<usize>()
+        };
+        let (counts, its) = task();
+        let mut cx = Context::from_waker(&its);
+        let mut run = pin!(relay.run());
+        assert!(run.as_mut().poll(&mut cx).is_pending());
+        tasks.iter().for_each(|(_, task)| relay.wake(task.clone()));
+        for (turn, expected) in [IN_A_TURN, 2 * IN_A_TURN, tasks.len()].iter().enumerate() {
+            assert_eq!(counts.0.load(SeqCst), turn + 1);
+            assert!(run.as_mut().poll(&mut cx).is_pending());
+            assert_eq!(woken(), *expected);
+        }
+        assert_eq!(counts.0.load(SeqCst), 3, "it sleeps");
     }
 
     #[test]
