@@ -211,3 +211,36 @@ fn a_run_over_an_iterator_ends_and_never_pauses() {
     let summary = options.run(users(0..3)).finish();
     assert!(matches!(summary.ended, Some(RunError::Refused(_))));
 }
+
+#[test]
+fn a_batcher_that_is_held_sends_nothing_more_and_what_fails_meanwhile_has_no_outcome() {
+    let emulator = emulator();
+    let slow = |fault: Fault| fault.delayed(Duration::from_millis(300));
+    let ends = [
+        (slow(Fault::status(502)), false),
+        (slow(Fault::code(APP_REFUSED)), false),
+        (Fault::delay(Duration::from_millis(300)), true),
+    ];
+    for (fault, is_done) in ends {
+        let before = emulator.stats().arrivals();
+        emulator.fault(Operation::Add, fault);
+        let options = client(&emulator).batcher().linger(Duration::ZERO);
+        let batcher = options.pause_when_unavailable(true).start();
+        batcher.submit(0, user(0)).unwrap();
+        until(|| emulator.stats().arrivals() > before);
+        batcher
+            .submit(1, ChangeRequest::remove("u0", ["a"]))
+            .unwrap();
+        let brief = CallOptions::new().timeout(Duration::ZERO);
+        assert!(!batcher.hold(&brief), "it is under way");
+        assert!(batcher.hold(&CallOptions::new()));
+        assert_eq!(batcher.requests_under_way(), 0);
+        // nothing goes on, and nothing more is taken
+        batcher.resume();
+        batcher.submit(2, user(1)).unwrap_err();
+        let outcomes = batcher.poll(Duration::from_millis(100));
+        assert_eq!(outcomes.len(), usize::from(is_done));
+        assert_eq!(emulator.stats().arrivals(), before + 1);
+        assert_eq!(batcher.unsettled(), 2 - outcomes.len());
+    }
+}

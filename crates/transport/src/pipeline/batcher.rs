@@ -488,7 +488,7 @@ fn read_tags(read: ReadTags) -> Option<Vec<String>> {
 }
 
 /// A flush or close has no time limit of its own.
-fn unending(options: &CallOptions) -> WaitScope {
+pub(super) fn unending(options: &CallOptions) -> WaitScope {
     let deadline = deadline_after(options.timeout.unwrap_or(Duration::MAX));
     options.wait_scope(deadline)
 }

@@ -66,6 +66,8 @@ pub(crate) struct SessionState {
     pauses_without_worker: bool,
     /// Why it pauses, while it does.
     pub(crate) paused: Option<RunError>,
+    /// It pauses for good, and is to be abandoned.
+    pub(crate) is_held: bool,
     /// A poll for capacity has returned as it pauses.
     pub(crate) pause_is_polled: bool,
     /// Without the splits and searches, which the plan counts.
@@ -94,8 +96,8 @@ struct Watched {
     over: u64,
     /// When the next withdrawn change is abandoned.
     next_abandoned: Option<Duration>,
-    /// It takes no more changes, has ended, pauses.
-    flags: [bool; 3],
+    /// It takes no more changes, has ended, pauses, is held with no request under way.
+    flags: [bool; 4],
 }
 
 const OPEN: &str = "a session is used from its opening to its removal only";
@@ -256,6 +258,7 @@ impl State {
             ended: None,
             pauses_without_worker,
             paused: None,
+            is_held: false,
             pause_is_polled: false,
             resumes: 0,
             progress: Progress::default(),
@@ -429,6 +432,7 @@ impl State {
                 session.refuses,
                 session.ended.is_some(),
                 session.paused.is_some(),
+                session.is_held && self.plan.requests_under_way(producer) == 0,
             ],
         }
     }

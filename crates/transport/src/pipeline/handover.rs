@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batcher::Batcher;
+use super::batcher::{Batcher, unending};
 use super::engine::State;
 use super::options::{most_workers, requests_at_once};
+use crate::call::CallOptions;
 use crate::client::Client;
+use crate::wait::Polled;
 
 impl Batcher {
     /// Sends by another client from now on, such as one of newer credentials. Requests under way go on by the one before, and
@@ -45,6 +47,37 @@ impl Batcher {
             workers.set_most(most_workers(at_once));
         });
         true
+    }
+
+    /// Takes no more, sends nothing any more, and waits until no request is under way, at most for the timeout of the options
+    /// (default: none). An attempt that was sent goes on to its answer. What was not sent, and what would be sent again, has no
+    /// outcome, and is dropped with the batcher. Returns false if the wait ended before.
+    ///
+    /// For what is handed to another batcher, as by a daemon that ends: [`close`](Batcher::close) sends all that waits first.
+    ///
+    /// ```no_run
+    /// # use imtag_transport::{Batcher, CallOptions};
+    /// fn end(batcher: Batcher) {
+    ///     let all_answered = batcher.hold(&CallOptions::new().timeout(std::time::Duration::from_secs(5)));
+    ///     let outcomes = batcher.poll(std::time::Duration::ZERO);
+    ///     println!("{} are over; all were answered: {all_answered}", outcomes.len());
+    /// }
+    /// ```
+    pub fn hold(&self, options: &CallOptions) -> bool {
+        let producer = self.session.producer;
+        let scope = unending(options);
+        if self.session.with(|state, _| state.hold(producer)).is_none() {
+            return true; // in a forked process, which has sent nothing
+        }
+        // ends what waits for its turn or to be tried again
+        self.session.drain.cancel();
+        let waited = self.session.wait(&scope, |state, _| {
+            match state.plan.requests_under_way(producer) {
+                0 => Polled::Ready(()),
+                _ => Polled::Pending,
+            }
+        });
+        !matches!(waited, Some(Err(_)))
     }
 
     /// How many requests are under way. While the batcher pauses and there is none, no change has its outcome.

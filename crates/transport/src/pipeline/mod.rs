@@ -79,6 +79,7 @@
 //! | batcher's `close` | no | is sent without lingering | goes on | all changes, then the workers |
 //! | run's `finish` | no | lingers only while a change waits for an earlier one of its account, and a request is under way | goes on | all changes, then the workers |
 //! | drain, or the first `Bulk::cancel` | no | fails | goes on to its answer, but is not tried again | nothing |
+//! | batcher's `hold` | no | waits for the `abandon` | goes on to its answer; what fails, or has had no turn, waits as well | the requests under way |
 //! | cancel, or the second `Bulk::cancel` | no | fails | ends; its changes are not applied, or possibly applied | nothing |
 //! | the service became unavailable, or refuses all (`core/retry/health.rs`) | no | fails | goes on | nothing |
 //! | the same, if the session is to pause | while there is capacity | waits for the resume, or its time is up; so do later changes of its account, of any session | goes on; what fails waits for the resume, too | nothing |

@@ -251,9 +251,24 @@ impl State {
         true
     }
 
+    /// Takes no more changes, and sends nothing any more. What is not sent, or fails of what is under way, waits until the session
+    /// is abandoned.
+    pub(super) fn hold(&mut self, producer: ProducerId) {
+        self.close(producer);
+        let session = self.session(producer);
+        if !session.is_held {
+            session.is_held = true;
+            session.paused.get_or_insert(RunError::Cancelled);
+            self.plan.pause(producer);
+        }
+    }
+
     /// Goes on after a pause, as if nothing was known of the service. Returns false if there is none.
     fn resume(&mut self, producer: ProducerId) -> bool {
         let session = self.session(producer);
+        if session.is_held {
+            return false;
+        }
         let pauses = session.paused.take().is_some();
         if pauses {
             session.resumes += 1;

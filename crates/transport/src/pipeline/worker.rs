@@ -194,7 +194,7 @@ fn record(
             state.plan.probe_is_late(session.producer);
         }
     }
-    if session.is_drained() {
+    if session.is_drained() && !state.read(session.producer).is_held {
         end = Some(RunError::Cancelled);
     }
     end
