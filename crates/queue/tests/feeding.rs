@@ -367,31 +367,3 @@ fn what_is_purged_is_not_sent_and_what_is_under_way_stays() {
     open.until_empty();
     assert_eq!(emulator.users().len(), 2);
 }
-
-#[test]
-fn a_drain_finishes_what_is_under_way_and_the_next_start_sends_the_rest() {
-    let (emulator, home) = (service().start().unwrap(), Home::new());
-    emulator.faults(
-        Operation::Add,
-        vec![Fault::delay(Duration::from_millis(200)); 3],
-    );
-    let open = home.open();
-    open.send_by(client(&emulator));
-    open.post(many(250)).wait().unwrap();
-    until("it is under way", || emulator.stats().arrivals() > 0);
-    let drained = open.drain(Instant::now() + Duration::from_secs(60));
-    assert_eq!((drained.unsettled, drained.in_doubt), (0, 0));
-    drop(open);
-    let open = home.open();
-    // nothing is on its way: what is of another kind need not wait for the late window
-    open.send_by(client(&emulator));
-    let begun = Instant::now();
-    let post = open.accept([ChangeRequest::remove("7", ["vip"])]);
-    open.settled(post).wait().unwrap();
-    assert!(
-        begun.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        begun.elapsed()
-    );
-    assert_eq!(emulator.users().len(), 249);
-}

@@ -38,6 +38,8 @@ use session::Session;
 
 /// How long a session has to finish what is under way before one with another client begins.
 const HANDING_OVER: Duration = Duration::from_secs(10);
+/// The same where an operator pauses the queue, and waits for it.
+const PAUSING: Duration = Duration::from_secs(3);
 /// After a session that cannot go on, until the next begins.
 const BEGINS_AGAIN: Duration = Duration::from_secs(1);
 
@@ -53,7 +55,7 @@ enum Order {
     SendBy(Box<Client>),
     /// A session cannot go on, as some of its changes are not settled and not under way any more.
     Stuck,
-    /// An operator has paused the queue: the session ends at once, and the next one is handed nothing.
+    /// An operator has paused the queue: the session sends nothing more and ends, and the next one is handed nothing.
     Pause,
     /// Answered with how many changes may be on their way.
     End(Instant, Reply<u64>),
@@ -145,7 +147,7 @@ fn supervise(
                 again = None;
                 if let Some(paused) = session.take() {
                     let client = paused.client();
-                    in_doubt = paused.end(Instant::now(), hurry);
+                    in_doubt = paused.end(Instant::now() + PAUSING, hurry);
                     session = (!hurry.is_for_good()).then(|| begin(client));
                 }
             }

@@ -11,6 +11,7 @@ use imtag_rows::FailureLine;
 use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
 use parking_lot::Mutex;
 
+use super::PAUSING;
 use super::health::Health;
 use super::hurry::Hurry;
 use crate::byte_limit::ByteLimit;
@@ -115,8 +116,8 @@ impl Session {
         self.state.is_stuck.load(Ordering::SeqCst)
     }
 
-    /// Feeds no more, and finishes what is under way, at the latest then, or when it is hurried. What has no outcome waits
-    /// again. Returns how many changes may be on their way.
+    /// Feeds no more, sends nothing any more, and waits for the requests under way, until then at most, or until it is hurried.
+    /// What has no outcome waits again. Returns how many changes may be on their way.
     pub(super) fn end(self, by: Instant, hurry: &Hurry) -> u64 {
         let state = &self.state;
         state.is_ending.store(true, Ordering::SeqCst);
@@ -131,15 +132,15 @@ impl Session {
             .lock()
             .as_ref()
             .map(|it| Arc::clone(&it.batcher));
-        let closed = batcher.is_none_or(|batcher| {
+        if let Some(batcher) = batcher {
             let cancel = hurry.wait();
-            let left = by.saturating_duration_since(Instant::now());
-            // a pause of the operator's that comes later hurries it
-            let sends_none = batcher.paused().is_some() || state.shared.is_paused();
-            let time = if sends_none { Duration::ZERO } else { left };
-            let time = CallOptions::new().timeout(time).cancel(&cancel);
-            batcher.close(&time).is_ok()
-        });
+            let mut left = by.saturating_duration_since(Instant::now());
+            if state.shared.is_paused() {
+                // the operator waits; a pause that comes later hurries it
+                left = left.min(PAUSING);
+            }
+            batcher.hold(&CallOptions::new().timeout(left).cancel(&cancel));
+        }
         // it waits for a disk, or for the late window of others
         feeding.thread().unpark();
         drop(feeding.join());
@@ -150,13 +151,18 @@ impl Session {
         running.polling.thread().unpark();
         drop(running.polling.join());
         state.settle(running.batcher.poll(Duration::ZERO));
-        let in_doubt = running.batcher.unsettled() as u64;
+        let may_arrive = !running.batcher.may_arrive_for().is_zero();
+        let in_doubt = if may_arrive {
+            let queued = running.batcher.stats().queued;
+            (running.batcher.unsettled() as u64).saturating_sub(queued)
+        } else {
+            0
+        };
         let now = Instant::now();
         let of_before = state.unclean_until.get().is_some_and(|it| now < *it);
-        let is_late = of_before || !running.batcher.may_arrive_for().is_zero();
         // cancels what is left
         drop(running.batcher);
-        let is_clean = closed && in_doubt == 0 && !is_late;
+        let is_clean = !may_arrive && !of_before;
         *state.shared.session_pause.lock() = None;
         state.shared.tell(Command::SessionEnded(is_clean));
         in_doubt
@@ -314,6 +320,9 @@ fn poll(state: &State, batcher: &Batcher) {
         if is_idle {
             thread::park(); // until something is fed, or the session is over
             continue;
+        }
+        if state.is_ending.load(Ordering::SeqCst) {
+            continue; // it is held for good
         }
         let now = Instant::now();
         if let Some(why) = batcher.paused() {
