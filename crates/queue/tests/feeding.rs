@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use imtag_core::{ChangeOperation, ChangeRequest, Operation, SecretKey};
 use imtag_emulator::{Fault, ProbabilisticFault};
 use imtag_queue::{ChangeState, Filter, PauseReason};
-use imtag_transport::RetryPolicy;
+use imtag_transport::{Client, RetryPolicy};
 use support::{Home, add, client, client_with, many, service, until};
 
 /// What users have after changes, one after the other.
@@ -247,6 +247,30 @@ fn an_outage_pauses_the_queue_which_goes_on_by_itself_and_no_failure_comes_of_it
     open.until_empty();
     until("it is over", || open.status().pauses.is_empty());
     assert_eq!((emulator.users().len(), open.status().failures), (50, 0));
+}
+
+/// A client as a daemon has it, whose requests wait out an outage of a short time by themselves.
+#[test]
+fn an_outage_is_shown_as_soon_as_the_client_knows_of_it() {
+    let (emulator, home) = (service().start().unwrap(), Home::new());
+    let away = ProbabilisticFault::new(Fault::status(502), 1.0).unwrap();
+    let away = emulator.add_standing(away);
+    let client = Client::builder(1_400_000_000, "administrator", support::key())
+        .endpoint(emulator.endpoint())
+        .build()
+        .unwrap();
+    let open = home.open();
+    open.send_by(client.clone());
+    open.post(many(5)).wait().unwrap();
+    until("there is an outage", || client.stats().in_outage);
+    let begun = Instant::now();
+    until("it is shown", || !open.status().pauses.is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(open.status().pauses[0].reason, PauseReason::Service);
+    emulator.remove_standing(away);
+    open.until_empty();
+    until("it is over", || open.status().pauses.is_empty());
+    assert_eq!(open.status().failures, 0);
 }
 
 #[test]

@@ -39,6 +39,24 @@ impl Health {
         })
     }
 
+    /// The client is in an outage, and the session does not pause yet. Returns what is shown, if that is news.
+    pub(super) fn outage_begins(&mut self) -> Option<Pause> {
+        if self.since.is_some() {
+            return None;
+        }
+        Some(Pause {
+            reason: PauseReason::Service,
+            text: "the service gives no answers; requests wait for it, and are tried again"
+                .to_owned(),
+            since: *self.since.insert(SystemTime::now()),
+        })
+    }
+
+    /// The client is in none. Returns true if one was shown, and the session has not paused since.
+    pub(super) fn outage_is_over(&mut self) -> bool {
+        self.pauses == 0 && self.since.take().is_some()
+    }
+
     /// When it is tried again.
     pub(super) fn resume_at(&self) -> Option<Instant> {
         self.resume_at
@@ -48,9 +66,9 @@ impl Health {
         self.resume_at = None;
     }
 
-    /// The service has answered. Returns true if there were pauses since it last had.
+    /// The service has answered. Returns true if there were pauses since it last had, or an outage was shown.
     pub(super) fn answered(&mut self) -> bool {
-        let paused = self.pauses > 0;
+        let paused = self.since.is_some();
         *self = Health::default();
         paused
     }

@@ -208,8 +208,9 @@ fn feed(state: &Arc<State>, client: &Client, unknown_until: Instant) {
     let batcher = Arc::new(options.start());
     let polling = {
         let (state, batcher) = (Arc::clone(state), Arc::clone(&batcher));
+        let client = client.clone();
         let thread = thread::Builder::new().name("imtag-poll".to_owned());
-        thread.spawn(move || state.shared.guard(|| poll(&state, &batcher)))
+        thread.spawn(move || state.shared.guard(|| poll(&state, &client, &batcher)))
     };
     let Ok(polling) = polling else {
         return state.gets_stuck();
@@ -297,7 +298,7 @@ fn submit(state: &State, batcher: &Batcher, polls: &Thread, block: &Fed) -> bool
 
 /// Takes outcomes, and ends the pauses of the batcher. Sleeps while nothing is under way, and in a pause until it is tried again,
 /// or is woken.
-fn poll(state: &State, batcher: &Batcher) {
+fn poll(state: &State, client: &Client, batcher: &Batcher) {
     let mut health = Health::default();
     *state.shared.polls.lock() = Some(thread::current());
     while !state.is_over.load(Ordering::SeqCst) {
@@ -312,7 +313,8 @@ fn poll(state: &State, batcher: &Batcher) {
             thread::park_timeout(until.saturating_duration_since(Instant::now()));
         }
         let outcomes = batcher.poll(wait);
-        let is_idle = is_idle && outcomes.is_empty();
+        let has_none = outcomes.is_empty();
+        let is_idle = is_idle && has_none;
         let has_answered = state.settle(outcomes);
         if (has_answered || is_idle) && health.answered() {
             *state.shared.session_pause.lock() = None;
@@ -336,6 +338,15 @@ fn poll(state: &State, batcher: &Batcher) {
             if resumes() {
                 health.resumed();
                 batcher.resume();
+            }
+        } else if has_none {
+            // requests wait for the service, minutes before so many have failed that the batcher pauses
+            if !client.stats().in_outage {
+                if health.outage_is_over() {
+                    *state.shared.session_pause.lock() = None;
+                }
+            } else if let Some(pause) = health.outage_begins() {
+                *state.shared.session_pause.lock() = Some(pause);
             }
         }
     }
