@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use imtag_queue::{Accepted, ChangeState, NewPost, Refused};
+use imtag_queue::{Accepted, NewPost, Refused};
 use serde::Serialize;
 use tokio::time::{sleep_until, timeout, timeout_at};
 
@@ -84,10 +84,9 @@ impl Visit<'_> {
         };
         let state = |index: u32| match &states {
             Ok(Some(states)) => states.get(index as usize).cloned(),
-            // they were settled so long ago that they are forgotten, or cannot be read
-            Ok(None) | Err(Refused::Unreadable { .. }) => None,
-            // the queue has ended: they are sent by the next daemon
-            Err(_) => Some(ChangeState::Queued),
+            // they were settled so long ago that they are forgotten, cannot be read, or the queue has ended: then some may be done,
+            // and the next daemon sends what is left
+            Ok(None) | Err(_) => None,
         };
         let mut text = Vec::new();
         for index in 0..accepted.changes {
