@@ -34,12 +34,10 @@ use imtag_transport::Client;
 use crate::answer::{Reply, channel};
 use crate::command::Shared;
 use hurry::Hurry;
-use session::Session;
+use session::{PAUSING, Session};
 
 /// How long a session has to finish what is under way before one with another client begins.
 const HANDING_OVER: Duration = Duration::from_secs(10);
-/// The same where an operator pauses the queue, and waits for it.
-const PAUSING: Duration = Duration::from_secs(3);
 /// After a session that cannot go on, until the next begins.
 const BEGINS_AGAIN: Duration = Duration::from_secs(1);
 

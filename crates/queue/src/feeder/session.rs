@@ -11,7 +11,6 @@ use imtag_rows::FailureLine;
 use imtag_transport::{Batcher, BatcherCompletion, CallOptions, Cause, Client, Completion, Effect};
 use parking_lot::Mutex;
 
-use super::PAUSING;
 use super::health::Health;
 use super::hurry::Hurry;
 use crate::byte_limit::ByteLimit;
@@ -26,6 +25,8 @@ use crate::store::Fed;
 const FETCHED_AT_ONCE: u32 = 500;
 /// How long a poll waits while changes are under way: outcomes come at once, but a pause is seen only then.
 const POLL: Duration = Duration::from_millis(100);
+/// How long what is under way has to finish where an operator pauses the queue, and waits for it.
+pub(super) const PAUSING: Duration = Duration::from_secs(3);
 /// After a disk that did not take the beginning, until it is tried again.
 const DISK_AGAIN: Duration = Duration::from_secs(1);
 /// The time for a request, with its waits and retries. A change has no limit: what is not sent waits.
