@@ -58,7 +58,7 @@ impl Relay {
         .await;
     }
 
-    /// Those whose turn it is, and whether there are others, for whom the relay stays awake.
+    /// Those whose turn it is, and whether there are others: then the relay stays awake.
     fn turn(&self, relay: &Waker) -> (VecDeque<Waker>, bool) {
         let mut state = self.0.lock();
         let turn = state.tasks.len().min(IN_A_TURN);

@@ -186,10 +186,9 @@ fn an_outage_of_both_hosts_ends_for_calls_that_can_go_to_the_spare_as_soon_as_it
         first.hold_until(0);
         first.restore();
     });
-    assert_eq!(
-        (other.stats().arrivals(), service.stats().arrivals()),
-        (2, 8)
-    );
+    // each bound call twice: what was held is handed on late
+    until(|| service.stats().arrivals() == 16);
+    assert_eq!(other.stats().arrivals(), 2);
 }
 
 #[test]
