@@ -60,6 +60,15 @@ pub fn imtag() -> Result<PathBuf, Error> {
     for_tests()?.file("imtag")
 }
 
+/// The command line for a run: optimised where it is a long one, else as the tests are built.
+pub fn imtag_for(long_run: bool) -> Result<PathBuf, Error> {
+    if long_run {
+        command_line("release")
+    } else {
+        imtag()
+    }
+}
+
 /// The command line in a profile.
 pub fn command_line(profile: &str) -> Result<PathBuf, Error> {
     let mut build = cargo(["build", "--quiet", "--package", "imtag-cli", "--profile"]);

@@ -107,11 +107,7 @@ pub fn short(log: &Log) -> Result<(), Error> {
 impl Chaos {
     /// Does all of it. What it worked in stays where something was wrong.
     fn cause(&self, say: &dyn Fn(&str)) -> Result<(), Error> {
-        let imtag = if self.long {
-            build::command_line("release")?
-        } else {
-            build::imtag()?
-        };
+        let imtag = build::imtag_for(self.long)?;
         let folder = std::env::temp_dir().join(format!("imtag-chaos-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         say(&format!(
